@@ -1,0 +1,44 @@
+# Each target does all its own set-up; a second run finds it done.
+bin := .venv/bin
+
+.PHONY: help setup octave demo test check style types rungs protos docs bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/ready ## make .venv with the package (editable) and every tool of the developers
+
+.venv/ready: pyproject.toml tools/setup.sh
+	@tools/setup.sh python
+
+octave: .venv/ready
+	@tools/setup.sh octave
+
+demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts
+	@$(bin)/python tools/demo.py
+
+test: .venv/ready octave ## run every test, with coverage
+	@$(bin)/python -m pytest --cov
+
+check: style types rungs protos docs ## everything that judges the code without running it
+
+style: .venv/ready
+	@$(bin)/ruff check . && $(bin)/ruff format --check .
+
+types: .venv/ready
+	@$(bin)/mypy --strict caffe_sdk
+
+rungs: .venv/ready
+	@$(bin)/lint-imports
+
+protos: .venv/ready
+	@$(bin)/python tools/compile_protos.py --check
+
+docs: .venv/ready ## build the site into site/
+	@$(bin)/mkdocs build --quiet --strict
+
+bench: .venv/ready ## time LeNet, layer by layer
+	@$(bin)/caffe time --model caffe_sdk/models/lenet/lenet_deploy.prototxt --iterations 50
+
+clean: ## remove what the targets above made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* build dist site demo-output

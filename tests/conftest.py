@@ -1,0 +1,37 @@
+"""What every test may use: the shared material, seeded random numbers, and a machine that is not oversubscribed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before NumPy is first imported: otherwise its BLAS takes every core for itself, beside the engine's own threads.
+for _pool in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(_pool, "1")
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data and numbers computed by BVLC Caffe: $CAFFE_SHARED, or ../shared beside the checkout."""
+    folder = Path(os.environ.get("CAFFE_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared material (BVLC Caffe's numbers, MNIST, real prototxts) at {folder}; set CAFFE_SHARED")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run and for every test."""
+    return np.random.default_rng(20140622)

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# What `make` needs on a fresh machine. tools/setup.sh python|octave
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# .venv with the package (editable) and the developers' tools; .venv/ready tells make that it is done.
+python() {
+    local python=${PYTHON:-python3}
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { say "$python is older than 3.10; set PYTHON to a newer one"; exit 1; }
+    "$python" -c 'import ensurepip' 2>/dev/null || administer apt-get install --yes --no-install-recommends python3-venv
+    "$python" -m venv .venv
+    say "installing the package and its tools into .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+    touch .venv/ready
+}
+
+# Octave with its sockets, for the tests of the MATLAB client; .venv/octave remembers that it was found.
+octave() {
+    [ -e .venv/octave ] && return
+    if ! sockets; then
+        say "installing octave and octave-instrument-control"
+        administer apt-get update --quiet --quiet
+        administer apt-get install --quiet --quiet --yes --no-install-recommends octave octave-instrument-control
+        sockets || { say "octave is here, but 'pkg load instrument-control' fails"; exit 1; }
+    fi
+    touch .venv/octave
+}
+
+sockets() { command -v octave-cli >/dev/null && octave-cli --no-gui --no-history --eval 'pkg load instrument-control' >/dev/null 2>&1; }
+
+# Run a Debian package command as root, or say in words what a person has to install.
+administer() {
+    if ! command -v apt-get >/dev/null; then
+        say "no apt-get here. Please install Python's venv module, GNU Octave (7 or later) and its instrument-control package, then try again"
+        exit 1
+    elif [ "$(id -u)" = 0 ]; then
+        DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        command -v sudo >/dev/null || { say "not root and no sudo. Please run as root: $*"; exit 1; }
+        sudo DEBIAN_FRONTEND=noninteractive "$@"
+    fi
+}
+
+"$1"
