@@ -1,0 +1,36 @@
+"""What every engine has: a place, access to tensors there, and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe_sdk.engine.operation import Call, EagerProgram, Program
+from caffe_sdk.memory import HOST, Array, Place, Tensor
+
+
+class EngineBase:
+    """Operations reach their tensors through `read`, `write` and `update`, which keep the two rules of memory."""
+
+    name = "base"
+    place: Place = HOST
+    """Where the operations' arrays are."""
+
+    def read(self, tensor: Tensor) -> Array:
+        """The tensor's numbers in its shape, not to be changed."""
+        return self._shaped(tensor.memory.read(self.place), tensor)
+
+    def write(self, tensor: Tensor) -> Array:
+        """The tensor's array in its shape, to be overwritten whole."""
+        return self._shaped(tensor.memory.write(self.place), tensor)
+
+    def update(self, tensor: Tensor) -> Array:
+        """The tensor's numbers in its shape, to be changed."""
+        return self._shaped(tensor.memory.update(self.place), tensor)
+
+    def compile(self, calls: Sequence[Call]) -> Program:
+        """A program that computes the calls. Engines that plan ahead override this; the base computes one by one."""
+        return EagerProgram(self, calls)
+
+    @staticmethod
+    def _shaped(buffer: Array, tensor: Tensor) -> Array:
+        return buffer[: tensor.count].reshape(tensor.shape)

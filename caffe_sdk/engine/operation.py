@@ -1,0 +1,120 @@
+"""Operations: what an engine can compute, how calls of them are recorded, and what is replayed.
+
+An operation is a method of the reference engine marked with `operation`, which says which of its tensors are written.
+Layers call operations on whatever they are given: an engine (computed at once) or a `Recorder` (written down). A
+recorded list of `Call` is what `Engine.compile` turns into a `Program`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from caffe_sdk.memory import Tensor
+
+Method = TypeVar("Method", bound=Callable[..., None])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Name and parameters of an operation. Tensors are read unless named in ``writes`` or ``updates``."""
+
+    name: str
+    signature: inspect.Signature
+    writes: frozenset[str]
+    """Tensors overwritten whole, whatever they held."""
+    updates: frozenset[str]
+    """Tensors changed: read, then written, as gradients of parameters that add up."""
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        bound = self.signature.bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        del arguments["self"]
+        return Call(self, arguments)
+
+
+OPERATIONS: dict[str, Operation] = {}
+"""Every operation by name."""
+
+
+def operation(writes: str = "", updates: str = "") -> Callable[[Method], Method]:
+    """Mark a method of the reference engine as an operation; ``writes`` and ``updates`` name parameters."""
+
+    def mark(method: Method) -> Method:
+        signature = inspect.signature(method)
+        name = method.__name__
+        OPERATIONS[name] = Operation(name, signature, frozenset(writes.split()), frozenset(updates.split()))
+        return method
+
+    return mark
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One operation with its arguments."""
+
+    operation: Operation
+    arguments: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.operation.name
+
+    def __getitem__(self, parameter: str) -> Any:
+        return self.arguments[parameter]
+
+    def reads(self) -> list[Tensor]:
+        """Tensors whose numbers the call needs, those it updates included."""
+        return [t for name, t in self._tensors() if name not in self.operation.writes]
+
+    def writes(self) -> list[Tensor]:
+        """Tensors whose numbers the call makes, those it updates included."""
+        changed = self.operation.writes | self.operation.updates
+        return [t for name, t in self._tensors() if name in changed]
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for name, value in self.arguments.items():
+            if isinstance(value, Tensor):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                yield from ((name, item) for item in value if isinstance(item, Tensor))
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.arguments.items())})"
+
+
+class Recorder:
+    """Stands in for an engine and writes calls down instead of computing them."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name not in OPERATIONS:
+            raise AttributeError(f"'{name}' is not an operation")
+
+        def record(*args: Any, **kwargs: Any) -> None:
+            self.calls.append(OPERATIONS[name].bind(args, kwargs))
+
+        return record
+
+
+class Program(Protocol):
+    """Calls made ready to be replayed any number of times."""
+
+    def run(self) -> None:
+        """Compute everything once, in order."""
+
+
+class EagerProgram:
+    """The simplest program: the engine's own methods, called one after the other."""
+
+    def __init__(self, engine: object, calls: Sequence[Call]) -> None:
+        self.steps = [(getattr(engine, call.name), call.arguments) for call in calls]
+
+    def run(self) -> None:
+        for method, arguments in self.steps:
+            method(**arguments)

@@ -1,0 +1,65 @@
+"""Which engine computes: CPU mode means what ``CAFFE_ENGINE`` names, ``cpu`` unless said otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.errors import ArgumentError
+
+
+def _reference() -> ReferenceEngine:
+    return ReferenceEngine()
+
+
+def _cpu() -> ReferenceEngine:
+    from caffe_sdk.engine.cpu import CpuEngine  # oneDNN is loaded when somebody computes, not at import
+
+    return CpuEngine()
+
+
+def _fake() -> ReferenceEngine:
+    from caffe_sdk.engine.fake import FakeEngine
+
+    return FakeEngine()
+
+
+MAKERS: dict[str, Callable[[], ReferenceEngine]] = {"cpu": _cpu, "reference": _reference, "fake": _fake}
+"""How to make each engine, by the name ``CAFFE_ENGINE`` gives it."""
+
+_made: dict[str, ReferenceEngine] = {}
+_chosen: ReferenceEngine | None = None
+
+
+def select(name: str) -> ReferenceEngine:
+    """The engine of a name, made on first use. ArgumentError for a name that is none."""
+    if name not in MAKERS:
+        raise ArgumentError("CAFFE_ENGINE", f"'{name}' is not an engine", f"use one of {', '.join(sorted(MAKERS))}")
+    if name not in _made:
+        _made[name] = MAKERS[name]()
+    return _made[name]
+
+
+def current() -> ReferenceEngine:
+    """The engine nets compute with. One for the whole process, as users expect of a mode, whatever the thread."""
+    return _chosen if _chosen is not None else select(os.environ.get("CAFFE_ENGINE", "cpu"))
+
+
+def choose(name: str | None) -> None:
+    """Compute with the named engine from now on; None goes back to what ``CAFFE_ENGINE`` says."""
+    global _chosen
+    _chosen = select(name) if name is not None else None
+
+
+@contextmanager
+def use(name: str) -> Iterator[ReferenceEngine]:
+    """Compute with the named engine inside a with block."""
+    global _chosen
+    before = _chosen
+    _chosen = select(name)
+    try:
+        yield _chosen
+    finally:
+        _chosen = before

@@ -1,0 +1,231 @@
+"""Memory that may be in several places at once, and the two rules that keep it right.
+
+A *place* is somewhere bytes can be: the host's plain arrays, a device, or an engine's own layout (oneDNN's blocked
+layouts are such places). A `SyncedMemory` knows the set of places where its numbers are current, ``fresh``:
+
+* **read adds a place**: the numbers are brought there if they are not, and stay current where they were;
+* **write replaces them**: what another place holds is old from now on.
+
+No fresh place at all means zeros: nothing is allocated or cleared until somebody looks.
+
+Users hold NumPy views (``blob.data``) for as long as they like and write into them unseen. So a memory whose view is
+alive, *leased* memory, is the host's between runs: a net entering a run calls `SyncedMemory.claim` and leaving it
+`SyncedMemory.settle`, and the view shows what the net computed, on every engine.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Shape = tuple[int, ...]
+Array = npt.NDArray[Any]
+Buffer = Any  # what a place keeps its numbers in: a flat NumPy array on the host, something of its own elsewhere
+
+ALIGNMENT = 64  # bytes: a cache line, and what vector instructions like best
+
+transfers: Counter[tuple[str, str]] = Counter()
+"""How often numbers went from one place to another since the program began, by the places' names."""
+
+
+def aligned(count: int, dtype: npt.DTypeLike) -> Array:
+    """A flat array of ``count`` zeros on a cache line; the system clears pages as they are touched."""
+    size = count * np.dtype(dtype).itemsize
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype)
+
+
+class Place:
+    """Somewhere bytes can be. Two places are the same when they compare equal; they are keys of dictionaries."""
+
+    name = "place"
+
+    def allocate(self, count: int, dtype: np.dtype[Any]) -> Buffer:
+        """A buffer for ``count`` numbers; what it holds does not matter."""
+        raise NotImplementedError
+
+    def zero(self, buffer: Buffer) -> None:
+        """Set every number of a buffer to 0."""
+        raise NotImplementedError
+
+    def from_host(self, host: Array, buffer: Buffer) -> None:
+        """Bring numbers here from a flat host array."""
+        raise NotImplementedError
+
+    def to_host(self, buffer: Buffer, host: Array) -> None:
+        """Bring numbers from here to a flat host array."""
+        raise NotImplementedError
+
+    def from_place(self, other: Place, source: Buffer, buffer: Buffer) -> bool:
+        """Bring numbers here straight from another place; False when there is no such way (the host is the detour)."""
+        return False
+
+    def nbytes(self, buffer: Buffer) -> int:
+        """Bytes a buffer takes."""
+        return int(buffer.nbytes)
+
+
+class HostPlace(Place):
+    """Plain row-major arrays in the computer's memory."""
+
+    name = "host"
+
+    def allocate(self, count: int, dtype: np.dtype[Any]) -> Array:
+        return aligned(count, dtype)
+
+    def zero(self, buffer: Array) -> None:
+        buffer[...] = 0
+
+
+HOST = HostPlace()
+
+
+class _Lease:
+    """Owner of a view handed to a user. NumPy keeps it alive as long as any array derived from the view lives."""
+
+    def __init__(self, buffer: Array) -> None:
+        self.buffer = buffer
+        self.__array_interface__ = buffer.__array_interface__
+
+
+class SyncedMemory:
+    """``count`` numbers of one type and the places where they are current. Allocation is on first use."""
+
+    __slots__ = ("__weakref__", "_buffers", "_lease", "count", "dtype", "fresh")
+
+    def __init__(self, count: int, dtype: npt.DTypeLike = np.float32) -> None:
+        self.count = count
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.fresh: set[Place] = set()
+        self._buffers: dict[Place, Buffer] = {}
+        self._lease: weakref.ref[Array] | None = None
+
+    def read(self, place: Place) -> Buffer:
+        """The buffer at ``place`` with the current numbers, for reading."""
+        if place not in self.fresh:
+            self._bring(place)
+        return self._buffers[place]
+
+    def write(self, place: Place) -> Buffer:
+        """The buffer at ``place`` for overwriting every number; other places are old from now on."""
+        buffer = self._buffer(place)
+        self.fresh = {place}
+        return buffer
+
+    def update(self, place: Place) -> Buffer:
+        """The buffer at ``place`` with the current numbers, for changing them."""
+        buffer = self.read(place)
+        self.fresh = {place}
+        return buffer
+
+    def clear(self) -> None:
+        """All numbers are 0 from now on. Costs nothing until they are read, except while a user holds a view."""
+        if self.leased:
+            self.write(HOST)[...] = 0
+        else:
+            self.fresh = set()
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the numbers are known to be all zeros without looking: nothing was written since `clear`."""
+        return not self.fresh
+
+    @property
+    def leased(self) -> bool:
+        """Whether somebody holds a view, and so may write unseen."""
+        return self._lease is not None and self._lease() is not None
+
+    def view(self) -> Array:
+        """A writable flat NumPy view of the host's copy. Taking it makes the host the only fresh place."""
+        view = self._lease() if self._lease is not None else None
+        buffer = self.update(HOST)
+        if view is None:
+            view = np.asarray(_Lease(buffer))
+            self._lease = weakref.ref(view)
+        return view
+
+    def claim(self) -> None:
+        """Before a run: if a view is alive its holder may have written, so only the host's copy counts."""
+        if self._lease is not None:
+            if self._lease() is None:
+                self._lease = None
+            else:
+                self.fresh = {HOST}
+
+    def settle(self) -> None:
+        """After a run: if a view is alive, bring what was computed to the host so that the view shows it."""
+        if self._lease is not None and self._lease() is not None:
+            self.read(HOST)
+
+    def allocated(self) -> int:
+        """Bytes taken in all places together."""
+        return sum(place.nbytes(buffer) for place, buffer in self._buffers.items())
+
+    def release(self, place: Place) -> None:
+        """Give back the buffer at one place; its numbers are kept if they were current there alone."""
+        if place in self.fresh and len(self.fresh) == 1 and place is not HOST:
+            self.read(HOST)
+        self.fresh.discard(place)
+        self._buffers.pop(place, None)
+
+    def _buffer(self, place: Place) -> Buffer:
+        buffer = self._buffers.get(place)
+        if buffer is None:
+            buffer = self._buffers[place] = place.allocate(self.count, self.dtype)
+        return buffer
+
+    def _bring(self, place: Place) -> None:
+        """The one function that moves numbers between places."""
+        target = self._buffer(place)
+        if not self.fresh:
+            place.zero(target)
+        else:
+            self._convert(place, target)
+        self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
+
+    def _convert(self, place: Place, target: Buffer) -> None:
+        source = HOST if HOST in self.fresh else next(iter(self.fresh))
+        if source is not HOST and place is not HOST:
+            for other in self.fresh:
+                if place.from_place(other, self._buffers[other], target):
+                    transfers[other.name, place.name] += 1
+                    return
+            self._bring(HOST)
+            source = HOST
+        if source is HOST:
+            place.from_host(self._buffers[HOST], target)
+        else:
+            source.to_host(self._buffers[source], target)
+        transfers[source.name, place.name] += 1
+
+
+class Tensor:
+    """A memory seen in a shape: what engines compute with. The shape's count may not exceed the memory's."""
+
+    __slots__ = ("memory", "shape")
+
+    def __init__(self, memory: SyncedMemory, shape: Shape) -> None:
+        self.memory = memory
+        self.shape = shape
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    def reshaped(self, *shape: int) -> Tensor:
+        """The same numbers in another shape of the same count."""
+        return Tensor(self.memory, shape)
+
+    def __repr__(self) -> str:
+        return f"Tensor({' '.join(map(str, self.shape)) or 'scalar'} at {id(self.memory):#x})"
+
+
+def new_tensor(shape: Shape, dtype: npt.DTypeLike = np.float32) -> Tensor:
+    """A tensor of zeros with memory of its own."""
+    return Tensor(SyncedMemory(math.prod(shape), dtype), shape)
