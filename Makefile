@@ -35,7 +35,7 @@ protos: .venv/ready
 	@$(bin)/python tools/compile_protos.py --check
 
 docs: .venv/ready ## build the site into site/
-	@$(bin)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet --strict
 
 bench: .venv/ready ## time LeNet, layer by layer
 	@$(bin)/caffe time --model caffe_sdk/models/lenet/lenet_deploy.prototxt --iterations 50
