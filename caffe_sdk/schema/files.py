@@ -1,0 +1,95 @@
+"""Whole files in and out: errors that name the file, and writes that leave either the old file or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, WriteError
+
+PathLike = str | os.PathLike[str]
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        MissingFileError: there is no such file (the words begin "Could not open file", as in Caffe).
+        FileError: it is a directory, or may not be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingFileError("", f"Could not open file {path}: it does not exist", _search_hint(path)) from None
+    except IsADirectoryError:
+        raise FileError("", f"Could not open file {path}: it is a directory", "name a file in it") from None
+    except OSError as error:
+        raise FileError("", f"Could not open file {path}: {error.strerror}", "make it readable for this user") from None
+    except ValueError as error:  # a null byte in the path
+        raise FileError("", f"Could not open file {str(path)!r}: {error}", "give the path of a file") from None
+
+
+def read_text(path: PathLike) -> str:
+    """The text of a UTF-8 file, without a byte order mark. Raises what :func:`read_bytes` does, and
+    CorruptFileError when the bytes are not UTF-8.
+    """
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"not a text file: byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
+        raise CorruptFileError(str(path), what, "save it as UTF-8; a binary message is read by another call") from None
+
+
+@contextlib.contextmanager
+def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
+    """A binary file to write, which takes the place of ``path`` when the block ends well.
+
+    Until then the old file stays as it is, and so it does when the block fails, the disk is full or the process is
+    killed. The bytes are on the disk (fsync) before the name changes hands. A new file gets the permissions of the
+    umask, a replaced one keeps its own; links are followed; a device or pipe (``/dev/stdout``) is written directly.
+
+    Raises:
+        WriteError: any OSError on the way: no such folder, no permission, no space.
+    """
+    try:
+        target = os.path.realpath(path)
+        mode = os.stat(target).st_mode if os.path.exists(target) else None
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(target, "wb") as direct:
+                yield direct
+            return
+        beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
+        try:
+            with open(beside, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                os.chmod(beside, stat.S_IMODE(mode))
+            os.replace(beside, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            raise
+    except OSError as error:
+        remedy = "free some space, or choose a folder that exists and may be written"
+        raise WriteError(str(path), f"cannot be written: {error.strerror or error}", remedy) from None
+    except ValueError as error:  # a null byte in the path
+        raise WriteError(repr(path), f"cannot be written: {error}", "give the path of a file") from None
+
+
+def write_bytes(path: PathLike, data: bytes) -> None:
+    """Write a whole file at once, as :func:`atomic_write` does."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def _search_hint(path: PathLike) -> str:
+    """Where a relative path was looked for."""
+    return "check the path" if os.path.isabs(path) else f"check the path; it counts from {os.getcwd()}"

@@ -1,0 +1,104 @@
+"""Files: errors with the path in them, and writes that never leave half a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, WriteError
+from caffe_sdk.schema.files import atomic_write, read_bytes, read_text, write_bytes
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"\x00\xff")
+    assert read_bytes(tmp_path / "a") == b"\x00\xff"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_missing_file_says_what_pycaffe_said(tmp_path: Path) -> None:
+    for path in ("no/such.prototxt", tmp_path / "none", tmp_path / "none" / "deeper"):
+        with pytest.raises(MissingFileError, match=f"^Could not open file {path}"):
+            read_bytes(path)
+    with pytest.raises(MissingFileError, match=f"counts from {os.getcwd()}"):
+        read_bytes("no/such.prototxt")
+
+
+def test_a_directory_and_a_bad_name(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="is a directory"):
+        read_bytes(tmp_path)
+    with pytest.raises(FileError, match="null"):
+        read_bytes("a\0b")
+    with pytest.raises(WriteError, match="null"):
+        write_bytes("a\0b", b"")
+
+
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(FileError, match="Permission denied"):
+        read_bytes(tmp_path / "secret")
+
+
+def test_text_is_utf8(tmp_path: Path) -> None:
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbfname: 'n'")
+    assert read_text(tmp_path / "marked") == "name: 'n'"
+    (tmp_path / "binary").write_bytes(b"net\x0a\xfe")
+    with pytest.raises(CorruptFileError, match="byte 0xfe at offset 4 is not UTF-8"):
+        read_text(tmp_path / "binary")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "weights"
+    target.write_bytes(b"old")
+
+    def half_a_write(error: BaseException) -> None:
+        with atomic_write(target) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(WriteError, match="weights: cannot be written: No space left"):
+        half_a_write(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(KeyboardInterrupt):
+        half_a_write(KeyboardInterrupt())
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["weights"]
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    with pytest.raises(WriteError, match="No space left"):
+        write_bytes("/dev/full", b"x" * 100_000)
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="No such file or directory"):
+        write_bytes(tmp_path / "none" / "a", b"")
+    with pytest.raises(WriteError, match="directory"):
+        write_bytes(tmp_path, b"")
+
+
+def test_permissions_are_ordinary_and_kept(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "new", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "new").chmod(0o600)
+    write_bytes(tmp_path / "new", b"again")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+
+
+def test_links_are_followed_and_devices_stay(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_bytes(tmp_path / "link", b"x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"x"
+    write_bytes("/dev/null", b"x")
+    assert not Path("/dev/null").is_file()
