@@ -1,0 +1,138 @@
+"""Our caffe.proto against the tables of BVLC Caffe's, and the classes made from it."""
+
+from __future__ import annotations
+
+import csv
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import FieldDescriptor
+
+from caffe_sdk.errors import MissingFileError
+from caffe_sdk.proto import caffe_pb2
+from caffe_sdk.schema import messages
+from caffe_sdk.schema.messages import TEST, TRAIN, BlobProto, ConvolutionParameter, LayerParameter, NetParameter, Phase
+
+TYPE_NAMES = {
+    value: name.removeprefix("TYPE_").lower()
+    for name, value in vars(FieldDescriptor).items()
+    if name.startswith("TYPE_")
+}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def type_words(field: FieldDescriptor) -> str:
+    if field.message_type is not None:
+        return f"message:{field.message_type.full_name}"
+    if field.enum_type is not None:
+        return f"enum:{field.enum_type.full_name}"
+    return TYPE_NAMES[field.type] + (" [packed]" if field.is_packed else "")
+
+
+def default_agrees(field: FieldDescriptor, written: str) -> bool:
+    if not written:
+        return not field.has_default_value
+    if field.enum_type is not None:
+        return bool(field.enum_type.values_by_number[field.default_value].name == written)
+    if field.cpp_type == field.CPPTYPE_STRING:
+        return bool(field.default_value == written)
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return bool(field.default_value is (written == "true"))
+    return bool(field.default_value == pytest.approx(float(written), rel=1e-6, abs=0))
+
+
+def test_every_field_is_caffes(shared: Path) -> None:
+    table = rows(shared / "facts" / "caffe_schema.tsv")
+    wrong = []
+    for row in table:
+        message = getattr(messages, row["message"].removeprefix("caffe.")).DESCRIPTOR
+        field = message.fields_by_name[row["field"]]
+        label = "repeated" if field.is_repeated else "required" if field.is_required else "optional"
+        said = (str(field.number), label, type_words(field))
+        if said != (row["number"], row["label"], row["type"]) or not default_agrees(field, row["default"]):
+            wrong.append((row, said, field.default_value))
+    assert not wrong
+    assert len(table) == 423
+    assert len(table) == sum(len(message.fields) for message in messages.DESCRIPTOR.message_types_by_name.values())
+
+
+def test_every_enum_value_is_caffes(shared: Path) -> None:
+    table = {(row["enum"], row["value"]): int(row["number"]) for row in rows(shared / "facts" / "caffe_enums.tsv")}
+    enums = list(messages.DESCRIPTOR.enum_types_by_name.values())
+    for message in messages.DESCRIPTOR.message_types_by_name.values():
+        enums += message.enum_types
+    assert {(enum.full_name, value.name): value.number for enum in enums for value in enum.values} == table
+    assert len(table) == 111
+
+
+def test_committed_descriptor_sets_are_up_to_date(root: Path) -> None:
+    pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed: the descriptor sets cannot be compiled")
+    done = subprocess.run(
+        [sys.executable, str(root / "tools" / "compile_protos.py"), "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_of_caffe_are_attributes() -> None:
+    net = NetParameter(name="net")
+    net.layer.add(name="conv", type="Convolution").convolution_param.kernel_size.append(3)
+    assert NetParameter.FromString(net.SerializeToString()) == net
+    assert (TRAIN, TEST, Phase.Name(TEST)) == (0, 1, "TEST")
+    assert LayerParameter().convolution_param.engine == ConvolutionParameter.DEFAULT
+    assert {"NetParameter", "SolverParameter", "TRAIN", "load"} <= set(dir(messages))
+    with pytest.raises(AttributeError, match="NetParametr"):
+        messages.NetParametr  # noqa: B018
+
+
+def test_messages_travel_between_processes() -> None:
+    net = NetParameter(name="net")
+    assert pickle.loads(pickle.dumps(net)) == net
+
+
+def test_a_set_that_is_not_there() -> None:
+    with pytest.raises(MissingFileError, match=r"Could not open file .*nothing.binpb"):
+        messages.load("nothing")
+
+
+def test_caffe_pb2_has_the_names_scripts_import() -> None:
+    assert caffe_pb2.NetParameter is NetParameter
+    assert caffe_pb2.TRAIN == TRAIN
+    assert caffe_pb2.V1LayerParameter.LayerType.Name(caffe_pb2.V1LayerParameter.DATA) == "DATA"
+    assert caffe_pb2._NETPARAMETER is NetParameter.DESCRIPTOR
+    assert caffe_pb2._FILLERPARAMETER_VARIANCENORM.values_by_name["FAN_OUT"].number == 1
+    scope: dict[str, object] = {}
+    exec("from caffe_sdk.proto.caffe_pb2 import *", scope)
+    assert scope["BlobProto"] is BlobProto
+    assert scope["TEST"] == TEST
+    assert {"Datum", "_DATUM"} <= set(dir(caffe_pb2))
+    with pytest.raises(AttributeError, match="Nothing"):
+        caffe_pb2.Nothing  # noqa: B018
+
+
+def test_another_caffe_proto_lives_in_the_same_process() -> None:
+    other = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe", syntax="proto2")
+    blob = other.message_type.add(name="BlobProto")
+    blob.field.add(name="raw", number=1, type=FieldDescriptor.TYPE_BYTES, label=FieldDescriptor.LABEL_OPTIONAL)
+    descriptor_pool.Default().AddSerializedFile(other.SerializeToString())
+    theirs = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName("caffe.BlobProto"))
+    assert theirs(raw=b"x").SerializeToString() == b"\x0a\x01x"
+    assert "raw" not in BlobProto.DESCRIPTOR.fields_by_name
+    assert BlobProto.FromString(BlobProto(num=2).SerializeToString()).num == 2
+
+
+def test_import_is_quick() -> None:
+    code = (
+        "import time, google.protobuf.message_factory, google.protobuf.descriptor_pb2\n"
+        "import google.protobuf.internal.enum_type_wrapper\n"
+        "start = time.perf_counter(); import caffe_sdk.schema.messages; print(time.perf_counter() - start)"
+    )
+    times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
+    assert min(times) < 0.06
