@@ -72,16 +72,14 @@ def test_modules_have_tests() -> None:
 def test_modules_and_functions_stay_readable(name: str) -> None:
     text = MODULES[name].read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST_MODULE, f"{name} is {text.count(chr(10))} lines: usually two things in one room"
-    functions = [
-        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
-    long = [f"{node.name} ({node.end_lineno - node.lineno + 1} lines)" for node in functions if is_long(node)]
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = [f"{node.name} ({length(node)} lines)" for node in functions if length(node) > LONGEST_FUNCTION]
     assert not long, f"{name}: {', '.join(long)}"
 
 
-def is_long(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function is longer than a reader keeps in mind."""
-    return node.end_lineno is not None and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+def length(node: ast.stmt) -> int:
+    """The lines of a definition."""
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 def test_no_file_names_a_machine() -> None:
