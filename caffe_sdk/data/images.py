@@ -1,0 +1,108 @@
+"""Decoding of PNG and JPEG images to the pixels Caffe works on: BGR, (channels, height, width), uint8.
+
+The first installed decoder is taken: simplejpeg (JPEG only, fastest), OpenCV (Caffe's own), Pillow. They agree within a
+few grey levels for JPEG and exactly for PNG. A rotation noted in EXIF is not applied, as the pixels are trained on as
+stored.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.data.datum import Buffer, Pixels
+from caffe_sdk.errors import DataError, DeviceError
+
+JPEG = b"\xff\xd8\xff"
+
+
+def decode(image: Buffer, color: bool | None = None) -> Pixels:
+    """The pixels of an encoded image: a (channels, height, width) view of the decoder's (height, width, channels).
+
+    ``color`` True gives 3 channels, False 1 channel, None what the image has (grey 1, colour 3, with transparency 4),
+    which is what Caffe does without force_color and force_gray. Raises DataError for bytes that are no image of 8 bits
+    a channel and DeviceError where no decoder is installed; the caller adds source and key.
+    """
+    pixels = None
+    if bytes(image[:3]) == JPEG:
+        pixels = _decode_simplejpeg(image, color)
+    if pixels is None:
+        pixels = _decode_opencv(image, color)
+    if pixels is None:
+        pixels = _decode_pillow(image, color)
+    if pixels is None:
+        raise DeviceError("images", "no image decoder is installed", "pip install pillow")
+    if pixels.dtype != np.uint8:
+        raise DataError("image", f"has values of type {pixels.dtype}", "Caffe reads images of 8 bits a channel")
+    if pixels.ndim == 2:
+        return pixels[None]
+    return pixels.transpose(2, 0, 1)
+
+
+def _module(name: str) -> Any:
+    """A decoder's module, or None where it is not installed or cannot be loaded."""
+    try:
+        __import__(name)
+    except ImportError:
+        return None
+    return sys.modules[name]
+
+
+def _decode_simplejpeg(image: Buffer, color: bool | None) -> Pixels | None:
+    simplejpeg = _module("simplejpeg")
+    if simplejpeg is None:
+        return None
+    try:
+        space = simplejpeg.decode_jpeg_header(image)[2]
+        if space not in ("Gray", "YCbCr", "RGB"):
+            return None  # CMYK needs a conversion that the other decoders know
+        wanted = "GRAY" if color is False or (color is None and space == "Gray") else "BGR"
+        pixels: Pixels = simplejpeg.decode_jpeg(image, colorspace=wanted)
+        return pixels
+    except ValueError as error:
+        raise DataError("image", f"the JPEG does not decode ({error})") from None
+
+
+def _decode_opencv(image: Buffer, color: bool | None) -> Pixels | None:
+    cv2 = _module("cv2")
+    if cv2 is None:
+        return None
+    flags = cv2.IMREAD_UNCHANGED
+    if color is not None:
+        flags = (cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels: Pixels | None = cv2.imdecode(np.frombuffer(image, np.uint8), flags)
+    except cv2.error as error:
+        raise DataError("image", f"does not decode ({error.err})") from None
+    if pixels is None:
+        raise DataError("image", f"{len(image)} bytes do not decode", "must be a complete PNG or JPEG image")
+    return pixels
+
+
+def _decode_pillow(image: Buffer, color: bool | None) -> Pixels | None:
+    pil = _module("PIL.Image")
+    if pil is None:
+        return None
+    try:
+        with pil.open(io.BytesIO(image)) as opened:
+            if opened.mode.startswith("I;16"):
+                raise DataError("image", "has 16 bits a channel", "Caffe reads images of 8 bits a channel")
+            pixels: Pixels = np.asarray(opened.convert(_pillow_mode(opened, color)))
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise DataError("image", f"{len(image)} bytes do not decode ({error})", "must be a complete image") from None
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def _pillow_mode(image: Any, color: bool | None) -> str:
+    if color is not None:
+        return "RGB" if color else "L"
+    if image.mode in ("1", "L"):
+        return "L"
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return "RGBA"
+    return "RGB"
