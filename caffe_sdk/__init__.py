@@ -1,3 +1,67 @@
-"""Caffe without the build: ``import caffe_sdk as caffe``."""
+"""Caffe without the build: ``import caffe_sdk as caffe``.
+
+The names here are pycaffe's. Each is loaded when it is first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from caffe_sdk.blob import Blob as Blob
+    from caffe_sdk.errors import CaffeError as CaffeError
+    from caffe_sdk.mode import layer_type_list as layer_type_list
+    from caffe_sdk.mode import set_device as set_device
+    from caffe_sdk.mode import set_mode_cpu as set_mode_cpu
+    from caffe_sdk.mode import set_mode_gpu as set_mode_gpu
+    from caffe_sdk.net import Net as Net
+    from caffe_sdk.rng import set_random_seed as set_random_seed
+    from caffe_sdk.solver import AdaDeltaSolver as AdaDeltaSolver
+    from caffe_sdk.solver import AdaGradSolver as AdaGradSolver
+    from caffe_sdk.solver import AdamSolver as AdamSolver
+    from caffe_sdk.solver import NesterovSolver as NesterovSolver
+    from caffe_sdk.solver import RMSPropSolver as RMSPropSolver
+    from caffe_sdk.solver import SGDSolver as SGDSolver
+    from caffe_sdk.solver import get_solver as get_solver
+
+TRAIN, TEST = 0, 1
+
+_HOMES = {
+    "caffe_sdk.blob": ["Blob"],
+    "caffe_sdk.errors": ["CaffeError"],
+    "caffe_sdk.mode": ["layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
+    "caffe_sdk.net": ["Net"],
+    "caffe_sdk.rng": ["set_random_seed"],
+    "caffe_sdk.solver": [
+        "AdaDeltaSolver",
+        "AdaGradSolver",
+        "AdamSolver",
+        "NesterovSolver",
+        "RMSPropSolver",
+        "SGDSolver",
+        "get_solver",
+    ],
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_SUBMODULES = {"client", "errors", "proto"}
+
+__all__ = ["TEST", "TRAIN", "__version__", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or a submodule that scripts reach through the package, on first use."""
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"caffe_sdk.{name}")
+    else:
+        raise AttributeError(f"module 'caffe_sdk' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Iterable
@@ -15,6 +16,19 @@ from caffe_sdk.memory import Array, Shape, SyncedMemory, Tensor
 
 MAX_AXES = 32  # Caffe's kMaxBlobAxes
 MAX_COUNT = 2**31 - 1  # Caffe counts in a 32-bit int
+
+_changes = itertools.count(1)
+_latest_change = 0
+
+
+def structure() -> int:
+    """A number that is another one whenever any blob took another shape or memory: time to look at one's blobs."""
+    return _latest_change
+
+
+def _changed() -> None:
+    global _latest_change
+    _latest_change = next(_changes)
 
 
 def check_shape(shape: Iterable[Any], where: str) -> Shape:
@@ -88,21 +102,28 @@ class Blob:
         if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
             shape = tuple(shape[0])
         checked = check_shape(shape, self._where)
+        if checked == self._shape:
+            return
         if math.prod(checked) != self.count:
             dtype = self.dtype
             self.data_memory = SyncedMemory(math.prod(checked), dtype)
             self.diff_memory = SyncedMemory(math.prod(checked), dtype)
         self._shape = checked
+        _changed()
 
     def share_data(self, other: Blob) -> None:
         """Use another blob's values; counts must agree."""
         self._check_count(other)
-        self.data_memory = other.data_memory
+        if self.data_memory is not other.data_memory:
+            self.data_memory = other.data_memory
+            _changed()
 
     def share_diff(self, other: Blob) -> None:
         """Use another blob's gradients; counts must agree."""
         self._check_count(other)
-        self.diff_memory = other.diff_memory
+        if self.diff_memory is not other.diff_memory:
+            self.diff_memory = other.diff_memory
+            _changed()
 
     def _check_count(self, other: Blob) -> None:
         if other.count != self.count:

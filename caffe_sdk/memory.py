@@ -6,7 +6,8 @@ layouts are such places). A `SyncedMemory` knows the set of places where its num
 * **read adds a place**: the numbers are brought there if they are not, and stay current where they were;
 * **write replaces them**: what another place holds is old from now on.
 
-No fresh place at all means zeros: nothing is allocated or cleared until somebody looks.
+No fresh place at all means zeros, or first values yet to be made: nothing is allocated, cleared or filled until
+somebody looks.
 
 Users hold NumPy views (``blob.data``) for as long as they like and write into them unseen. So a memory whose view is
 alive, *leased* memory, is the host's between runs: a net entering a run calls `SyncedMemory.claim` and leaving it
@@ -18,6 +19,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,7 +99,7 @@ class _Lease:
 class SyncedMemory:
     """``count`` numbers of one type and the places where they are current. Allocation is on first use."""
 
-    __slots__ = ("__weakref__", "_buffers", "_lease", "count", "dtype", "fresh")
+    __slots__ = ("__weakref__", "_buffers", "_initial", "_lease", "count", "dtype", "fresh")
 
     def __init__(self, count: int, dtype: npt.DTypeLike = np.float32) -> None:
         self.count = count
@@ -105,6 +107,12 @@ class SyncedMemory:
         self.fresh: set[Place] = set()
         self._buffers: dict[Place, Buffer] = {}
         self._lease: weakref.ref[Array] | None = None
+        self._initial: Callable[[Array], None] | None = None
+
+    def begin_with(self, fill: Callable[[Array], None]) -> None:
+        """Let the first numbers be what ``fill`` puts into a flat host array, when somebody looks; never otherwise."""
+        self.clear()
+        self._initial = fill
 
     def read(self, place: Place) -> Buffer:
         """The buffer at ``place`` with the current numbers, for reading."""
@@ -116,6 +124,7 @@ class SyncedMemory:
         """The buffer at ``place`` for overwriting every number; other places are old from now on."""
         buffer = self._buffer(place)
         self.fresh = {place}
+        self._initial = None
         return buffer
 
     def update(self, place: Place) -> Buffer:
@@ -126,6 +135,7 @@ class SyncedMemory:
 
     def clear(self) -> None:
         """All numbers are 0 from now on. Costs nothing until they are read, except while a user holds a view."""
+        self._initial = None
         if self.leased:
             self.write(HOST)[...] = 0
         else:
@@ -134,7 +144,7 @@ class SyncedMemory:
     @property
     def is_zero(self) -> bool:
         """Whether the numbers are known to be all zeros without looking: nothing was written since `clear`."""
-        return not self.fresh
+        return not self.fresh and self._initial is None
 
     @property
     def leased(self) -> bool:
@@ -182,6 +192,12 @@ class SyncedMemory:
 
     def _bring(self, place: Place) -> None:
         """The one function that moves numbers between places."""
+        if self._initial is not None:
+            fill, self._initial = self._initial, None
+            fill(self._buffer(HOST))
+            self.fresh = {HOST}
+            if place is HOST:
+                return
         target = self._buffer(place)
         if not self.fresh:
             place.zero(target)

@@ -33,6 +33,11 @@ _made: dict[str, ReferenceEngine] = {}
 _chosen: ReferenceEngine | None = None
 
 
+def names() -> list[str]:
+    """The names of the engines that compute for users (the fake device is for tests)."""
+    return sorted(set(MAKERS) - {"fake"})
+
+
 def select(name: str) -> ReferenceEngine:
     """The engine of a name, made on first use. ArgumentError for a name that is none."""
     if name not in MAKERS:

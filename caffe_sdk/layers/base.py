@@ -17,11 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import numpy.typing as npt
+
 from caffe_sdk import rng
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
 from caffe_sdk.errors import LayerError, ShapeError
-from caffe_sdk.memory import Shape
+from caffe_sdk.memory import Shape, Tensor, new_tensor
 from caffe_sdk.schema.messages import TRAIN
 
 
@@ -128,6 +130,14 @@ class Layer:
         """Compute the diffs of the bottoms that ``needs`` names, and add to the diffs of parameters that need it."""
         raise NotImplementedError
 
+    def parameter(self, index: int) -> Tensor | None:
+        """The values of a parameter; None if there are not as many parameters (no bias, say)."""
+        return self.blobs[index].data_tensor if index < len(self.blobs) else None
+
+    def gradient(self, index: int) -> Tensor | None:
+        """The gradient of a parameter; None if there are not as many, or if it is not wanted."""
+        return self.blobs[index].diff_tensor if index < len(self.blobs) and self.param_needs[index] else None
+
     def state(self) -> dict[str, Any]:
         """What besides parameters a resumed run needs (a data source's position), as JSON can hold it."""
         return {}
@@ -154,19 +164,26 @@ class Layer:
         """Raise LayerError unless the prototxt gives as many bottoms and tops as the layer takes."""
         bottoms, tops = len(self.config.bottom), len(self.config.top)
         self.check(self.bottoms.fits(bottoms), f"has {bottoms} bottoms", f"{self.type} takes {self.bottoms}")
-        self.check(self.tops.fits(tops), f"has {tops} tops", f"{self.type} takes {self.tops}")
+        self.check(self.tops.fits(max(tops, self.auto_tops)), f"has {tops} tops", f"{self.type} takes {self.tops}")
         if self.as_many_tops:
             self.check(bottoms == tops, f"has {bottoms} bottoms and {tops} tops", "give as many tops as bottoms")
 
     def axis(self, index: int, axes: int) -> int:
         """A possibly negative axis index as a plain one, checked."""
-        self.check_shape(
-            -axes <= index < axes, f"axis {index} is not one of {axes} axes", f"use {-axes} to {axes - 1}"
-        )
+        self.check_shape(-axes <= index < axes, f"axis {index} is not one of {axes} axes", f"use {-axes} to {axes - 1}")
         return index + axes if index < 0 else index
 
     def __repr__(self) -> str:
         return f"<Layer {self.name!r} {self.type}>"
+
+
+def fitted(buffer: Tensor | None, like: Blob, dtype: npt.DTypeLike = None) -> Tensor:
+    """A buffer of a layer's own, shaped ``like`` a blob: ``buffer`` itself if it fits, so that programs recorded with
+    it stay right, else a new one of ``dtype``, by default the blob's.
+    """
+    if buffer is not None and buffer.shape == like.shape:
+        return buffer
+    return new_tensor(like.shape, like.dtype if dtype is None else dtype)
 
 
 LayerClass = TypeVar("LayerClass", bound=type[Layer])

@@ -1,0 +1,527 @@
+"""Net: blobs, parameters and layers that run forward and backward, under the names pycaffe gives them."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk import fillers, rng, weights
+from caffe_sdk.blob import Blob, structure
+from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
+from caffe_sdk.graph import Graph, Node, PlannedParameter, build, top_shapes_of
+from caffe_sdk.layers import Layer
+from caffe_sdk.memory import HOST, Array, SyncedMemory
+from caffe_sdk.net.execution import Executor
+from caffe_sdk.schema import prototxt, upgrade, wire
+from caffe_sdk.schema.files import PathLike
+from caffe_sdk.schema.messages import TEST, TRAIN, NetParameter
+
+Callback = Callable[[int], None]
+PHASES = {"train": TRAIN, "test": TEST}
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """A parameter that a solver trains, once however many layers share it."""
+
+    blob: Blob
+    layer: str
+    index: int
+    lr_mult: float
+    decay_mult: float
+
+
+class Net:
+    """A net in a phase.
+
+    ``Net(model, phase, level=0, stages=None, weights=None)``, or as old scripts have it ``Net(model, weights, phase)``.
+    The model is the path of a prototxt or a NetParameter; weights the path of a .caffemodel. Relative paths in the
+    model count from the working directory. Raises the ModelErrors, WeightsError and FileErrors of whatever is wrong.
+    """
+
+    def __init__(
+        self,
+        network_file: PathLike | Any,
+        phase: int | str | PathLike,
+        level: int = 0,
+        stages: Sequence[str] | None = None,
+        weights: PathLike | None = None,
+    ) -> None:
+        if not isinstance(phase, int) and phase not in PHASES:  # the old order: model, weights, phase
+            weights, phase, level = phase, level, 0
+        self.phase: int = phase if isinstance(phase, int) else PHASES[str(phase)]
+        self._where = "net"
+        config = self._read(network_file)
+        self.rng = rng.spawn()
+        try:
+            self.graph: Graph = build(config, self.phase, level, stages or (), self.rng)
+            self._build()
+        except CaffeError as error:
+            raise error.at(self._where) from None
+        if weights is not None:
+            self.copy_from(weights)
+
+    # -- building ------------------------------------------------------------------------------------------------------
+
+    def _read(self, source: PathLike | Any) -> Any:
+        if isinstance(source, NetParameter):
+            config = NetParameter()
+            config.CopyFrom(source)
+            self._where = f"net '{config.name}'"
+        elif isinstance(source, (str, os.PathLike)):
+            self._where = os.fspath(source)
+            config = prototxt.read(source, NetParameter)
+        else:
+            raise ArgumentError(
+                "Net", f"a model of type {type(source).__name__}", "give the path of a prototxt or a NetParameter"
+            )
+        return upgrade.upgrade_net(config)
+
+    def _build(self) -> None:
+        graph = self.graph
+        self.name: str = graph.name
+        self._blobs = [Blob(b.shape, name=b.name) for b in graph.blobs]
+        self._executor = Executor(graph.nodes, self._blobs)
+        self._callbacks: dict[str, list[Callback]] = {
+            name: [] for name in ("before_forward", "after_forward", "before_backward", "after_backward")
+        }
+        parameters = [self._parameter(p) for p in graph.parameters]
+        for planned, blob in zip(graph.parameters, parameters, strict=True):
+            if planned.owner != graph.parameters.index(planned):
+                blob.share_data(parameters[planned.owner])
+                blob.share_diff(parameters[planned.owner])
+        self.learnable = [
+            Learnable(
+                parameters[i],
+                graph.nodes[p.layer].layer.name,
+                p.index,
+                1.0 if p.lr_mult is None else p.lr_mult,
+                1.0 if p.decay_mult is None else p.decay_mult,
+            )
+            for i, p in enumerate(graph.parameters)
+            if p.owner == i
+        ]
+        for node in graph.nodes:
+            node.layer.blobs = [parameters[p] for p in node.parameters]
+            self._reshape_layer(node.layer, node.bottoms, node.tops)
+            self._begin_loss(node.tops, node.loss_weights)
+        self._closed = False
+        self._structure = -1
+        self._seen = [self._bottoms_of(node) for node in graph.nodes]
+        self._key: object = None
+        self._memories: list[SyncedMemory] = []
+        self._fit()
+
+    def _parameter(self, planned: PlannedParameter) -> Blob:
+        layer = self.graph.nodes[planned.layer].layer
+        blob = Blob(planned.shape, name=f"{layer.name}[{planned.index}]")
+        fillers.check(planned.filler, planned.shape, layer.where)
+        (generator,) = self.rng.spawn(1)  # one each, so that values do not depend on who is looked at first
+        fill = functools.partial(_fill, planned=planned, generator=generator, where=layer.where)
+        blob.data_memory.begin_with(fill)
+        return blob
+
+    def _begin_loss(self, tops: Sequence[int], loss_weights: Sequence[float]) -> None:
+        """As in Caffe a loss blob's diff holds its weight."""
+        for top, weight in zip(tops, loss_weights, strict=True):
+            if weight:
+                self._blobs[top].diff_memory.write(HOST)[...] = weight
+
+    def _reshape_layer(self, layer: Layer, bottoms: Sequence[int], tops: Sequence[int]) -> None:
+        layer.reshape([self._blobs[b] for b in bottoms], [self._blobs[t] for t in tops])
+
+    # -- shapes --------------------------------------------------------------------------------------------------------
+
+    def reshape(self) -> None:
+        """Let every layer follow the shapes of the input blobs."""
+        self._open()
+        try:
+            self._follow(0)
+        except CaffeError as error:
+            raise error.at(self._where) from None
+        self._fit()
+
+    def _follow(self, first: int) -> None:
+        """Infer shapes anew from layer ``first`` on; layers without bottoms keep what their tops were given."""
+        for index, node in enumerate(self.graph.nodes[first:], first):
+            seen = self._bottoms_of(node)
+            if self._seen[index] == seen:  # nothing to follow, and a layer's own buffers are part of programs
+                continue
+            self._seen[index] = seen
+            self._key = None
+            if node.bottoms:
+                shapes = [self._blobs[b].shape for b in node.bottoms]
+                tops = top_shapes_of(node.layer, shapes)
+                self._check_parameters(node.layer, [p.shape for p in node.layer.parameters(shapes)])
+                for top, shape, weight in zip(node.tops, tops, node.loss_weights, strict=True):
+                    blob = self._blobs[top]
+                    if blob.shape != shape:
+                        blob.reshape(*shape)
+                        self._begin_loss([top], [weight])
+            self._reshape_layer(node.layer, node.bottoms, node.tops)
+
+    def _bottoms_of(self, node: Node) -> list[object]:
+        """What a layer's shapes and buffers depend on."""
+        bottoms = [self._blobs[b] for b in node.bottoms]
+        return [(blob.shape, id(blob.data_memory)) for blob in bottoms]
+
+    @staticmethod
+    def _check_parameters(layer: Layer, wanted: Sequence[tuple[int, ...]]) -> None:
+        for blob, shape in zip(layer.blobs, wanted, strict=True):
+            if blob.shape != shape:
+                raise ShapeError(
+                    layer.where,
+                    f"the new input wants parameters of shape {shape}, the net has {blob.shape}",
+                    "reshape axes that no parameter depends on, such as the batch",
+                )
+
+    def _fit(self) -> None:
+        """Programs are for shapes and memories as they are now; make them anew when those changed."""
+        if self._structure != structure():
+            self._structure = structure()
+            memories = [
+                memory
+                for blob in (*self._blobs, *(b for node in self.graph.nodes for b in node.layer.blobs))
+                for memory in (blob.data_memory, blob.diff_memory)
+            ]
+            key = [id(m) for m in memories], [blob.shape for blob in self._blobs]
+            if key != self._key:
+                self._key = key
+                self._memories = list(dict.fromkeys(memories))
+                self._executor.forget()
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    def forward(
+        self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
+    ) -> dict[str, Array]:
+        """Run layers ``start`` to ``end`` (names; all by default) and return the outputs' data by name.
+
+        ``inputs`` are values for the net's input blobs, all of them or none, with the batch size of the blob.
+        ``blobs`` are further blobs to return. The returned arrays are views: a later run changes them.
+        """
+        self._open()
+        if inputs:
+            self._set("data", self.inputs, inputs, "Input blob arguments do not match net inputs.", "Input")
+        last = self._layer_index(end) if end is not None else len(self.layers) - 1
+        self._forward(self._layer_index(start) if start is not None else 0, last)
+        names = self.top_names[end] if end is not None else self.outputs
+        return {name: self._blob(name).data for name in (*names, *(blobs or ()))}
+
+    def backward(
+        self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **tops: Any
+    ) -> dict[str, Array]:
+        """Run layers ``start`` back to ``end`` (names; all by default) and return the inputs' diffs by name.
+
+        ``tops`` are diffs for the net's output blobs, all of them or none. ``diffs`` are further blobs to return.
+        """
+        self._open()
+        if tops:
+            self._set("diff", self.outputs, tops, "Top diff arguments do not match net outputs.", "Diff")
+        first = self._layer_index(end) if end is not None else 0
+        self._backward(self._layer_index(start) if start is not None else len(self.layers) - 1, first)
+        names = self.bottom_names[end] if end is not None else self.inputs
+        return {name: self._blob(name).diff for name in (*names, *(diffs or ()))}
+
+    def _forward(self, first: int, last: int) -> float:
+        """Run layers ``first`` to ``last`` by index; returns the loss they add up to (pycaffe's ``_forward``)."""
+        if structure() != self._structure:
+            self.reshape()
+        one_by_one = self._callbacks["before_forward"] or self._callbacks["after_forward"]
+        i = first
+        while i <= last:
+            end = i if one_by_one else self._executor.stretch(i, last)
+            self._call("before_forward", i)
+            self._claim()
+            self._executor.forward(i, end)
+            self._settle()
+            self._call("after_forward", i)
+            if structure() != self._structure:  # a source of data took another shape, a callback reshaped a blob
+                self._follow(end + 1)
+                self._fit()
+            i = end + 1
+        return self._loss(first, last)
+
+    def _backward(self, last: int, first: int) -> None:
+        """Run layers ``last`` back to ``first`` by index (pycaffe's ``_backward``)."""
+        self._fit()
+        one_by_one = self._callbacks["before_backward"] or self._callbacks["after_backward"]
+        for start, end in [(i, i) for i in range(last, first - 1, -1)] if one_by_one else [(first, last)]:
+            self._call("before_backward", end)
+            self._claim()
+            self._executor.backward(start, end)
+            self._settle()
+            self._call("after_backward", end)
+
+    def forward_backward(self) -> float:
+        """One forward and one backward pass over the whole net; returns the loss."""
+        self._open()
+        last = len(self.layers) - 1
+        loss = self._forward(0, last)
+        self._backward(last, 0)
+        return loss
+
+    def _claim(self) -> None:
+        for memory in self._memories:
+            memory.claim()
+
+    def _settle(self) -> None:
+        for memory in self._memories:
+            memory.settle()
+
+    def _call(self, moment: str, layer: int) -> None:
+        for callback in self._callbacks[moment]:
+            callback(layer)
+
+    @property
+    def loss(self) -> float:
+        """The loss of the last forward pass: the loss blobs' values times their weights, summed."""
+        return self._loss(0, len(self.layers) - 1)
+
+    def _loss(self, first: int, last: int) -> float:
+        total = 0.0
+        for node in self.graph.nodes[first : last + 1]:
+            for top, weight in zip(node.tops, node.loss_weights, strict=True):
+                if weight:
+                    blob = self._blobs[top]
+                    total += float(np.dot(blob.data_memory.read(HOST), blob.diff_memory.read(HOST)))
+        return total
+
+    def clear_param_diffs(self) -> None:
+        """Set the gradients of all parameters to zero."""
+        for learnable in self.learnable:
+            learnable.blob.diff_memory.clear()
+
+    # -- callbacks -----------------------------------------------------------------------------------------------------
+
+    def before_forward(self, callback: Callback) -> None:
+        """Call ``callback(layer index)`` before each layer runs forward."""
+        self._callbacks["before_forward"].append(callback)
+
+    def after_forward(self, callback: Callback) -> None:
+        """Call ``callback(layer index)`` after each layer ran forward."""
+        self._callbacks["after_forward"].append(callback)
+
+    def before_backward(self, callback: Callback) -> None:
+        """Call ``callback(layer index)`` before each layer runs backward."""
+        self._callbacks["before_backward"].append(callback)
+
+    def after_backward(self, callback: Callback) -> None:
+        """Call ``callback(layer index)`` after each layer ran backward."""
+        self._callbacks["after_backward"].append(callback)
+
+    # -- weights -------------------------------------------------------------------------------------------------------
+
+    def copy_from(self, path: PathLike) -> list[str]:
+        """Load a .caffemodel by layer name; returns the names of the layers that were loaded."""
+        self._open()
+        return self.copy_weights(wire.read_net(path).layers, os.fspath(path))
+
+    def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str) -> list[str]:
+        """Load weights by layer name; ``where`` names their source in errors. Nothing changes if any does not fit."""
+        return weights.copy_weights(layers, self.params, where)
+
+    def to_weights(self, diffs: bool = False) -> wire.NetWeights:
+        """The net's description with its parameters' values (and gradients if ``diffs``), as files hold it."""
+        layers = [
+            wire.LayerWeights(node.layer.name, node.layer.type, [weights.as_array(b, diffs) for b in node.layer.blobs])
+            for node in self.graph.nodes
+        ]
+        return wire.NetWeights(self.graph.config, layers)
+
+    def save(self, path: PathLike) -> None:
+        """Write a .caffemodel: whole or not at all."""
+        self._open()
+        wire.write_net(path, self.to_weights())
+
+    def share_with(self, other: Net) -> None:
+        """Use another net's parameters (the same memory) in layers of the same name."""
+        for name, blobs in self.params.items():
+            theirs = other.params.get(name)
+            if theirs is None:
+                continue
+            for mine, its in zip(blobs, theirs, strict=True):
+                if mine.shape != its.shape:
+                    raise ShapeError(
+                        self._where,
+                        f"cannot share weights of layer '{name}': shape {its.shape} there, {mine.shape} here",
+                        "share between nets whose layers of one name are alike",
+                    )
+                mine.share_data(its)
+
+    # -- what is where -------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def blobs(self) -> OrderedDict[str, Blob]:
+        """Blobs by name, in the order they are made."""
+        return OrderedDict((b.name, b) for b in self._blobs)
+
+    @functools.cached_property
+    def layers(self) -> list[Layer]:
+        """Layers in order, those that were inserted included; each has ``type``, ``name`` and ``blobs``."""
+        return [node.layer for node in self.graph.nodes]
+
+    @functools.cached_property
+    def layer_dict(self) -> OrderedDict[str, Layer]:
+        """Layers by name."""
+        return OrderedDict((layer.name, layer) for layer in self.layers)
+
+    @functools.cached_property
+    def params(self) -> OrderedDict[str, list[Blob]]:
+        """Parameter blobs of each layer that has any, by the layer's name: weights first, then biases."""
+        return OrderedDict((layer.name, layer.blobs) for layer in self.layers if layer.blobs)
+
+    @functools.cached_property
+    def inputs(self) -> list[str]:
+        """Names of the input blobs."""
+        return [self._blobs[i].name for i in self.graph.inputs]
+
+    @functools.cached_property
+    def outputs(self) -> list[str]:
+        """Names of the blobs no layer consumes."""
+        return [self._blobs[i].name for i in self.graph.outputs]
+
+    @functools.cached_property
+    def top_names(self) -> OrderedDict[str, list[str]]:
+        """Names of each layer's tops, by the layer's name."""
+        return OrderedDict((n.layer.name, [self._blobs[t].name for t in n.tops]) for n in self.graph.nodes)
+
+    @functools.cached_property
+    def bottom_names(self) -> OrderedDict[str, list[str]]:
+        """Names of each layer's bottoms, by the layer's name."""
+        return OrderedDict((n.layer.name, [self._blobs[b].name for b in n.bottoms]) for n in self.graph.nodes)
+
+    @property
+    def blob_loss_weights(self) -> OrderedDict[str, float]:
+        """Each blob's weight in the loss, by name."""
+        found = OrderedDict((b.name, 0.0) for b in self._blobs)
+        for node in self.graph.nodes:
+            for top, weight in zip(node.tops, node.loss_weights, strict=True):
+                if weight:
+                    found[self._blobs[top].name] = weight
+        return found
+
+    @property
+    def _layer_names(self) -> list[str]:
+        return [layer.name for layer in self.layers]
+
+    @property
+    def _blob_names(self) -> list[str]:
+        return [blob.name for blob in self._blobs]
+
+    @property
+    def _inputs(self) -> list[int]:
+        return self.graph.inputs
+
+    @property
+    def _outputs(self) -> list[int]:
+        return self.graph.outputs
+
+    # -- state and end -------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What besides parameters an exact continuation needs: random numbers and data positions, as JSON can hold."""
+        layers = {layer.name: state for layer in self.layers if (state := layer.state())}
+        return {"random": rng.get_state(self.rng), "layers": layers}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where a net of the same description was when `state` was taken."""
+        for name, layer_state in state["layers"].items():
+            if name in self.layer_dict:
+                self.layer_dict[name].restore_state(layer_state)
+        rng.set_state(self.rng, state["random"])
+
+    def close(self) -> None:
+        """Give back memory, threads and files at once; the net cannot be used afterwards."""
+        if self._closed:
+            return
+        self._closed = True
+        for layer in self.layers:
+            layer.close()
+        self._executor.forget()
+        self._memories = []
+        for blob in (*self._blobs, *(b for layer in self.layers for b in layer.blobs)):
+            blob.data_memory, blob.diff_memory = (SyncedMemory(blob.count, blob.dtype) for _ in range(2))
+
+    def __enter__(self) -> Net:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        phase = "TRAIN" if self.phase == TRAIN else "TEST"
+        return f"<Net {self.name!r} {phase}: {len(self.layers)} layers, {len(self._blobs)} blobs>"
+
+    # -- lookups and checks ----------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._closed:
+            raise HandleError(self._where, "the net was closed", "build it again")
+
+    def _layer_index(self, name: str) -> int:
+        return _find(name, self._layer_names, "layer", self._where)
+
+    def _blob(self, name: str) -> Blob:
+        return self._blobs[_find(name, self._blob_names, "blob", self._where)]
+
+    def _set(self, which: str, names: Sequence[str], values: Mapping[str, Any], mismatch: str, kind: str) -> None:
+        """Put given arrays into blobs' data or diff, with pycaffe's checks."""
+        if set(values) != set(names):
+            raise ArgumentError(
+                "", f"{mismatch[:-1]}: got {', '.join(sorted(values))}", f"give {', '.join(sorted(names)) or 'none'}"
+            )
+        for name, value in values.items():
+            blob = self._blob(name)
+            array = np.asarray(value)
+            if array.ndim == 0 or not blob.shape or array.shape[0] != blob.shape[0]:
+                if array.shape != blob.shape:
+                    raise ArgumentError(
+                        "",
+                        f"{kind} is not batch sized: '{name}' is of shape {array.shape}, the blob of {blob.shape}",
+                        "reshape the blob first, or give as many items as it holds",
+                    )
+            try:
+                getattr(blob, which)[...] = array
+            except (ValueError, TypeError) as error:
+                raise ShapeError(
+                    f"blob '{name}'",
+                    f"values of shape {array.shape} and type {array.dtype} do not fit shape {blob.shape}: {error}",
+                    "give numbers of the blob's shape",
+                ) from None
+
+
+def _find(name: str, names: Sequence[str], kind: str, where: str) -> int:
+    """Index of a name, or ArgumentError that offers the nearest one."""
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        raise ArgumentError(
+            where,
+            f"there is no {kind} '{name}'",
+            f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names)}",
+        )
+    return names.index(name)
+
+
+def _fill(flat: Array, planned: PlannedParameter, generator: rng.Generator, where: str) -> None:
+    fillers.fill(flat[: int(np.prod(planned.shape))].reshape(planned.shape), planned.filler, generator, where)
+
+
+def first_not_finite(net: Net) -> tuple[str, str] | None:
+    """The first layer (and its top) with a value that is no number or infinite; None when all are finite."""
+    for node in net.graph.nodes:
+        for top in node.tops:
+            blob = net._blobs[top]
+            if not np.isfinite(blob.data_memory.read(HOST)).all():
+                return node.layer.name, blob.name
+    return None
