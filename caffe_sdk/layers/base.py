@@ -44,6 +44,7 @@ class Arity:
 
 
 def exactly(count: int) -> Arity:
+    """The arity of a layer that takes ``count`` and nothing else."""
     return Arity(count, count)
 
 
@@ -177,7 +178,7 @@ class Layer:
         return f"<Layer {self.name!r} {self.type}>"
 
 
-def fitted(buffer: Tensor | None, like: Blob, dtype: npt.DTypeLike = None) -> Tensor:
+def fitted(buffer: Tensor | None, like: Blob, dtype: npt.DTypeLike | None = None) -> Tensor:
     """A buffer of a layer's own, shaped ``like`` a blob: ``buffer`` itself if it fits, so that programs recorded with
     it stay right, else a new one of ``dtype``, by default the blob's.
     """

@@ -1,4 +1,4 @@
-"""Copies and sums."""
+"""Copies, constants and sums."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ class Elementwise(EngineBase):
         """y = x, whatever their types and shapes."""
         values = self.read(x)
         self.write(y)[...] = values.reshape(y.shape)
+
+    @operation(writes="y")
+    def fill(self, y: Tensor, value: float) -> None:
+        """y = value."""
+        self.write(y)[...] = value
 
     @operation(writes="y")
     def add_all(self, xs: Sequence[Tensor], y: Tensor) -> None:

@@ -1,0 +1,120 @@
+"""Layers that slide a learned kernel over space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe_sdk.blob import Blob
+from caffe_sdk.engine import Engine
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.layers.base import Arity, Layer, Parameter, layer
+from caffe_sdk.memory import Shape
+
+
+class SlidingKernel(Layer):
+    """What layers with a ``convolution_param`` share: reading it, for any number of spatial axes."""
+
+    def setup(self, config: Any) -> None:
+        self.param = config.convolution_param
+        self.outputs: int = self.param.num_output
+        self.check(self.param.group > 0, "group: 0", "give group: 1 or more")
+
+    def geometry(self, shape: Shape) -> ConvolutionGeometry:
+        """Kernel, stride, pad and dilation for a bottom of ``shape``, checked."""
+        axis = self.axis(self.param.axis, len(shape))
+        axes = len(shape) - axis - 1
+        kernel = self._per_axis("kernel_size", "kernel_h", "kernel_w", axes)
+        self.check(len(kernel) == axes, f"has no kernel_size for {axes} spatial axes", "give kernel_size")
+        stride = self._per_axis("stride", "stride_h", "stride_w", axes) or (1,) * axes
+        pad = self._per_axis("pad", "pad_h", "pad_w", axes, least=0) or (0,) * axes
+        dilation = self._per_axis("dilation", "", "", axes) or (1,) * axes
+        return ConvolutionGeometry(kernel, stride, pad, dilation, self.param.group, axis)
+
+    def _per_axis(self, name: str, high: str, wide: str, axes: int, least: int = 1) -> Shape:
+        """A value per spatial axis: ``name``, once for all or once each, or ``high`` and ``wide``; () if absent."""
+        given = tuple(getattr(self.param, name))
+        if high and (self.param.HasField(high) or self.param.HasField(wide)):
+            self.check(not given, f"{name} is given beside {high} and {wide}", "use one or the other")
+            self.check(axes == 2, f"{high} and {wide} for {axes} spatial axes", f"use {name} unless there are 2")
+            given = (getattr(self.param, high), getattr(self.param, wide))
+        self.check(
+            len(given) in (0, 1, axes),
+            f"{name} is given {len(given)} times for {axes} spatial axes",
+            "give it once, or once per axis",
+        )
+        values = given * axes if len(given) == 1 else given
+        self.check(all(v >= least for v in values), f"{name} {values}", f"give {least} or more")
+        return values
+
+    def channels(self, shape: Shape, geometry: ConvolutionGeometry) -> int:
+        """The channels of a bottom, checked against the groups."""
+        channels, group = shape[geometry.axis], geometry.group
+        self.check(channels % group == 0, f"{channels} input channels in {group} groups", "give a multiple")
+        return channels
+
+    def check_outputs(self) -> None:
+        """num_output must be there and fall into groups."""
+        group = self.param.group
+        self.check(self.outputs > 0, "num_output: 0", "give num_output: 1 or more")
+        self.check(
+            self.outputs % group == 0, f"num_output: {self.outputs} with group: {group}", "give a multiple of group"
+        )
+
+    def check_alike(self, bottoms: Sequence[Shape]) -> None:
+        """All bottoms must have one shape."""
+        for i, shape in enumerate(bottoms):
+            self.check_shape(
+                shape == bottoms[0], f"bottom {i} has shape {shape}, bottom 0 {bottoms[0]}", "give bottoms of one shape"
+            )
+
+
+@layer("Convolution")
+class Convolution(SlidingKernel):
+    """y[o] = bias[o] + sum over channels c of weight[o, c] * x[c].  (n, c, h, w) -> (n, num_output, h', w')
+
+    The channel axis may be another (``axis``), followed by any number of spatial axes. Several bottoms of one shape
+    give as many tops with the same parameters.
+    """
+
+    bottoms = tops = Arity(1, None)
+    as_many_tops = True
+
+    def setup(self, config: Any) -> None:
+        super().setup(config)
+        self.check_outputs()
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        self.check_alike(bottoms)
+        geometry = self.geometry(bottoms[0])
+        self.channels(bottoms[0], geometry)
+        space = bottoms[0][geometry.axis + 1 :]
+        out = geometry.output_size(space)
+        dilated = f" dilated {geometry.dilation}" if any(d > 1 for d in geometry.dilation) else ""
+        self.check_shape(
+            all(size > 0 for size in out),
+            f"kernel {geometry.kernel}{dilated} does not fit input {space} with pad {geometry.pad}",
+            "use a smaller kernel, more pad or a larger input",
+        )
+        return [(*bottoms[0][: geometry.axis], self.outputs, *out)] * len(bottoms)
+
+    def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
+        geometry = self.geometry(bottoms[0])
+        inputs = self.channels(bottoms[0], geometry) // geometry.group
+        weight = Parameter((self.outputs, inputs, *geometry.kernel), self.param.weight_filler)
+        bias = Parameter((self.outputs,), self.param.bias_filler)
+        return [weight, bias] if self.param.bias_term else [weight]
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        weight, bias, geometry = self.blobs[0].data_tensor, self.parameter(1), self.geometry(bottom[0].shape)
+        for x, y in zip(bottom, top, strict=True):
+            engine.convolution(x.data_tensor, weight, bias, y.data_tensor, geometry)
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        weight, geometry = self.blobs[0].data_tensor, self.geometry(bottom[0].shape)
+        dweight, dbias = self.gradient(0), self.gradient(1)
+        for y, x, needed in zip(top, bottom, needs, strict=True):
+            if dweight is not None or dbias is not None:
+                engine.convolution_grad_weight(x.data_tensor, y.diff_tensor, dweight, dbias, geometry)
+            if needed:
+                engine.convolution_grad_data(y.diff_tensor, weight, x.diff_tensor, geometry)

@@ -1,0 +1,59 @@
+"""Layers in which every output sees every input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from caffe_sdk.blob import Blob
+from caffe_sdk.engine import Engine
+from caffe_sdk.layers.base import Layer, Parameter, layer
+from caffe_sdk.memory import Shape
+
+
+@layer("InnerProduct")
+class InnerProduct(Layer):
+    """y = x weight^T + bias.  (m..., k...) -> (m..., num_output)
+
+    The bottom is cut into rows and columns before ``axis``. weight is (num_output, k), or with ``transpose`` the other
+    way round.
+    """
+
+    def setup(self, config: Any) -> None:
+        self.param = config.inner_product_param
+        self.outputs: int = self.param.num_output
+        self.transpose: bool = self.param.transpose
+        self.check(self.outputs > 0, "num_output: 0", "give num_output: 1 or more")
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        axis = self.axis(self.param.axis, len(bottoms[0]))
+        return [(*bottoms[0][:axis], self.outputs)]
+
+    def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
+        _, inputs = self._matrix(bottoms[0])
+        shape = (inputs, self.outputs) if self.transpose else (self.outputs, inputs)
+        weight = Parameter(shape, self.param.weight_filler)
+        bias = Parameter((self.outputs,), self.param.bias_filler)
+        return [weight, bias] if self.param.bias_term else [weight]
+
+    def _matrix(self, shape: Shape) -> tuple[int, int]:
+        """The bottom as a matrix: rows and columns."""
+        axis = self.axis(self.param.axis, len(shape))
+        return math.prod(shape[:axis]), math.prod(shape[axis:])
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        rows, inputs = self._matrix(bottom[0].shape)
+        x, y = bottom[0].data_tensor.reshaped(rows, inputs), top[0].data_tensor.reshaped(rows, self.outputs)
+        engine.inner_product(x, self.blobs[0].data_tensor, self.parameter(1), y, self.transpose)
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        rows, inputs = self._matrix(bottom[0].shape)
+        dy = top[0].diff_tensor.reshaped(rows, self.outputs)
+        dweight, dbias = self.gradient(0), self.gradient(1)
+        if dweight is not None or dbias is not None:
+            x = bottom[0].data_tensor.reshaped(rows, inputs)
+            engine.inner_product_grad_weight(x, dy, dweight, dbias, self.transpose)
+        if needs[0]:
+            dx = bottom[0].diff_tensor.reshaped(rows, inputs)
+            engine.inner_product_grad_data(dy, self.blobs[0].data_tensor, dx, self.transpose)
