@@ -1,0 +1,154 @@
+"""Update rules: what becomes of a parameter, its gradient and its history, once per iteration.
+
+A rule says how many history blobs a parameter has and tells the engine what to compute. All rules first make
+g = scale * diff + decay * weight (L2; the weight's sign instead of it for L1), and leave in diff what they take from
+the weight, as Caffe does. ``scale`` holds both gradient clipping and the division by ``iter_size``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from caffe_sdk.engine import Engine
+from caffe_sdk.errors import SolverError
+from caffe_sdk.memory import Tensor
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What an update needs to know besides the parameter."""
+
+    rate: float
+    """The learning rate times the parameter's lr_mult."""
+    decay: float
+    """The weight decay times the parameter's decay_mult."""
+    scale: float
+    """The factor of the gradients: 1 / iter_size, and less where they are clipped."""
+    iteration: int
+    """Updates made before this one."""
+
+
+class Rule(ABC):
+    """An update rule. A rule of one's own is a subclass with `update`, named by a solver class's ``rule``."""
+
+    histories: ClassVar[int] = 1
+    """History blobs per parameter, each in the parameter's shape. A snapshot holds the first ones of all parameters,
+    then the second ones."""
+
+    def __init__(self, param: Any) -> None:
+        self.l1 = l1_regularization(param)
+        self.momentum = float(param.momentum)
+        self.setup(param)
+
+    def setup(self, param: Any) -> None:
+        """Read and check what the rule needs of a SolverParameter."""
+
+    @abstractmethod
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        """Tell the engine to update one parameter."""
+
+
+class SGD(Rule):
+    """v = momentum * v + rate * g;  weight -= v"""
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        engine.sgd_update(weight, diff, history[0], by.rate, self.momentum, by.decay, self.l1, by.scale)
+
+
+class Nesterov(Rule):
+    """Nesterov's accelerated gradient: new = momentum * v + rate * g;  weight -= (1 + momentum) * new - momentum * v"""
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        engine.nesterov_update(weight, diff, history[0], by.rate, self.momentum, by.decay, self.l1, by.scale)
+
+
+class AdaGrad(Rule):
+    """h += g^2;  weight -= rate * g / (sqrt(h) + delta)"""
+
+    def setup(self, param: Any) -> None:
+        _without_momentum(param, "AdaGrad")
+        self.delta = float(param.delta)
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        engine.adagrad_update(weight, diff, history[0], by.rate, self.delta, by.decay, self.l1, by.scale)
+
+
+class RMSProp(Rule):
+    """h = rms_decay * h + (1 - rms_decay) * g^2;  weight -= rate * g / (sqrt(h) + delta)"""
+
+    def setup(self, param: Any) -> None:
+        _without_momentum(param, "RMSProp")
+        self.delta, self.rms_decay = float(param.delta), float(param.rms_decay)
+        if not 0 <= self.rms_decay < 1:
+            raise SolverError("solver", f"rms_decay is {self.rms_decay:g}", "give 0 or more and less than 1")
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        engine.rmsprop_update(
+            weight, diff, history[0], by.rate, self.rms_decay, self.delta, by.decay, self.l1, by.scale
+        )
+
+
+class AdaDelta(Rule):
+    """h1 and h2 are running means (with momentum as factor) of g^2 and s^2, where s = g * sqrt((h2 + delta) / (h1 +
+    delta));  weight -= rate * s"""
+
+    histories = 2
+
+    def setup(self, param: Any) -> None:
+        self.delta = float(param.delta)
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        squares, steps = history
+        engine.adadelta_update(
+            weight, diff, squares, steps, by.rate, self.momentum, self.delta, by.decay, self.l1, by.scale
+        )
+
+
+class Adam(Rule):
+    """m and v are running means (factors momentum and momentum2) of g and g^2, started at 0, and t counts updates from 1:
+
+    weight -= rate * sqrt(1 - momentum2^t) / (1 - momentum^t) * m / (sqrt(v) + delta)
+    """
+
+    histories = 2
+
+    def setup(self, param: Any) -> None:
+        self.delta, self.momentum2 = float(param.delta), float(param.momentum2)
+        for name, value in (("momentum", self.momentum), ("momentum2", self.momentum2)):
+            if not 0 <= value < 1:
+                raise SolverError("solver", f"{name} is {value:g}", "Adam needs 0 or more and less than 1")
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        t = by.iteration + 1
+        correction = math.sqrt(1 - self.momentum2**t) / (1 - self.momentum**t)
+        mean, squares = history
+        engine.adam_update(
+            weight,
+            diff,
+            mean,
+            squares,
+            by.rate * correction,
+            self.momentum,
+            self.momentum2,
+            self.delta,
+            by.decay,
+            self.l1,
+            by.scale,
+        )
+
+
+def _without_momentum(param: Any, name: str) -> None:
+    if param.momentum != 0:
+        raise SolverError("solver", f"Momentum cannot be used with {name}: it is {param.momentum:g}", "remove momentum")
+
+
+def l1_regularization(param: Any) -> bool:
+    """Whether weights decay by their sign (L1) instead of their value (L2); SolverError for any other type."""
+    kind = param.regularization_type
+    if kind not in ("L1", "L2"):
+        raise SolverError("solver", f"Unknown regularization type: {kind}", "use L1 or L2")
+    return bool(kind == "L1")
