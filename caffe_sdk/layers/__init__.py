@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_sdk.layers import accuracy, common, convolution, dense, neuron, pooling, softmax
+from caffe_sdk.layers import accuracy, common, convolution, data, dense, neuron, pooling, softmax
 from caffe_sdk.layers.base import REGISTRY, Arity, Layer, Parameter, create, exactly, layer
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "accuracy",
     "common",
     "convolution",
+    "data",
     "dense",
     "neuron",
     "pooling",

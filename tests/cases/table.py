@@ -104,5 +104,5 @@ CASES = [
     Case("Silence", bottoms=[(2, 3), (4,)], tops=0),
 ]
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {"Data": "tests/layers/test_data.py"}
 """Layer types that cannot stand alone in the table, and the file that tests them."""

@@ -1,0 +1,82 @@
+"""Layers that bring data into a net. They work on the host, between the engine's programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from caffe_sdk.blob import Blob
+from caffe_sdk.data.loader import Loader
+from caffe_sdk.data.source import DatabaseSource
+from caffe_sdk.data.transform import Transform
+from caffe_sdk.engine import Engine
+from caffe_sdk.errors import CaffeError
+from caffe_sdk.layers.base import Arity, Layer, exactly, layer
+from caffe_sdk.memory import HOST, Shape
+
+
+@layer("Data")
+class Data(Layer):
+    """Records of a LevelDB or LMDB, transformed.  () -> (batch_size, c, h, w), [labels (batch_size,)]
+
+    After the last record comes the first again. The shape follows the first record of every batch.
+    """
+
+    bottoms = exactly(0)
+    tops = Arity(1, 2)
+    on_host = True
+
+    def setup(self, config: Any) -> None:
+        self.param = config.data_param
+        with self._named():
+            self.transform = Transform(config.transform_param, self.phase, "")
+        self.seed = int(self.rng.integers(2**63))
+        self._loader: Loader | None = None
+        self.check(bool(self.param.source), "has no source", "give the folder of a database in data_param")
+        self.check(self.param.batch_size > 0, "batch_size: 0", "give batch_size: 1 or more")
+
+    def loader(self) -> Loader:
+        """The stream of batches; opens the database on first use. Raises FileErrors and DataErrors."""
+        if self._loader is None:
+            source = DatabaseSource(
+                self.param.source, self.param.backend, rand_skip=self.param.rand_skip, seed=self.seed
+            )
+            self._loader = Loader(source, self.transform, self.param.batch_size, self.param.prefetch, self.seed)
+        return self._loader
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        with self._named():
+            return list(self.loader().shapes)
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        with self._named():
+            batch = self.loader().next()
+        for blob, values in zip(top, batch, strict=False):
+            blob.reshape(*values.shape)
+            blob.data_memory.write(HOST)[...] = values.reshape(-1)
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        pass
+
+    def state(self) -> dict[str, Any]:
+        return {"position": self.loader().position, "seed": self.seed}
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        if state["seed"] != self.seed:
+            self.close()
+            self.seed = state["seed"]
+        self.loader().seek(state["position"])
+
+    def close(self) -> None:
+        if self._loader is not None:
+            self._loader.close()
+            self._loader = None
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of the source and of the transform say which layer they happened in."""
+        try:
+            yield
+        except CaffeError as error:
+            raise error.at(self.where) from None
