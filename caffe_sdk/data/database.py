@@ -53,6 +53,8 @@ class Cursor(ABC):
 class Handle(ABC):
     """An open database of a library, shared by everything in this process that reads the same database."""
 
+    survives_fork = False  # whether a child made by fork may go on using it
+
     def __init__(self) -> None:
         self.marks: dict[int, bytes] = {}  # number of a record -> its key, for every STRIDE-th record seen so far
         self.length: int | None = None
@@ -73,8 +75,8 @@ class Handle(ABC):
 class _Shared:
     """The handles open in this process, with the number of their users.
 
-    A child made by fork must neither use nor free the handles of its parent (their threads and locks did not come
-    along): it forgets them, opens its own, and counts ``generation`` up so that walks notice.
+    A child made by fork must neither use nor free most handles of its parent, whose threads and locks did not come
+    along. It sets them aside, opens its own, and counts ``generation`` up so that databases and walks notice.
     """
 
     def __init__(self) -> None:
@@ -85,6 +87,7 @@ class _Shared:
         self.generation = 0
 
     def acquire(self, identity: tuple[object, ...], open_handle: Callable[[], Handle]) -> Handle:
+        """The handle of a database for one user more, opened if nobody has it open."""
         with self.lock:
             if identity not in self.handles:
                 self.handles[identity] = open_handle()
@@ -92,25 +95,35 @@ class _Shared:
             self.users[identity] += 1
             return self.handles[identity]
 
-    def release(self, identity: tuple[object, ...], generation: int) -> None:
+    def share(self, identity: tuple[object, ...], handle: Handle) -> None:
+        """One user more of a handle that is open."""
         with self.lock:
-            if generation != self.generation:
+            if self.handles.get(identity) is not handle:
+                raise HandleError("", "the database is closed", "open it again")
+            self.users[identity] += 1
+
+    def release(self, identity: tuple[object, ...], handle: Handle) -> None:
+        """One user less; the last one closes the handle."""
+        with self.lock:
+            if self.handles.get(identity) is not handle:
                 return
             self.users[identity] -= 1
             if self.users[identity] == 0:
                 del self.users[identity]
                 self.handles.pop(identity).close()
 
-    def forget(self) -> None:
+    def after_fork(self) -> None:
+        """Called in the child, before anything else."""
         self.lock = threading.Lock()
-        self.abandoned += self.handles.values()
-        self.users, self.handles = {}, {}
+        self.abandoned += [handle for handle in self.handles.values() if not handle.survives_fork]
+        self.handles = {key: handle for key, handle in self.handles.items() if handle.survives_fork}
+        self.users = {key: self.users[key] for key in self.handles}
         self.generation += 1
 
 
 _shared = _Shared()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_shared.forget)
+    os.register_at_fork(after_in_child=_shared.after_fork)
 
 
 class Database(ABC):
@@ -129,10 +142,10 @@ class Database(ABC):
 
     def _enter(self) -> None:
         """Take a share of the handle; again in a child made by fork."""
-        identity = (self.backend, *_identity(self.path))
-        self._handle = _shared.acquire(identity, self._open)
+        self.identity = (self.backend, *_identity(self.path))
+        self._handle = _shared.acquire(self.identity, self._open)
         self._generation = _shared.generation
-        self._release = weakref.finalize(self, _shared.release, identity, self._generation)
+        self._release = weakref.finalize(self, _shared.release, self.identity, self._handle)
 
     @abstractmethod
     def _open(self) -> Handle:
@@ -143,8 +156,7 @@ class Database(ABC):
         """The library's handle. Raises HandleError after `close`."""
         if self._closed:
             raise HandleError(self.path, "the database is closed", "open it again")
-        if self._generation != _shared.generation:
-            _shared.abandoned.append(self._handle)
+        if self._generation != _shared.generation and not self._handle.survives_fork:
             self._release.detach()
             self._enter()
         return self._handle
@@ -203,7 +215,11 @@ def missing(path: str, error: OSError | None = None) -> MissingFileError:
 
 
 class Walk:
-    """A place in a database: record number ``index`` in the order of the keys. Used by one thread at a time."""
+    """A place in a database: record number ``index`` in the order of the keys.
+
+    It keeps the library's handle open until it is closed or forgotten: to close an LMDB under a cursor would end the
+    process. For the same reason a lock lets one thread close it while another one reads, which then gets a HandleError.
+    """
 
     def __init__(self, database: Database) -> None:
         self.index = 0
@@ -211,28 +227,38 @@ class Walk:
         self._start()
 
     def _start(self) -> None:
+        self._lock = threading.RLock()
         self._handle = self._database.handle
         self._generation = _shared.generation
+        _shared.share(self._database.identity, self._handle)
         self._cursor = self._handle.cursor()
+        self._end = weakref.finalize(self, _end, self._database.identity, self._handle, self._cursor, self._generation)
         self._valid = False
 
-    def _same(self) -> bool:
-        """Whether the cursor is still good; in a child made by fork it is left alone and a new one made."""
-        if self._database.handle is self._handle:
-            return True
-        _shared.abandoned.append(self._cursor)
-        self._start()
-        return False
+    def _ready(self) -> threading.RLock:
+        """The lock to read under; in a child made by fork leave the cursor alone and make a new one first."""
+        if self._database.handle is not self._handle:
+            self._end()
+            self._start()
+            self.seek(self.index)
+        return self._lock
+
+    def _open(self) -> Cursor:
+        if not self._end.alive:
+            raise HandleError(self._database.path, "this walk over the database is closed", "start a new one")
+        return self._cursor
 
     def step(self) -> bool:
         """Go to the following record; False at the end, where ``index`` is the number of records."""
-        if not self._same():
-            return self.seek(self.index + 1)
-        if not self._valid:
-            return False
-        self.index += 1
-        self._valid = self._cursor.next()
-        self._mark()
+        with self._ready():
+            return self._step()
+
+    def _step(self) -> bool:
+        cursor = self._open()
+        if self._valid:
+            self.index += 1
+            self._valid = cursor.next()
+            self._mark()
         return self._valid
 
     def seek(self, index: int) -> bool:
@@ -240,18 +266,24 @@ class Walk:
 
         Goes on from where it stands or from the nearest remembered key below, reading keys only.
         """
-        self._same()
+        with self._ready():
+            if not self._valid or not 0 <= index - self.index < STRIDE:
+                self._jump(index)
+            while self.index < index and self._step():
+                pass
+            return self._valid
+
+    def _jump(self, index: int) -> None:
+        """Go to the nearest record below ``index`` whose key is known, if that is nearer than where it stands."""
         marks = self._handle.marks
         nearest = min(index, max(marks, default=0)) // STRIDE * STRIDE
         while nearest and nearest not in marks:
             nearest -= STRIDE
         if not self._valid or not nearest <= self.index <= index:
+            cursor = self._open()
             self.index = nearest
-            self._valid = self._cursor.seek(marks[nearest]) if nearest else self._cursor.first()
+            self._valid = cursor.seek(marks[nearest]) if nearest else cursor.first()
             self._mark()
-        while self.index < index and self.step():
-            pass
-        return self._valid
 
     def _mark(self) -> None:
         if not self._valid:
@@ -261,24 +293,36 @@ class Walk:
 
     def key(self) -> bytes:
         """The key of the record."""
-        return self._cursor.key()
+        with self._ready():
+            return self._open().key()
 
     def value(self) -> bytes:
         """The bytes of the record."""
-        return self._cursor.value()
+        with self._ready():
+            return self._open().value()
 
     def close(self) -> None:
         """Give the place up; closing again does nothing."""
-        if self._generation == _shared.generation:
-            self._cursor.close()
-        else:
-            _shared.abandoned.append(self._cursor)
+        if self._generation != _shared.generation:
+            self._end()  # the lock may be that of a thread which the child does not have
+            return
+        with self._lock:
+            self._end()
 
     def __enter__(self) -> Walk:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _end(identity: tuple[object, ...], handle: Handle, cursor: Cursor, generation: int) -> None:
+    """Close a walk's cursor and give its share of the handle back; a forked child leaves its parent's cursor alone."""
+    if generation == _shared.generation or handle.survives_fork:
+        cursor.close()
+    else:
+        _shared.abandoned.append(cursor)
+    _shared.release(identity, handle)
 
 
 class Writer(ABC):

@@ -95,10 +95,10 @@ def _floats(data: Buffer, wire: int, begin: int, end: int) -> npt.NDArray[np.flo
     if wire == LENGTH:
         if (end - begin) % 4:
             raise DataError("Datum", f"has {end - begin} bytes of float_data", "must be a multiple of 4")
-        return np.frombuffer(data, "<f4", (end - begin) // 4, begin)
+        return np.frombuffer(data, "<f4", (end - begin) // 4, begin).astype(np.float32, copy=False)
     if wire == FIXED32:  # a run of (tag, float) pairs
         pairs = np.frombuffer(data, np.uint8, end - begin, begin).reshape(-1, 5)
-        return np.ascontiguousarray(pairs[:, 1:]).view("<f4").ravel()
+        return np.ascontiguousarray(pairs[:, 1:]).view("<f4").ravel().astype(np.float32, copy=False)
     raise DataError("Datum", f"has float_data of wire type {wire}", "float_data is packed (2) or fixed32 (5)")
 
 

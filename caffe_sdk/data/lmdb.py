@@ -8,7 +8,7 @@ from typing import Any
 import lmdb
 
 from caffe_sdk.data.database import Cursor, Database, Handle, Writer, library_text, missing
-from caffe_sdk.errors import CorruptFileError, WriteError
+from caffe_sdk.errors import CorruptFileError, FileError, WriteError
 
 FIRST_MAP = 64 << 20
 BATCH_BYTES = 4 << 20
@@ -24,7 +24,9 @@ class LMDB(Database):
 
 
 class _Handle(Handle):
-    """An environment and the one read transaction through which all cursors see it."""
+    """A read-only environment: a map of the file into memory, without threads or locks that a fork would lose."""
+
+    survives_fork = True
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -37,6 +39,9 @@ class _Handle(Handle):
         except OSError as error:
             raise missing(path, error) from None
         except lmdb.Error as error:
+            if "already open" in str(error):
+                what = "is open in this process through the lmdb package itself"
+                raise FileError(path, what, "close it there first: LMDB allows one opening a process") from None
             what = f"LMDB cannot open it: {library_text(error)}"
             raise CorruptFileError(path, what, "the database is damaged") from None
         self._check_size(file, size)

@@ -1,0 +1,51 @@
+"""The functions of `kernels_numpy`, each one fused pass, compiled by Numba on first use and kept in Numba's cache.
+
+They run without the interpreter lock, so the thread that prepares data does not hold up the one that computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+
+def _compiled(function: Callable[..., None]) -> Any:
+    """Compiled on first use; cached beside this file, else in the user's cache, else nowhere."""
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)
+
+
+@_compiled
+def minus_image(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
+    """See `kernels_numpy.minus_image`."""
+    channels, height, width = out.shape
+    for c in range(channels):
+        for y in range(height):
+            row, from_row, mean_row = out[c, y], pixels[c, top + y, left:], mean[c, top + y, left:]
+            if mirror:
+                for x in range(width):
+                    row[width - 1 - x] = (np.float32(from_row[x]) - mean_row[x]) * scale
+            else:
+                for x in range(width):
+                    row[x] = (np.float32(from_row[x]) - mean_row[x]) * scale
+
+
+@_compiled
+def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
+    """See `kernels_numpy.minus_channels`."""
+    channels, height, width = out.shape
+    for c in range(channels):
+        offset = mean[c]
+        for y in range(height):
+            row, from_row = out[c, y], pixels[c, top + y, left:]
+            if mirror:
+                for x in range(width):
+                    row[width - 1 - x] = (np.float32(from_row[x]) - offset) * scale
+            else:
+                for x in range(width):
+                    row[x] = (np.float32(from_row[x]) - offset) * scale

@@ -1,0 +1,35 @@
+"""The pass from a record to its row of the batch, in NumPy: the reference, and what is used where Numba is missing.
+
+Crop, mirror, minus mean, times scale. ``pixels`` is (channels, height, width), uint8 or float32; the crop begins at
+(``top``, ``left``) and is as large as ``out``, which is (channels, height, width) float32. Arithmetic is in float32, so
+that both implementations agree to the last bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+def minus_image(
+    pixels: npt.NDArray[Any], top: int, left: int, mirror: bool, mean: Floats, scale: np.float32, out: Floats
+) -> None:
+    """``mean`` is an image of the record's own size: each pixel loses the mean of its place before the crop."""
+    window = (slice(None), slice(top, top + out.shape[1]), slice(left, left + out.shape[2]))
+    row = out[..., ::-1] if mirror else out
+    np.subtract(pixels[window], mean[window], out=row, dtype=np.float32)
+    row *= scale
+
+
+def minus_channels(
+    pixels: npt.NDArray[Any], top: int, left: int, mirror: bool, mean: Floats, scale: np.float32, out: Floats
+) -> None:
+    """``mean`` is (channels,): one value for each channel."""
+    window = pixels[:, top : top + out.shape[1], left : left + out.shape[2]]
+    row = out[..., ::-1] if mirror else out
+    np.subtract(window, mean[:, None, None], out=row, dtype=np.float32)
+    row *= scale

@@ -1,0 +1,152 @@
+"""A ring of batches: a thread of its own fills them ahead of the net, which takes them in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from caffe_sdk.errors import HandleError
+
+
+@dataclass(slots=True)
+class Batch:
+    """A buffer: ``data`` (n, channels, height, width), ``labels`` (n,), and the position of the source behind them."""
+
+    data: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.float32))
+    labels: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    position: int = 0
+
+
+class Filler(Protocol):
+    """What makes the batches. Called by one thread at a time."""
+
+    name: str
+
+    def fill(self, batch: Batch) -> None:
+        """Put the next records in the batch and set its position."""
+        ...
+
+    def seek(self, position: int) -> None:
+        """Go on with the batch that begins at ``position``."""
+        ...
+
+
+class Prefetcher:
+    """Gives the batches of a filler in order, ``depth`` buffers at most being filled, waiting or in use.
+
+    The thread starts with the first `next`, holds no reference to the prefetcher, and ends with `close`, when the
+    prefetcher is forgotten, and before the interpreter exits. Depth 0 means no thread: each batch is made when asked
+    for. A child made by fork, which the thread does not follow, goes on at the same position with a thread of its own.
+    """
+
+    def __init__(self, filler: Filler, depth: int) -> None:
+        self.position = 0
+        self._filler = filler
+        self._depth = depth
+        self._closed = False
+        self._current: Batch | None = None
+        self._renew()
+
+    def _renew(self) -> None:
+        self._ring = _Ring(self._filler, self._depth)
+        self._stop = weakref.finalize(self, self._ring.stop)
+
+    def next(self) -> Batch:
+        """The next batch; the one given before goes back to be filled again.
+
+        Raises what the filler raised, when the batch is reached in which it happened, and again until `seek`;
+        HandleError after `close`.
+        """
+        if self._closed:
+            raise HandleError(self._filler.name, "the data source is closed", "make a new one")
+        if self._ring.process != os.getpid():
+            self.seek(self.position)
+        current, self._current = self._current, None
+        self._current = self._ring.exchange(current)
+        self.position = self._current.position
+        return self._current
+
+    def seek(self, position: int) -> None:
+        """Drop what was prefetched and go on with the batch that begins at ``position``."""
+        self._stop()
+        self._filler.seek(position)
+        self.position = position
+        self._current = None
+        self._renew()
+
+    def close(self) -> None:
+        """Stop the thread and wait for it; closing again does nothing."""
+        self._closed = True
+        self._current = None
+        self._stop()
+
+
+class _Ring:
+    """The buffers and the thread, which share them under one condition."""
+
+    def __init__(self, filler: Filler, depth: int) -> None:
+        self.process = os.getpid()
+        self._filler = filler
+        self._changed = threading.Condition()
+        self._free = deque(Batch() for _ in range(max(1, depth)))
+        self._full: deque[Batch] = deque()
+        self._error: BaseException | None = None
+        self._stopping = False
+        self._threaded = depth > 0
+        self._thread: threading.Thread | None = None
+
+    def exchange(self, used: Batch | None) -> Batch:
+        """Give a buffer back and take the next full one."""
+        if not self._threaded:
+            batch = used or self._free[0]
+            self._filler.fill(batch)
+            return batch
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"prefetch {self._filler.name}", daemon=True)
+            self._thread.start()
+        with self._changed:
+            if used is not None:
+                self._free.append(used)
+                self._changed.notify_all()
+            self._changed.wait_for(lambda: self._full or self._error or self._stopping)
+            if self._full:
+                return self._full.popleft()
+            if self._error is not None:
+                raise self._error
+            raise HandleError(self._filler.name, "the data source was closed while it was read", "make a new one")
+
+    def _run(self) -> None:
+        while (batch := self._take()) is not None:
+            try:
+                self._filler.fill(batch)
+            except BaseException as error:  # noqa: BLE001  the consumer raises it
+                with self._changed:
+                    self._error = error
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                self._full.append(batch)
+                self._changed.notify_all()
+
+    def _take(self) -> Batch | None:
+        """A buffer to fill; None when it is time to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self._stopping)
+            return None if self._stopping else self._free.popleft()
+
+    def stop(self) -> None:
+        """End the thread and wait for it. In a forked child there is none, and the condition may be locked for ever."""
+        if self.process != os.getpid():
+            return
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()

@@ -1,0 +1,283 @@
+"""Batches as the net gets them: equal to BVLC Caffe's, repeatable from any position, and never hanging."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caffe_sdk.data import datum
+from caffe_sdk.data.databases import create_database
+from caffe_sdk.data.loader import Loader
+from caffe_sdk.data.prefetch import Batch, Prefetcher
+from caffe_sdk.data.source import DatabaseSource
+from caffe_sdk.data.transform import Transform
+from caffe_sdk.errors import ArgumentError, CorruptFileError, DataError, HandleError, MissingFileError
+from caffe_sdk.schema.messages import TEST, TRAIN, TransformationParameter
+
+
+def prefetch_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Any:
+    yield
+    gc.collect()
+    assert prefetch_threads() == []
+
+
+@pytest.fixture
+def ten(tmp_path: Path, rng: np.random.Generator) -> Path:
+    with create_database(tmp_path / "ten", "LMDB") as writer:
+        for i in range(10):
+            writer.put(b"%08d" % i, datum.encode(rng.integers(0, 256, (3, 8, 9), np.uint8), i))
+    return tmp_path / "ten"
+
+
+def loader(
+    path: Path, batch_size: int = 4, prefetch: int = 3, seed: int = 0, phase: int = TRAIN, **fields: Any
+) -> Loader:
+    fields = fields or {"crop_size": 5, "mirror": True, "scale": 0.5}
+    a_transform = Transform(TransformationParameter(**fields), phase, "layer 'data' (Data)")
+    return Loader(DatabaseSource(path), a_transform, batch_size, prefetch, seed)
+
+
+def batches(a_loader: Loader, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(data.copy(), labels.copy()) for data, labels in (a_loader.next() for _ in range(count))]
+
+
+def assert_same(ours: list[tuple[np.ndarray, np.ndarray]], theirs: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for (data, labels), (other_data, other_labels) in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(data, other_data)
+        np.testing.assert_array_equal(labels, other_labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "crop"),
+    [
+        ("leveldb_raw", "mean.binaryproto", 13),
+        ("lmdb_raw", "mean.binaryproto", 14),
+        ("lmdb_gray", "mean_gray.binaryproto", 15),
+        ("lmdb_encoded", "mean.binaryproto", 14),
+    ],
+)
+def test_batches_of_caffe(shared: Path, tmp_path: Path, name: str, mean: str, crop: int) -> None:
+    """Three batches of five from twelve records, as BVLC Caffe's Data layer made them."""
+    golden = shared / "golden/interop"
+    shutil.copytree(golden / name, tmp_path / name)
+    fields = {"mean_file": str(golden / mean), "scale": 0.0125, "crop_size": crop}
+    with np.load(golden / f"net_{name}.npz") as want, loader(tmp_path / name, 5, phase=TEST, **fields) as ours:
+        assert ours.shapes == (want["s0_out_data"].shape, (5,))
+        for step in range(3):
+            data, labels = ours.next()
+            np.testing.assert_allclose(data, want[f"s{step}_out_data"], rtol=0, atol=2e-6)
+            np.testing.assert_array_equal(labels, want[f"s{step}_out_label"])
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 2, 7])
+def test_same_batches_for_any_depth(ten: Path, prefetch: int) -> None:
+    with loader(ten, prefetch=3) as ours, loader(ten, prefetch=prefetch) as other:
+        assert_same(batches(ours, 12), batches(other, 12))
+        assert ours.position == other.position == 48
+
+
+def test_resumed_equals_uninterrupted(ten: Path) -> None:
+    with loader(ten, seed=9) as ours:
+        whole = batches(ours, 10)
+    with loader(ten, seed=9) as ours:
+        batches(ours, 6)
+        time.sleep(0.05)  # prefetched batches are not consumed ones
+        position = ours.position
+    assert position == 24
+    with loader(ten, seed=9) as resumed:
+        resumed.seek(position)
+        assert resumed.position == position
+        assert_same(batches(resumed, 4), whole[6:])
+        resumed.seek(0)
+        assert_same(batches(resumed, 10), whole)
+
+
+def test_other_seed_other_crops(ten: Path) -> None:
+    with loader(ten, seed=1) as ours, loader(ten, seed=2) as other:
+        assert not np.array_equal(ours.next()[0], other.next()[0])
+
+
+def test_building_reads_nothing_ahead(ten: Path) -> None:
+    with loader(ten):
+        assert prefetch_threads() == []
+
+
+def test_shape_follows_the_first_record_of_a_batch(tmp_path: Path) -> None:
+    with create_database(tmp_path / "db") as writer:
+        for i, size in enumerate((2, 2, 5, 5)):
+            writer.put(b"%d" % i, datum.encode(np.zeros((1, size, size), np.uint8), i))
+    with loader(tmp_path / "db", 2, scale=1) as ours:
+        assert [ours.next()[0].shape for _ in range(4)] == [(2, 1, 2, 2), (2, 1, 5, 5)] * 2
+
+
+def test_bad_record_is_raised_in_its_turn(tmp_path: Path) -> None:
+    with create_database(tmp_path / "db") as writer:
+        for i in range(6):
+            writer.put(b"%d" % i, datum.encode(np.full((1, 2, 2), i, np.uint8), i) if i != 4 else b"\x08")
+    with loader(tmp_path / "db", 2, scale=1) as ours:
+        assert ours.next()[1].tolist() == [0, 1]
+        assert ours.next()[1].tolist() == [2, 3]
+        for _ in range(3):
+            with pytest.raises(DataError, match=r"db: record '4': Datum"):
+                ours.next()
+        assert ours.position == 4
+        ours.seek(6)
+        assert ours.next()[1].tolist() == [0, 1]
+
+
+def test_records_of_two_sizes_in_a_batch(tmp_path: Path) -> None:
+    with create_database(tmp_path / "db") as writer:
+        writer.put(b"0", datum.encode(np.zeros((1, 2, 2), np.uint8), 0))
+        writer.put(b"1", datum.encode(np.zeros((1, 3, 2), np.uint8), 0))
+    with loader(tmp_path / "db", 2, scale=1) as ours, pytest.raises(DataError, match=r"record '1': is 1 x 3 x 2"):
+        ours.next()
+
+
+def test_what_is_wrong_is_said_at_once(ten: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no_mean"):
+        loader(ten, mean_file=str(tmp_path / "no_mean"))
+    with pytest.raises(MissingFileError, match="no_db"):
+        loader(tmp_path / "no_db")
+    with pytest.raises(ArgumentError, match="batch_size 0"):
+        loader(ten, batch_size=0)
+    gc.collect()
+
+
+def test_closed(ten: Path) -> None:
+    ours = loader(ten)
+    ours.next()
+    assert len(prefetch_threads()) == 1
+    ours.close()
+    ours.close()
+    assert prefetch_threads() == []
+    with pytest.raises(HandleError, match="closed"):
+        ours.next()
+
+
+def test_forgotten(ten: Path) -> None:
+    ours = loader(ten)
+    ours.next()
+    gone = weakref.ref(ours)
+    del ours
+    gc.collect()
+    assert gone() is None
+    assert prefetch_threads() == []
+
+
+class Slow:
+    """A filler that can be held up."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def fill(self, batch: Batch) -> None:
+        if not self.go.wait(20):
+            raise DataError("slow", "nobody let it go")
+
+    def seek(self, position: int) -> None:
+        self.go.set()
+
+
+def test_closing_frees_a_waiting_consumer() -> None:
+    filler = Slow()
+    ours = Prefetcher(filler, 2)
+    raised: list[BaseException] = []
+
+    def consume() -> None:
+        try:
+            ours.next()
+        except HandleError as error:
+            raised.append(error)
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    time.sleep(0.05)
+    closer = threading.Thread(target=ours.close)
+    closer.start()
+    consumer.join(10)
+    assert not consumer.is_alive()
+    assert "closed while it was read" in str(raised[0])
+    filler.go.set()
+    closer.join(10)
+    assert not closer.is_alive()
+
+
+def test_other_exceptions_come_through_too() -> None:
+    class Broken(Slow):
+        def fill(self, batch: Batch) -> None:
+            raise MemoryError("no more")
+
+    ours = Prefetcher(Broken(), 2)
+    with pytest.raises(MemoryError, match="no more"):
+        ours.next()
+    ours.close()
+
+
+def test_source_closed_under_the_loader(ten: Path) -> None:
+    ours = loader(ten, batch_size=1)
+    ours.next()
+    ours._source.close()
+    with pytest.raises((HandleError, CorruptFileError)):
+        batches(ours, 10)
+    ours.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("backend", ["LEVELDB", "LMDB"])
+def test_a_forked_child_goes_on(tmp_path: Path, rng: np.random.Generator, backend: str) -> None:
+    with create_database(tmp_path / "db", backend) as writer:
+        for i in range(10):
+            writer.put(b"%08d" % i, datum.encode(rng.integers(0, 256, (3, 8, 9), np.uint8), i))
+    with loader(tmp_path / "db") as ours, loader(tmp_path / "db") as other:
+        want = batches(other, 6)
+        batches(ours, 2)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                assert_same(batches(ours, 4), want[2:])
+                ours.close()
+                other.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert_same(batches(ours, 4), want[2:])
+
+
+EXIT = """
+import sys
+from caffe_sdk.data.loader import Loader
+from caffe_sdk.data.source import DatabaseSource
+from caffe_sdk.data.transform import Transform
+from caffe_sdk.schema.messages import TRAIN, TransformationParameter
+loader = Loader(DatabaseSource(sys.argv[1]), Transform(TransformationParameter(), TRAIN, "here"), 4)
+loader.next()
+print("read", flush=True)
+"""
+
+
+@pytest.mark.parametrize("end", ["", "raise SystemExit(0)"])
+def test_an_interpreter_that_ends_does_not_hang(ten: Path, root: Path, end: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", EXIT + end, str(ten)]
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "read\n", "")
