@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ class SyncedMemory:
 
     def write(self, place: Place) -> Buffer:
         """The buffer at ``place`` for overwriting every number; other places are old from now on."""
-        buffer = self._buffer(place)
+        buffer = self.buffer(place)
         self.fresh = {place}
         self._initial = None
         return buffer
@@ -132,6 +132,11 @@ class SyncedMemory:
         buffer = self.read(place)
         self.fresh = {place}
         return buffer
+
+    def wrote(self, places: Iterable[Place]) -> None:
+        """Every number was just put at all of these places, by a program that keeps their buffers."""
+        self.fresh = set(places)
+        self._initial = None
 
     def clear(self) -> None:
         """All numbers are 0 from now on. Costs nothing until they are read, except while a user holds a view."""
@@ -184,7 +189,8 @@ class SyncedMemory:
         self.fresh.discard(place)
         self._buffers.pop(place, None)
 
-    def _buffer(self, place: Place) -> Buffer:
+    def buffer(self, place: Place) -> Buffer:
+        """The buffer at ``place``, whatever it holds. It never moves until `release`, so a program may keep it."""
         buffer = self._buffers.get(place)
         if buffer is None:
             buffer = self._buffers[place] = place.allocate(self.count, self.dtype)
@@ -194,11 +200,11 @@ class SyncedMemory:
         """The one function that moves numbers between places."""
         if self._initial is not None:
             fill, self._initial = self._initial, None
-            fill(self._buffer(HOST))
+            fill(self.buffer(HOST))
             self.fresh = {HOST}
             if place is HOST:
                 return
-        target = self._buffer(place)
+        target = self.buffer(place)
         if not self.fresh:
             place.zero(target)
         else:
