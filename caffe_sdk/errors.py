@@ -4,7 +4,7 @@
     ├── ModelError                  model           INVALID_ARGUMENT      3    a model or solver description is wrong
     │   ├── PrototxtError           prototxt        INVALID_ARGUMENT      3    text that does not parse (line, column)
     │   ├── GraphError              graph           INVALID_ARGUMENT      3    blobs and layers that do not fit together
-    │   ├── LayerError              layer           INVALID_ARGUMENT      3    a layer's parameters break one of its rules
+    │   ├── LayerError              layer           INVALID_ARGUMENT      3    a layer's parameters break its rules
     │   └── ShapeError              shape           INVALID_ARGUMENT      3    shapes that cannot be computed with
     ├── WeightsError                weights         FAILED_PRECONDITION   4    weights that do not fit the net
     ├── FileError                   file            FAILED_PRECONDITION   5    a file that cannot be used

@@ -24,12 +24,8 @@ def set_mode_gpu() -> None:
 def set_device(device: int) -> None:
     """Choose the GPU of GPU mode, counted from 0. DeviceError where there is none."""
     if not isinstance(device, int) or device < 0:
-        raise ArgumentError(
-            "set_device", f"device {device!r} is not a whole number of 0 or more", "give 0 for the first"
-        )
-    raise DeviceError(
-        "set_device", f"GPU {device} was asked for, this version has no GPU engine", "leave set_device out"
-    )
+        raise ArgumentError("set_device", f"device {device!r} is not a whole number of 0 or more", "0 is the first GPU")
+    raise DeviceError("set_device", f"GPU {device} was asked for; this version has no GPU engine", "use set_mode_cpu()")
 
 
 def layer_type_list() -> list[str]:

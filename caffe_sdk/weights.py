@@ -49,11 +49,8 @@ def copy_weights(source: Iterable[LayerWeights], target: Mapping[str, Sequence[B
 
 def as_array(blob: Blob, diffs: bool = False) -> BlobArray:
     """A blob as files hold it: its values, and its gradients if ``diffs``. The arrays are views, not copies."""
-    return BlobArray(
-        shape=blob.shape,
-        data=_host(blob.data_memory.read(HOST), blob.shape),
-        diff=_host(blob.diff_memory.read(HOST), blob.shape) if diffs else None,
-    )
+    data = _host(blob.data_memory.read(HOST), blob.shape)
+    return BlobArray(data, _host(blob.diff_memory.read(HOST), blob.shape) if diffs else None)
 
 
 def _host(flat: Array, shape: Shape) -> Array:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
+
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine, current
 from caffe_sdk.engine.operation import Program, Recorder
@@ -41,7 +43,7 @@ class Executor:
         if node.layer.on_host:
             node.layer.forward(current(), self._of(node.bottoms), self._of(node.tops))
         else:
-            self._program("forward", first, last).run()
+            self._run("forward", first, last)
 
     def backward(self, first: int, last: int) -> None:
         """Run the layers that need it, ``last`` to ``first``, backward."""
@@ -53,8 +55,12 @@ class Executor:
             else:
                 while start > first and not self.nodes[start - 1].layer.on_host:
                     start -= 1
-                self._program("backward", start, end).run()
+                self._run("backward", start, end)
             end = start - 1
+
+    def _run(self, direction: str, first: int, last: int) -> None:
+        with np.errstate(all="ignore"):  # numbers too large are inf and NaN, on every engine; the solver looks for them
+            self._program(direction, first, last).run()
 
     def _program(self, direction: str, first: int, last: int) -> Program:
         engine = current()

@@ -19,6 +19,7 @@ from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, Node, PlannedParameter, build, top_shapes_of
 from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, Array, SyncedMemory
+from caffe_sdk.net import batches
 from caffe_sdk.net.execution import Executor
 from caffe_sdk.schema import prototxt, upgrade, wire
 from caffe_sdk.schema.files import PathLike
@@ -231,6 +232,16 @@ class Net:
         names = self.bottom_names[end] if end is not None else self.inputs
         return {name: self._blob(name).diff for name in (*names, *(diffs or ()))}
 
+    def forward_all(self, blobs: Iterable[str] | None = None, **inputs: Any) -> dict[str, Array]:
+        """`forward` for any number of items, batch by batch; gives arrays of their own, as long as the inputs."""
+        return batches.forward_all(self, blobs, inputs)
+
+    def forward_backward_all(
+        self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **values: Any
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """`forward` and `backward` for any number of items; ``values`` are inputs and output diffs by name."""
+        return batches.forward_backward_all(self, blobs, diffs, values)
+
     def _forward(self, first: int, last: int) -> float:
         """Run layers ``first`` to ``last`` by index; returns the loss they add up to (pycaffe's ``_forward``)."""
         if structure() != self._structure:
@@ -329,18 +340,21 @@ class Net:
         """Load weights by layer name; ``where`` names their source in errors. Nothing changes if any does not fit."""
         return weights.copy_weights(layers, self.params, where)
 
-    def to_weights(self, diffs: bool = False) -> wire.NetWeights:
-        """The net's description with its parameters' values (and gradients if ``diffs``), as files hold it."""
-        layers = [
-            wire.LayerWeights(node.layer.name, node.layer.type, [weights.as_array(b, diffs) for b in node.layer.blobs])
-            for node in self.graph.nodes
+    def to_weights(self, diffs: bool = False) -> list[wire.LayerWeights]:
+        """Every layer's parameters as files hold them, with gradients if ``diffs``. The arrays are views."""
+        return [
+            wire.LayerWeights(layer.name, layer.type, [weights.as_array(blob, diffs) for blob in layer.blobs])
+            for layer in self.layers
         ]
-        return wire.NetWeights(self.graph.config, layers)
 
-    def save(self, path: PathLike) -> None:
-        """Write a .caffemodel: whole or not at all."""
+    def encode(self, diffs: bool = False) -> Iterable[wire.Part]:
+        """The parts of a .caffemodel of this net, one after the other."""
+        return wire.encode_net(self.graph.config, self.to_weights(diffs))
+
+    def save(self, path: PathLike, diffs: bool = False) -> None:
+        """Write a .caffemodel, with gradients if ``diffs``: whole or not at all. Raises WriteError."""
         self._open()
-        wire.write_net(path, self.to_weights())
+        wire.write_net(path, self.graph.config, self.to_weights(diffs))
 
     def share_with(self, other: Net) -> None:
         """Use another net's parameters (the same memory) in layers of the same name."""
@@ -463,7 +477,7 @@ class Net:
         phase = "TRAIN" if self.phase == TRAIN else "TEST"
         return f"<Net {self.name!r} {phase}: {len(self.layers)} layers, {len(self._blobs)} blobs>"
 
-    # -- lookups and checks ----------------------------------------------------------------------------------------------
+    # -- lookups and checks --------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self._closed:
@@ -479,18 +493,17 @@ class Net:
         """Put given arrays into blobs' data or diff, with pycaffe's checks."""
         if set(values) != set(names):
             raise ArgumentError(
-                "", f"{mismatch[:-1]}: got {', '.join(sorted(values))}", f"give {', '.join(sorted(names)) or 'none'}"
+                "", f"{mismatch} Got {', '.join(sorted(values))}", f"give {', '.join(sorted(names)) or 'none'}"
             )
         for name, value in values.items():
             blob = self._blob(name)
             array = np.asarray(value)
-            if array.ndim == 0 or not blob.shape or array.shape[0] != blob.shape[0]:
-                if array.shape != blob.shape:
-                    raise ArgumentError(
-                        "",
-                        f"{kind} is not batch sized: '{name}' is of shape {array.shape}, the blob of {blob.shape}",
-                        "reshape the blob first, or give as many items as it holds",
-                    )
+            if array.shape[:1] != blob.shape[:1]:
+                raise ArgumentError(
+                    "",
+                    f"{kind} is not batch sized: '{name}' is of shape {array.shape}, the blob of {blob.shape}",
+                    "reshape the blob first, or give as many items as it holds",
+                )
             try:
                 getattr(blob, which)[...] = array
             except (ValueError, TypeError) as error:

@@ -1,0 +1,95 @@
+"""Commands and their flags, spelt as the original spells them: one dash or two, ``-flag value`` or ``--flag=value``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from caffe_sdk import __version__
+
+EFFECTS = ("stop", "snapshot", "none")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line. ``module`` in its result names the module that runs the command."""
+    parser = argparse.ArgumentParser("caffe", description="Train, test, time and serve Caffe models.")
+    parser.add_argument("-version", "--version", action="version", version=f"caffe_sdk {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="<command>", required=True)
+    _train(commands)
+    _test(commands)
+    _time(commands)
+    _device_query(commands)
+    _predict(commands)
+    _data(commands)
+    _serve(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(module=module)
+    return command
+
+
+def _flag(command: argparse.ArgumentParser, name: str, text: str, **options: Any) -> None:
+    command.add_argument(f"-{name}", f"--{name}", help=text, **options)
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    """Flags that the four original commands share; each takes them all, as gflags does."""
+    _flag(command, "gpu", "run in GPU mode on these device ids, separated by ',', or 'all'", default="")
+    _flag(command, "solver", "the solver definition (prototxt)", default="")
+    _flag(command, "model", "the model definition (prototxt)", default="")
+    _flag(command, "phase", "the net's phase, for time: TRAIN or TEST", default="", choices=("", "TRAIN", "TEST"))
+    _flag(command, "level", "the net's level", type=int, default=0)
+    _flag(command, "stage", "the net's stages, separated by ','", default="")
+    _flag(command, "snapshot", "the solverstate to resume from", default="")
+    _flag(command, "weights", "caffemodels to begin with, separated by ','; not with snapshot", default="")
+    _flag(command, "iterations", "how many iterations to run", type=int, default=50)
+    _flag(command, "sigint_effect", "what Ctrl-C does in training", default="stop", choices=EFFECTS)
+    _flag(command, "sighup_effect", "what a hang-up does in training", default="snapshot", choices=EFFECTS)
+
+
+def _train(commands: Any) -> None:
+    command = _command(commands, "train", "train", "train or finetune a model")
+    _common(command)
+
+
+def _test(commands: Any) -> None:
+    command = _command(commands, "test", "test", "score a model")
+    _common(command)
+
+
+def _time(commands: Any) -> None:
+    command = _command(commands, "time", "time", "benchmark the layers of a model")
+    _common(command)
+
+
+def _device_query(commands: Any) -> None:
+    command = _command(commands, "device_query", "device_query", "show what computes here")
+    _common(command)
+
+
+def _predict(commands: Any) -> None:
+    command = _command(commands, "predict", "predict", "run a model on arrays: .npy or .mat in, .npy or .mat out")
+    _flag(command, "model", "the model definition (prototxt)", required=True)
+    _flag(command, "weights", "the weights (caffemodel)", required=True)
+    _flag(command, "input", "NAME=FILE: values of an input blob, items first; repeat for more", action="append")
+    _flag(command, "output", "NAME=FILE: where to write a blob's values; repeat for more", action="append")
+
+
+def _data(commands: Any) -> None:
+    command = commands.add_parser("data", help="make databases of the classic data sets", allow_abbrev=False)
+    sets = command.add_subparsers(title="data sets", metavar="<set>", required=True)
+    mnist = _command(sets, "mnist", "data", "MNIST's idx files, as LevelDB or LMDB: handwritten digits, 28x28")
+    source = mnist.add_mutually_exclusive_group(required=True)
+    source.add_argument("--from", dest="folder", metavar="DIR", help="the folder with the idx files (.gz or not)")
+    source.add_argument("--download", action="store_true", help="fetch the files first")
+    mnist.add_argument("--to", metavar="DIR", default=".", help="where to put the databases (default: here)")
+    mnist.add_argument("--backend", default="leveldb", choices=("leveldb", "lmdb"))
+
+
+def _serve(commands: Any) -> None:
+    command = _command(commands, "serve", "serve", "hold nets and solvers for clients over gRPC")
+    command.add_argument("--address", default="127.0.0.1:50051", help="host:port to listen at (default: %(default)s)")
+    command.add_argument("--models", metavar="DIR", help="folder whose files clients may name")
