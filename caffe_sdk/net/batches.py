@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from caffe_sdk.net.net import Net
 
 
-def batches(net: Net, values: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
+def batches(net: Net, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Pieces of each array as long as the net's first blob; the last is filled up with zeros."""
     arrays = {name: np.asarray(value) for name, value in values.items()}
     items = count_items(arrays)

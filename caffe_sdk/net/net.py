@@ -7,37 +7,26 @@ import functools
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from caffe_sdk import fillers, rng, weights
+from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
-from caffe_sdk.graph import Graph, Node, PlannedParameter, build, top_shapes_of
+from caffe_sdk.graph import Graph, build
 from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, Array, SyncedMemory
 from caffe_sdk.net import batches
 from caffe_sdk.net.execution import Executor
+from caffe_sdk.net.parts import Parts
 from caffe_sdk.schema import prototxt, upgrade, wire
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.schema.messages import TEST, TRAIN, NetParameter
 
 Callback = Callable[[int], None]
 PHASES = {"train": TRAIN, "test": TEST}
-
-
-@dataclass(frozen=True)
-class Learnable:
-    """A parameter that a solver trains, once however many layers share it."""
-
-    blob: Blob
-    layer: str
-    index: int
-    lr_mult: float
-    decay_mult: float
 
 
 class Net:
@@ -87,117 +76,39 @@ class Net:
         return upgrade.upgrade_net(config)
 
     def _build(self) -> None:
-        graph = self.graph
-        self.name: str = graph.name
-        self._blobs = [Blob(b.shape, name=b.name) for b in graph.blobs]
-        self._executor = Executor(graph.nodes, self._blobs)
+        self.name: str = self.graph.name
+        self._parts = Parts(self.graph, self.rng)
+        self._blobs = self._parts.blobs
+        self.learnable = self._parts.learnable()
+        """Parameters as a solver trains them, each once."""
+        self._executor = Executor(self.graph.nodes, self._blobs)
         self._callbacks: dict[str, list[Callback]] = {
             name: [] for name in ("before_forward", "after_forward", "before_backward", "after_backward")
         }
-        parameters = [self._parameter(p) for p in graph.parameters]
-        for planned, blob in zip(graph.parameters, parameters, strict=True):
-            if planned.owner != graph.parameters.index(planned):
-                blob.share_data(parameters[planned.owner])
-                blob.share_diff(parameters[planned.owner])
-        self.learnable = [
-            Learnable(
-                parameters[i],
-                graph.nodes[p.layer].layer.name,
-                p.index,
-                1.0 if p.lr_mult is None else p.lr_mult,
-                1.0 if p.decay_mult is None else p.decay_mult,
-            )
-            for i, p in enumerate(graph.parameters)
-            if p.owner == i
-        ]
-        for node in graph.nodes:
-            node.layer.blobs = [parameters[p] for p in node.parameters]
-            self._reshape_layer(node.layer, node.bottoms, node.tops)
-            self._begin_loss(node.tops, node.loss_weights)
         self._closed = False
-        self._structure = -1
-        self._seen = [self._bottoms_of(node) for node in graph.nodes]
-        self._key: object = None
         self._memories: list[SyncedMemory] = []
         self._fit()
 
-    def _parameter(self, planned: PlannedParameter) -> Blob:
-        layer = self.graph.nodes[planned.layer].layer
-        blob = Blob(planned.shape, name=f"{layer.name}[{planned.index}]")
-        fillers.check(planned.filler, planned.shape, layer.where)
-        (generator,) = self.rng.spawn(1)  # one each, so that values do not depend on who is looked at first
-        fill = functools.partial(_fill, planned=planned, generator=generator, where=layer.where)
-        blob.data_memory.begin_with(fill)
-        return blob
-
-    def _begin_loss(self, tops: Sequence[int], loss_weights: Sequence[float]) -> None:
-        """As in Caffe a loss blob's diff holds its weight."""
-        for top, weight in zip(tops, loss_weights, strict=True):
-            if weight:
-                self._blobs[top].diff_memory.write(HOST)[...] = weight
-
-    def _reshape_layer(self, layer: Layer, bottoms: Sequence[int], tops: Sequence[int]) -> None:
-        layer.reshape([self._blobs[b] for b in bottoms], [self._blobs[t] for t in tops])
-
-    # -- shapes --------------------------------------------------------------------------------------------------------
-
     def reshape(self) -> None:
-        """Let every layer follow the shapes of the input blobs."""
+        """Let every layer follow the shapes of the input blobs. Raises ModelErrors for shapes that do not fit."""
         self._open()
-        try:
-            self._follow(0)
-        except CaffeError as error:
-            raise error.at(self._where) from None
+        self._follow(0)
         self._fit()
 
     def _follow(self, first: int) -> None:
-        """Infer shapes anew from layer ``first`` on; layers without bottoms keep what their tops were given."""
-        for index, node in enumerate(self.graph.nodes[first:], first):
-            seen = self._bottoms_of(node)
-            if self._seen[index] == seen:  # nothing to follow, and a layer's own buffers are part of programs
-                continue
-            self._seen[index] = seen
-            self._key = None
-            if node.bottoms:
-                shapes = [self._blobs[b].shape for b in node.bottoms]
-                tops = top_shapes_of(node.layer, shapes)
-                self._check_parameters(node.layer, [p.shape for p in node.layer.parameters(shapes)])
-                for top, shape, weight in zip(node.tops, tops, node.loss_weights, strict=True):
-                    blob = self._blobs[top]
-                    if blob.shape != shape:
-                        blob.reshape(*shape)
-                        self._begin_loss([top], [weight])
-            self._reshape_layer(node.layer, node.bottoms, node.tops)
-
-    def _bottoms_of(self, node: Node) -> list[object]:
-        """What a layer's shapes and buffers depend on."""
-        bottoms = [self._blobs[b] for b in node.bottoms]
-        return [(blob.shape, id(blob.data_memory)) for blob in bottoms]
-
-    @staticmethod
-    def _check_parameters(layer: Layer, wanted: Sequence[tuple[int, ...]]) -> None:
-        for blob, shape in zip(layer.blobs, wanted, strict=True):
-            if blob.shape != shape:
-                raise ShapeError(
-                    layer.where,
-                    f"the new input wants parameters of shape {shape}, the net has {blob.shape}",
-                    "reshape axes that no parameter depends on, such as the batch",
-                )
+        try:
+            if self._parts.follow(first):
+                self._executor.forget()
+        except CaffeError as error:
+            raise error.at(self._where) from None
 
     def _fit(self) -> None:
-        """Programs are for shapes and memories as they are now; make them anew when those changed."""
-        if self._structure != structure():
-            self._structure = structure()
-            memories = [
-                memory
-                for blob in (*self._blobs, *(b for node in self.graph.nodes for b in node.layer.blobs))
-                for memory in (blob.data_memory, blob.diff_memory)
-            ]
-            key = [id(m) for m in memories], [blob.shape for blob in self._blobs]
-            if key != self._key:
-                self._key = key
-                self._memories = list(dict.fromkeys(memories))
-                self._executor.forget()
+        """Programs are for memories as they are now; they are made anew when those changed."""
+        self._structure = structure()
+        memories = self._parts.memories()
+        if memories != self._memories:
+            self._memories = memories
+            self._executor.forget()
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -263,7 +174,8 @@ class Net:
 
     def _backward(self, last: int, first: int) -> None:
         """Run layers ``last`` back to ``first`` by index (pycaffe's ``_backward``)."""
-        self._fit()
+        if structure() != self._structure:
+            self._fit()
         one_by_one = self._callbacks["before_backward"] or self._callbacks["after_backward"]
         for start, end in [(i, i) for i in range(last, first - 1, -1)] if one_by_one else [(first, last)]:
             self._call("before_backward", end)
@@ -462,8 +374,7 @@ class Net:
             layer.close()
         self._executor.forget()
         self._memories = []
-        for blob in (*self._blobs, *(b for layer in self.layers for b in layer.blobs)):
-            blob.data_memory, blob.diff_memory = (SyncedMemory(blob.count, blob.dtype) for _ in range(2))
+        self._parts.release()
 
     def __enter__(self) -> Net:
         return self
@@ -524,10 +435,6 @@ def _find(name: str, names: Sequence[str], kind: str, where: str) -> int:
             f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names)}",
         )
     return names.index(name)
-
-
-def _fill(flat: Array, planned: PlannedParameter, generator: rng.Generator, where: str) -> None:
-    fillers.fill(flat[: int(np.prod(planned.shape))].reshape(planned.shape), planned.filler, generator, where)
 
 
 def first_not_finite(net: Net) -> tuple[str, str] | None:
