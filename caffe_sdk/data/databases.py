@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from caffe_sdk.data.database import missing
+from caffe_sdk.data.datum import encode
 from caffe_sdk.errors import ArgumentError, MissingFileError
 
 if TYPE_CHECKING:
     from caffe_sdk.data.database import Database, Writer
+
+Progress = Callable[[str, int, int], None]  # what is being made, how much of it is done, of how much
 
 BACKENDS = ("LEVELDB", "LMDB")  # in the order of DataParameter.DB
 
@@ -72,3 +79,30 @@ def _backend(path: str, backend: str | int) -> str:
     if name not in BACKENDS:
         raise ArgumentError(path, f"backend {backend!r} is unknown", "use LEVELDB or LMDB")
     return name
+
+
+def write_arrays(
+    path: str | os.PathLike[str],
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    backend: str | int = "LEVELDB",
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """Make a database of ``images`` (n, channels, height, width) and integer ``labels`` (n,); gives its path.
+
+    Keys are eight digits counted from 0, as convert_mnist_data makes them. ``progress`` is called now and then and at
+    the end. Raises what `create_database` does, and ArgumentError where images and labels differ in number.
+    """
+    path = os.fspath(path)
+    if len(images) != len(labels):
+        raise ArgumentError(path, f"{len(images)} images but {len(labels)} labels", "give a label for each image")
+    with create_database(path, backend, overwrite) as writer:
+        for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+            writer.put(b"%08d" % index, encode(image, label))
+            if progress and index % 1000 == 999:
+                progress(path, index + 1, len(images))
+    if progress:
+        progress(path, len(images), len(images))
+    return path

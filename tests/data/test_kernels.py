@@ -1,0 +1,36 @@
+"""The compiled kernels: the same bits as NumPy's, and usable where nothing can be cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+from caffe_sdk.data import kernels_numba, kernels_numpy
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_same_bits(rng: np.random.Generator, kind: type, mirror: bool) -> None:
+    pixels = (rng.random((3, 30, 40)) * 255).astype(kind)
+    scale = np.float32(1 / 3)
+    for name, mean in (("minus_image", rng.random((3, 30, 40))), ("minus_channels", rng.random(3))):
+        outs = [np.empty((3, 20, 21), np.float32) for _ in range(2)]
+        for module, out in zip((kernels_numba, kernels_numpy), outs, strict=True):
+            getattr(module, name)(pixels, 3, 19, mirror, mean.astype(np.float32), scale, out)
+        np.testing.assert_array_equal(*outs)
+
+
+def test_without_a_place_to_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba raises RuntimeError where neither the package's folder nor the user's cache can be written."""
+
+    def njit(cache: bool = False, **options: Any) -> Callable[[Any], Any]:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: ("compiled", function, options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    assert kernels_numba._compiled(print) == ("compiled", print, {"nogil": True})
