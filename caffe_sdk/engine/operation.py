@@ -7,10 +7,13 @@ recorded list of `Call` is what `Engine.compile` turns into a `Program`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
 
 from caffe_sdk.memory import Tensor
 
@@ -41,13 +44,22 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(writes: str = "", updates: str = "") -> Callable[[Method], Method]:
-    """Mark a method of the reference engine as an operation; ``writes`` and ``updates`` name parameters."""
+    """Mark a method of the reference engine as an operation; ``writes`` and ``updates`` name parameters.
+
+    As in Caffe, what overflows or is undefined gives infinity or NaN without a word.
+    """
 
     def mark(method: Method) -> Method:
         signature = inspect.signature(method)
         name = method.__name__
         OPERATIONS[name] = Operation(name, signature, frozenset(writes.split()), frozenset(updates.split()))
-        return method
+
+        @functools.wraps(method)
+        def quiet(*args: Any, **kwargs: Any) -> None:
+            with np.errstate(all="ignore"):
+                method(*args, **kwargs)
+
+        return cast(Method, quiet)
 
     return mark
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_sdk.layers import accuracy, common, convolution, data, dense, neuron, pooling, softmax
+from caffe_sdk.layers import accuracy, common, convolution, data, dense, eltwise, neuron, pooling, softmax
 from caffe_sdk.layers.base import REGISTRY, Arity, Layer, Parameter, create, exactly, layer
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "convolution",
     "data",
     "dense",
+    "eltwise",
     "neuron",
     "pooling",
     "softmax",

@@ -70,7 +70,7 @@ class Case:
         if bottom in self.classes:
             return rng.integers(0, self.classes[bottom], shape).astype(float)
         count = max(1, int(np.prod(shape)))
-        steps = (rng.permutation(count) + 0.25) / count
+        steps = (rng.permutation(count) + 0.25 + 0.17 * bottom) / count
         return (self.low + (self.high - self.low) * steps)[: int(np.prod(shape))].reshape(shape)
 
 
