@@ -87,9 +87,13 @@ def _data(commands: Any) -> None:
     source.add_argument("--download", action="store_true", help="fetch the files first")
     mnist.add_argument("--to", metavar="DIR", default=".", help="where to put the databases (default: here)")
     mnist.add_argument("--backend", default="leveldb", choices=("leveldb", "lmdb"))
+    mnist.add_argument("--overwrite", action="store_true", help="replace databases that are there")
 
 
 def _serve(commands: Any) -> None:
     command = _command(commands, "serve", "serve", "hold nets and solvers for clients over gRPC")
-    command.add_argument("--address", default="127.0.0.1:50051", help="host:port to listen at (default: %(default)s)")
-    command.add_argument("--models", metavar="DIR", help="folder whose files clients may name")
+    command.add_argument("--address", default="127.0.0.1:50051", help="host:port or unix:path (default: %(default)s)")
+    command.add_argument("--models", metavar="DIR", help="folder in which clients may open files (default: none)")
+    command.add_argument("--workers", type=int, default=16, help="calls at a time (default: %(default)s)")
+    command.add_argument("--max-message", type=int, default=2**31 - 1, help="bytes (default: %(default)s)")
+    command.add_argument("--insecure", action="store_true", help="allow an address that other computers can reach")
