@@ -43,8 +43,10 @@ def find_policy(param: Any) -> Policy:
 
 
 def learning_rate(param: Any, iteration: int, step: int) -> float:
-    """The rate of an iteration (before ``lr_mult``). SolverError when there is none: an unknown policy, numbers the
-    policy cannot work with, or a rate that is not finite."""
+    """The rate of an iteration, before ``lr_mult``.
+
+    SolverError when there is none: an unknown policy, numbers it cannot work with, or a rate that is not finite.
+    """
     function = find_policy(param)
     try:
         rate = function(param, iteration, step)

@@ -44,7 +44,7 @@ class Rule(ABC):
         self.momentum = float(param.momentum)
         self.setup(param)
 
-    def setup(self, param: Any) -> None:
+    def setup(self, param: Any) -> None:  # noqa: B027 - a rule need not have more numbers
         """Read and check what the rule needs of a SolverParameter."""
 
     @abstractmethod
@@ -93,8 +93,10 @@ class RMSProp(Rule):
 
 
 class AdaDelta(Rule):
-    """h1 and h2 are running means (with momentum as factor) of g^2 and s^2, where s = g * sqrt((h2 + delta) / (h1 +
-    delta));  weight -= rate * s"""
+    """weight -= rate * s, where s = g * sqrt((h2 + delta) / (h1 + delta)).
+
+    h1 and h2 are running means of g^2 and s^2, with momentum as factor.
+    """
 
     histories = 2
 
@@ -109,9 +111,9 @@ class AdaDelta(Rule):
 
 
 class Adam(Rule):
-    """m and v are running means (factors momentum and momentum2) of g and g^2, started at 0, and t counts updates from 1:
+    """weight -= rate * sqrt(1 - momentum2^t) / (1 - momentum^t) * m / (sqrt(v) + delta) at update t, counted from 1.
 
-    weight -= rate * sqrt(1 - momentum2^t) / (1 - momentum^t) * m / (sqrt(v) + delta)
+    m and v are running means of g and g^2, with factors momentum and momentum2; they begin at 0.
     """
 
     histories = 2

@@ -1,0 +1,39 @@
+"""Training: the loop, learning rates, update rules, and snapshots a training resumes from exactly."""
+
+from __future__ import annotations
+
+from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Output, Snapshot, Started, Tested, Testing
+from caffe_sdk.solver.log import TrainingLog
+from caffe_sdk.solver.solver import Solver
+from caffe_sdk.solver.solvers import (
+    SOLVERS,
+    AdaDeltaSolver,
+    AdaGradSolver,
+    AdamSolver,
+    NesterovSolver,
+    RMSPropSolver,
+    SGDSolver,
+    get_solver,
+)
+
+__all__ = [
+    "SOLVERS",
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
+    "Evaluated",
+    "Event",
+    "Finished",
+    "Iteration",
+    "NesterovSolver",
+    "Output",
+    "RMSPropSolver",
+    "SGDSolver",
+    "Snapshot",
+    "Solver",
+    "Started",
+    "Tested",
+    "Testing",
+    "TrainingLog",
+    "get_solver",
+]

@@ -1,0 +1,211 @@
+"""Snapshots: the three files of one moment of a training, and what belongs together on the way back.
+
+``{prefix}_iter_{N}.caffemodel`` and ``.solverstate`` are Caffe's own (both with ``.h5`` as HDF5). Beside them a *resume
+record*, ``{prefix}_iter_{N}_resume.json``, holds what Caffe forgets: data positions, random numbers, the losses of the
+average. Each file takes its name only when it is whole, the solverstate last: where there is a solverstate, there are
+the other two. The record has fingerprints of both, so files that do not belong together are found out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, SolverError, WriteError
+from caffe_sdk.memory import HOST, Tensor
+from caffe_sdk.net import Net
+from caffe_sdk.schema import wire
+from caffe_sdk.schema.files import PathLike, read_bytes, read_text, write_bytes
+from caffe_sdk.schema.messages import SolverParameter, SolverState
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # of the resume record
+
+
+class Paths(NamedTuple):
+    """The files of a snapshot."""
+
+    caffemodel: str
+    solverstate: str
+    record: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a resume record holds: the state of the train net and the test nets, and the losses of the average."""
+
+    nets: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+
+# -- where -------------------------------------------------------------------------------------------------------------
+
+
+def complete_prefix(prefix: str, solver_file: Path) -> str:
+    """Caffe's ``snapshot_prefix`` of a solver file: its path without extension when unset, its stem in a folder."""
+    if not prefix:
+        return str(solver_file.with_suffix(""))
+    return os.path.join(prefix, solver_file.stem) if os.path.isdir(prefix) else prefix
+
+
+def paths_of(param: Any, iteration: int) -> Paths:
+    """The files of a solver's snapshot. SolverError when it has no ``snapshot_prefix``."""
+    stem = f"{checked_prefix(param)}_iter_{iteration}"
+    end = ".h5" if param.snapshot_format == SolverParameter.HDF5 else ""
+    return Paths(f"{stem}.caffemodel{end}", f"{stem}.solverstate{end}", f"{stem}_resume.json")
+
+
+def checked_prefix(param: Any) -> str:
+    """The solver's ``snapshot_prefix``, or SolverError."""
+    if not param.snapshot_prefix:
+        raise SolverError(
+            "solver", "snapshot_prefix is not set", "give the path that the names of snapshots begin with"
+        )
+    return str(param.snapshot_prefix)
+
+
+def check_writable(param: Any) -> None:
+    """Raise WriteError unless files can be made where snapshots will go: better now than after hours."""
+    prefix = checked_prefix(param)
+    folder, name = os.path.split(prefix)
+    try:
+        with tempfile.TemporaryFile(prefix=name, dir=folder or "."):
+            pass
+    except (OSError, ValueError) as error:
+        raise WriteError(
+            "",
+            f"Cannot write to snapshot prefix '{prefix}': {error}",
+            "Make sure that the directory exists and is writeable.",
+        ) from None
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress) -> None:
+    """Write a snapshot, with gradients beside the weights if ``diffs``.
+
+    WriteError when that fails; no file is left half written, and earlier snapshots stay.
+    """
+    net.save(paths.caffemodel, diffs)
+    record = {
+        "format": FORMAT,
+        "iteration": state.state.iter,
+        "solverstate": state_fingerprint(state),
+        "caffemodel": file_fingerprint(paths.caffemodel),
+        "losses": progress.losses,
+        "nets": progress.nets,
+    }
+    write_bytes(paths.record, json.dumps(record, indent=1).encode())
+    wire.write_state(paths.solverstate, state.state, state.history)
+
+
+def make_state(iteration: int, learned_net: str, history: Sequence[Tensor], current_step: int) -> wire.StateBlobs:
+    """A solverstate of these; the arrays are views of the tensors' numbers."""
+    state = SolverState(iter=iteration, learned_net=learned_net, current_step=current_step)
+    arrays = [t.memory.read(HOST)[: t.count].reshape(t.shape) for t in history]
+    return wire.StateBlobs(state, [wire.BlobArray(array) for array in arrays])
+
+
+def state_fingerprint(state: wire.StateBlobs) -> str:
+    """A digest of all that a solverstate says, whatever form its file has."""
+    digest = hashlib.sha256(f"{state.state.iter} {state.state.current_step} {state.state.learned_net}".encode())
+    for blob in state.history:
+        digest.update(f" {blob.shape} ".encode())
+        digest.update(np.ascontiguousarray(blob.data).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def file_fingerprint(path: PathLike) -> str:
+    """A digest of a file's bytes. Raises what `read_bytes` does."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_state(path: PathLike) -> wire.StateBlobs:
+    """A solverstate. Raises MissingFileError, FileError, CorruptFileError."""
+    return wire.read_state(path)
+
+
+def check_history(path: PathLike, state: wire.StateBlobs, history: Sequence[Tensor]) -> None:
+    """Raise SolverError unless a solverstate has one history of the right shape for each of the solver's."""
+    if len(state.history) != len(history):
+        raise SolverError(
+            str(path),
+            f"Incorrect length of history blobs. It has {len(state.history)}, this solver {len(history)}",
+            "restore the snapshot with the net and the solver type it was made by",
+        )
+    for index, (saved, mine) in enumerate(zip(state.history, history, strict=True)):
+        shape = (1,) * (4 - len(mine.shape)) + mine.shape if saved.legacy else mine.shape
+        if saved.shape != shape:
+            raise SolverError(
+                str(path),
+                f"history blob {index} has shape {saved.shape}, and the parameter it belongs to {mine.shape}",
+                "restore the snapshot with the net it was made by",
+            )
+
+
+def find_weights(path: PathLike, state: wire.StateBlobs) -> str:
+    """The caffemodel of a solverstate: where it says, or else beside it, for snapshots that were moved."""
+    said = str(state.state.learned_net)
+    beside = Path(path).with_name(os.path.basename(said))
+    return str(beside) if not os.path.exists(said) and beside.exists() else said
+
+
+def read_progress(path: PathLike, state: wire.StateBlobs) -> Progress | None:
+    """The resume record of a solverstate, or None (logged) where there is none that belongs to it.
+
+    CorruptFileError when just one of solverstate and caffemodel is the one the record was made with: the other is
+    damaged, or of another training.
+    """
+    record_path = Path(path).with_name(Path(path).name.split(".solverstate")[0] + "_resume.json")
+    record = _read_record(record_path)
+    if record is None:
+        return None
+    weights = find_weights(path, state)
+    same_state = record["solverstate"] == state_fingerprint(state)
+    same_weights = record["caffemodel"] == file_fingerprint(weights)
+    if same_state and same_weights:
+        return Progress(record["nets"], record["losses"])
+    if same_state or same_weights:
+        changed, other = (weights, path) if same_state else (path, weights)
+        raise CorruptFileError(
+            str(changed),
+            f"is not the file that was written together with {other}: it is damaged or of another training",
+            f"restore another snapshot; to go on from these files as they are, delete {record_path}",
+        )
+    _continue_like_caffe(f"{record_path} belongs to another snapshot")
+    return None
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(read_text(path))
+    except MissingFileError:
+        _continue_like_caffe(f"there is no resume record {path}")
+        return None
+    except (FileError, ValueError) as error:
+        _continue_like_caffe(f"the resume record {path} cannot be read ({error})")
+        return None
+    kinds = {"format": int, "solverstate": str, "caffemodel": str, "losses": list, "nets": list}
+    known = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
+    if not known or record["format"] != FORMAT:
+        _continue_like_caffe(f"the resume record {path} has another form")
+        return None
+    return dict(record)
+
+
+def _continue_like_caffe(why: str) -> None:
+    log.warning("%s: data and random numbers start anew, as Caffe starts them", why)

@@ -1,0 +1,389 @@
+"""Solver: trains a net, tests it on the way, saves it, and tells what happens as a stream of events."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar
+
+from caffe_sdk import engine, rng
+from caffe_sdk.errors import ArgumentError, CaffeError, SolverError
+from caffe_sdk.memory import HOST, Tensor, new_tensor
+from caffe_sdk.net import Net, first_not_finite
+from caffe_sdk.schema import prototxt, upgrade
+from caffe_sdk.schema.files import PathLike
+from caffe_sdk.schema.messages import SolverParameter
+from caffe_sdk.solver import nets, rates, snapshot, updates
+from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Output, Snapshot, Started, Tested, Testing
+from caffe_sdk.solver.log import TrainingLog
+
+log = logging.getLogger(__name__)
+
+Callback = Callable[[], None]
+
+
+class Solver:
+    """Trains the net that a solver description names. Use a subclass, or `get_solver`, which picks one.
+
+    ``Solver(solver)`` takes the path of a solver prototxt, or a SolverParameter. Relative paths count from the working
+    directory, as in Caffe, and where nothing is there from the solver file's folder.
+
+    Members as in pycaffe: ``net``, ``test_nets``, ``iter`` (updates made), ``param``, ``lr``, `step`, `solve`,
+    `restore`, `snapshot`, `share_weights`, `apply_update`, `add_callback`.
+
+    Raises SolverError for a description that cannot be trained by, and the errors of `Net`.
+    """
+
+    rule: ClassVar[type[updates.Rule]]
+    """The update rule of the class."""
+
+    def __init__(self, solver_file: PathLike | Any) -> None:
+        self.param: Any = read_solver(solver_file)
+        param = self.param
+        folder = None if isinstance(solver_file, SolverParameter) else Path(solver_file).parent
+        self._check()
+        self._rule = self.rule(param)
+        if param.random_seed >= 0:
+            rng.set_random_seed(param.random_seed)
+        self.net: Net = nets.build_train_net(param, folder)
+        self.test_nets: list[Net] = []
+        try:
+            self.test_nets = nets.build_test_nets(param, folder)
+            self._load_weights(folder)
+        except CaffeError:
+            self.close()
+            raise
+        self.iter = 0
+        self.current_step = 0
+        """Drops of the rate so far, for the policy multistep."""
+        self._history: list[list[Tensor]] = [
+            [new_tensor(p.blob.shape, p.blob.dtype) for _ in range(self.rule.histories)] for p in self.net.learnable
+        ]
+        self._losses: deque[float] = deque(maxlen=param.average_loss)
+        self._callbacks: list[tuple[Callback, Callback]] = []
+        self._last_snapshot = -1
+        self._stop_requested = self._snapshot_requested = False
+
+    def _check(self) -> None:
+        param = self.param
+        for field in ("average_loss", "iter_size"):
+            if getattr(param, field) < 1:
+                raise SolverError("solver", f"{field} is {getattr(param, field)}", "give 1 or more")
+        rates.find_policy(param)
+        nets.train_source(param)
+        nets.testing_sources(param)
+        if param.snapshot > 0:
+            snapshot.checked_prefix(param)
+
+    def _load_weights(self, folder: Path | None) -> None:
+        for entry in self.param.weights:
+            for path in entry.split(","):
+                for net in (self.net, *self.test_nets):
+                    net.copy_from(nets.find(path.strip(), folder))
+
+    # -- training ------------------------------------------------------------------------------------------------------
+
+    def step(self, iterations: int) -> None:
+        """Train for so many iterations more, and log."""
+        self._drain(self.events(iterations))
+
+    def solve(self, resume_file: PathLike | None = None) -> None:
+        """Train to ``max_iter``, from where a solverstate left off if one is given, and log."""
+        if resume_file is not None:
+            log.info("Restoring previous solver status from %s", resume_file)
+            self.restore(resume_file)
+        self._drain(self.events())
+
+    @staticmethod
+    def _drain(events: Iterator[Event]) -> None:
+        write = TrainingLog()
+        for event in events:
+            write(event)
+
+    def events(self, iterations: int | None = None) -> Generator[Event, None, None]:
+        """Train, yielding what happens: the one loop behind `step`, `solve` and every door.
+
+        With ``iterations`` it trains for so many more. Without, it is Caffe's Solve: it trains to ``max_iter``, saves
+        (``snapshot_after_train``, given a ``snapshot_prefix``), and displays and tests once more. Between two events
+        everything is at rest: the nets may be looked at, saved and changed, and closing the iterator ends the training
+        there. `request_stop` ends it at the next iteration or batch of a test, `request_snapshot` saves there.
+
+        Raises WriteError before the first iteration when snapshots cannot be written, and SolverError when the loss is
+        not finite any more; the weights are those before that iteration.
+        """
+        if iterations is not None and iterations < 0:
+            raise ArgumentError("step", f"{iterations} iterations", "give 0 or more")
+        return self._events(iterations)
+
+    def _events(self, iterations: int | None) -> Generator[Event, None, None]:
+        if self.param.snapshot > 0 or (iterations is None and self._saves_after_train):
+            snapshot.check_writable(self.param)
+        try:
+            if iterations is None:
+                yield from self._solve()
+            else:
+                yield from self._train(self.iter + iterations)
+            yield Finished(self.iter, self._stop_requested)
+        finally:
+            self._stop_requested = self._snapshot_requested = False
+
+    def _solve(self) -> Iterator[Event]:
+        param = self.param
+        yield Started(self.iter, self.net.name, param.lr_policy)
+        yield from self._train(param.max_iter)
+        if self._saves_after_train and self.iter != self._last_snapshot:
+            yield self._save()
+        if self._stop_requested:
+            return
+        if self._due(param.display):
+            self._losses.append(self._forward(self.net))
+            yield Evaluated(self.iter, self._smoothed_loss)
+        if self._due(param.test_interval):
+            yield from self._test_all()
+
+    @property
+    def _saves_after_train(self) -> bool:
+        return bool(self.param.snapshot_after_train and self.param.snapshot_prefix)
+
+    def _train(self, until: int) -> Iterator[Event]:
+        param = self.param
+        while self.iter < until and not self._stop_requested:
+            if self._due(param.test_interval) and (self.iter > 0 or param.test_initialization):
+                yield from self._test_all()
+                if self._stop_requested:
+                    return
+            yield self._iteration()
+            if self._snapshot_requested or self._due(param.snapshot):
+                yield self._save()
+
+    def _iteration(self) -> Iteration:
+        began, iteration, displayed = time.perf_counter(), self.iter, self._due(self.param.display)
+        self.net.clear_param_diffs()
+        for on_start, _ in self._callbacks:
+            on_start()
+        loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
+        self._check_loss(loss)
+        self._losses.append(loss)
+        outputs = tuple(_outputs(self.net)) if displayed else ()
+        for _, on_gradients_ready in self._callbacks:
+            on_gradients_ready()
+        rate = self._update()
+        return Iteration(iteration, loss, self._smoothed_loss, rate, outputs, time.perf_counter() - began, displayed)
+
+    def _due(self, interval: int) -> bool:
+        return bool(interval > 0 and self.iter % interval == 0)
+
+    @property
+    def _smoothed_loss(self) -> float:
+        return sum(self._losses) / len(self._losses)
+
+    def _check_loss(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        found = first_not_finite(self.net)
+        where = f"; the first layer with a top that is not finite is '{found[0]}' (top '{found[1]}')" if found else ""
+        raise SolverError(
+            f"iteration {self.iter}",
+            f"the loss is {loss}{where}",
+            "check the data, make base_lr smaller, or set clip_gradients; go on from the last snapshot",
+        )
+
+    # -- testing -------------------------------------------------------------------------------------------------------
+
+    def _test_all(self) -> Iterator[Event]:
+        for index in range(len(self.test_nets)):
+            if not self._stop_requested:
+                yield from self._test(index)
+
+    def _test(self, index: int) -> Iterator[Event]:
+        """Run a test net for its number of batches and take the means of its outputs."""
+        net, batches = self.test_nets[index], self.param.test_iter[index]
+        self.share_weights(net)
+        sums: list[Output] = []
+        loss = 0.0
+        for batch in range(batches):
+            yield Testing(self.iter, index, batch, batches)
+            if self._snapshot_requested:
+                yield self._save()
+            if self._stop_requested:
+                yield Tested(self.iter, index, (), interrupted=True)
+                return
+            loss += self._forward(net)
+            sums = _added(sums, _outputs(net))
+        means = tuple(Output(o.name, o.value / batches, o.loss_weight) for o in sums)
+        yield Tested(self.iter, index, means, loss / max(1, batches) if self.param.test_compute_loss else None)
+
+    @staticmethod
+    def _forward(net: Net) -> float:
+        return net._forward(0, len(net.layers) - 1)
+
+    # -- updating ------------------------------------------------------------------------------------------------------
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next iteration, before lr_mult."""
+        return rates.learning_rate(self.param, self.iter, rates.next_step(self.param, self.iter, self.current_step))
+
+    def apply_update(self) -> None:
+        """Update the weights by the gradients in the parameters' diffs. Counts as an iteration."""
+        self._update()
+
+    def _update(self) -> float:
+        """Update the weights; returns the rate."""
+        param, computing = self.param, engine.current()
+        self.current_step = rates.next_step(param, self.iter, self.current_step)
+        rate = rates.learning_rate(param, self.iter, self.current_step)
+        memories = [m for p in self.net.learnable for m in (p.blob.data_memory, p.blob.diff_memory)]
+        for memory in memories:
+            memory.claim()
+        scale = self._clip_scale(computing) / param.iter_size
+        for learnable, history in zip(self.net.learnable, self._history, strict=True):
+            if learnable.lr_mult == 0 and all(h.memory.is_zero for h in history):
+                continue  # nothing would change but the histories, which would collect a weight decay that never acts
+            by = updates.Numbers(rate * learnable.lr_mult, param.weight_decay * learnable.decay_mult, scale, self.iter)
+            self._rule.update(computing, learnable.blob.data_tensor, learnable.blob.diff_tensor, history, by)
+        for memory in memories:
+            memory.settle()
+        self.iter += 1
+        return rate
+
+    def _clip_scale(self, computing: engine.Engine) -> float:
+        """What to multiply gradients with so that the L2 norm of all together is at most ``clip_gradients``."""
+        limit = self.param.clip_gradients
+        if limit < 0:
+            return 1.0
+        total = new_tensor(())
+        computing.sum_of_squares([p.blob.diff_tensor for p in self.net.learnable], total)
+        norm = math.sqrt(float(total.memory.read(HOST)[0]))
+        if norm <= limit:
+            return 1.0
+        log.info(
+            "Gradient clipping: scaling down gradients (L2 norm %g > %g) by scale factor %g", norm, limit, limit / norm
+        )
+        return float(limit / norm)
+
+    # -- saving and restoring ------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> str:
+        """Write caffemodel, solverstate and resume record now; returns the solverstate's path.
+
+        Raises WriteError; earlier snapshots are left alone then. SolverError when ``snapshot_prefix`` is not set.
+        """
+        return self._save().paths[1]
+
+    def _save(self) -> Snapshot:
+        self._snapshot_requested = False
+        paths = snapshot.paths_of(self.param, self.iter)
+        state = snapshot.make_state(self.iter, paths.caffemodel, self._flat_history(), self.current_step)
+        progress = snapshot.Progress([net.state() for net in (self.net, *self.test_nets)], list(self._losses))
+        snapshot.write(paths, self.net, self.param.snapshot_diff, state, progress)
+        self._last_snapshot = self.iter
+        return Snapshot(self.iter, tuple(paths))
+
+    def _flat_history(self) -> list[Tensor]:
+        """Histories in the order of a solverstate: the first of every parameter, then the second of every one."""
+        return [histories[i] for i in range(self.rule.histories) for histories in self._history]
+
+    def restore(self, path: PathLike) -> None:
+        """Go on from a solverstate: weights, histories, iteration.
+
+        With the resume record beside it, data and random numbers too go on from where they were, and training
+        continues bit for bit as if it had never been interrupted. Without one it continues as Caffe does.
+
+        Raises MissingFileError, CorruptFileError, WeightsError for weights of another net, and SolverError for
+        histories of another net or solver; nothing is changed then.
+        """
+        saved = snapshot.read_state(path)
+        history = self._flat_history()
+        snapshot.check_history(path, saved, history)
+        progress = snapshot.read_progress(path, saved)
+        if saved.state.learned_net:
+            self.net.copy_from(snapshot.find_weights(path, saved))
+        for mine, blob in zip(history, saved.history, strict=True):
+            mine.memory.write(HOST)[...] = blob.data.reshape(-1)
+        self.iter = self._last_snapshot = saved.state.iter
+        self.current_step = saved.state.current_step
+        self._losses.clear()
+        if progress is not None:
+            self._losses.extend(progress.losses)
+            for net, state in zip((self.net, *self.test_nets), progress.nets, strict=False):
+                net.restore_state(state)
+
+    # -- for users -----------------------------------------------------------------------------------------------------
+
+    def request_stop(self) -> None:
+        """End the training at the next iteration or batch of a test. From any thread or signal handler."""
+        self._stop_requested = True
+
+    def request_snapshot(self) -> None:
+        """Save at the next iteration or batch of a test. From any thread or signal handler."""
+        self._snapshot_requested = True
+
+    def share_weights(self, net: Net) -> None:
+        """Let another net use this solver's weights: the same memory, in layers of the same name."""
+        net.share_with(self.net)
+
+    def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
+        """Call ``on_start()`` before each iteration's forward pass, ``on_gradients_ready()`` before its update."""
+        self._callbacks.append((on_start, on_gradients_ready))
+
+    def close(self) -> None:
+        """Give back the nets' memory, threads and files; the solver cannot be used afterwards."""
+        for net in (self.net, *self.test_nets):
+            net.close()
+
+    def __enter__(self) -> Solver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.net!r} at iteration {self.iter}>"
+
+
+def read_solver(source: PathLike | Any) -> Any:
+    """A SolverParameter of one's own from the path of a solver prototxt or from a SolverParameter, upgraded.
+
+    From a file, ``snapshot_prefix`` is completed as in Caffe: the file's path without extension where it is not set,
+    and the file's stem in it where it is a folder.
+    """
+    if isinstance(source, SolverParameter):
+        param = SolverParameter()
+        param.CopyFrom(source)
+        return upgrade.upgrade_solver(param)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ArgumentError(
+            "Solver", f"a solver of type {type(source).__name__}", "give the path of a prototxt or a SolverParameter"
+        )
+    param = upgrade.upgrade_solver(prototxt.read(source, SolverParameter))
+    param.snapshot_prefix = snapshot.complete_prefix(param.snapshot_prefix, Path(source))
+    return param
+
+
+def _outputs(net: Net) -> Iterator[Output]:
+    weights = net.blob_loss_weights
+    for name in net.outputs:
+        blob = net.blobs[name]
+        for value in blob.data_memory.read(HOST)[: blob.count].tolist():
+            yield Output(name, value, weights[name])
+
+
+def _added(sums: list[Output], outputs: Iterator[Output]) -> list[Output]:
+    """Sums of a test so far and the outputs of one more batch, number by number."""
+    values = list(outputs)
+    if sums and len(sums) != len(values):
+        raise SolverError(
+            "test",
+            f"the test net put out {len(sums)} numbers for one batch and {len(values)} for another",
+            "means are taken number by number: use test data of one shape",
+        )
+    return [Output(o.name, o.value + (sums[i].value if sums else 0.0), o.loss_weight) for i, o in enumerate(values)]

@@ -1,0 +1,68 @@
+"""The six solver types, and the choice between them by a description's ``type``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caffe_sdk.errors import SolverError
+from caffe_sdk.schema.files import PathLike
+from caffe_sdk.solver import updates
+from caffe_sdk.solver.solver import Solver, read_solver
+
+
+class SGDSolver(Solver):
+    """Stochastic gradient descent with momentum."""
+
+    rule = updates.SGD
+
+
+class NesterovSolver(Solver):
+    """Nesterov's accelerated gradient."""
+
+    rule = updates.Nesterov
+
+
+class AdaGradSolver(Solver):
+    """AdaGrad: rates shrink with the gradients seen so far."""
+
+    rule = updates.AdaGrad
+
+
+class RMSPropSolver(Solver):
+    """RMSProp: gradients divided by their running root mean square."""
+
+    rule = updates.RMSProp
+
+
+class AdaDeltaSolver(Solver):
+    """AdaDelta: rates from running means of gradients and of steps."""
+
+    rule = updates.AdaDelta
+
+
+class AdamSolver(Solver):
+    """Adam: running means of gradients and of their squares, corrected for their start at 0."""
+
+    rule = updates.Adam
+
+
+SOLVERS: dict[str, type[Solver]] = {
+    "SGD": SGDSolver,
+    "Nesterov": NesterovSolver,
+    "AdaGrad": AdaGradSolver,
+    "RMSProp": RMSPropSolver,
+    "AdaDelta": AdaDeltaSolver,
+    "Adam": AdamSolver,
+}
+"""Solver classes by ``type``. A class of one's own can be added."""
+
+
+def get_solver(solver_file: PathLike | Any) -> Solver:
+    """The solver of the ``type`` that a solver prototxt (its path) or a SolverParameter names.
+
+    Raises SolverError for an unknown type, and what `Solver` raises.
+    """
+    param = read_solver(solver_file)
+    if param.type not in SOLVERS:
+        raise SolverError("solver", f"Unknown solver type: {param.type}", f"use one of {', '.join(SOLVERS)}")
+    return SOLVERS[param.type](solver_file)
