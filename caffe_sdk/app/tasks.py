@@ -1,0 +1,266 @@
+"""What users wait for, telling what happens: train (`open_solver`), test (`evaluate`), time (`measure`); device facts."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from caffe_sdk import __version__, engine
+from caffe_sdk.app.models import PHASES
+from caffe_sdk.errors import ArgumentError, CaffeError
+from caffe_sdk.memory import HOST
+from caffe_sdk.net import Net
+from caffe_sdk.schema.messages import TEST
+from caffe_sdk.solver import Output, Solver, get_solver
+from caffe_sdk.solver.nets import find
+from caffe_sdk.solver.solver import read_solver
+
+# -- train -------------------------------------------------------------------------------------------------------------
+
+
+def open_solver(path: str, weights: str = "", snapshot: str = "", level: int = 0, stages: Sequence[str] = ()) -> Solver:
+    """The solver of a prototxt, ready to train: `Solver.events` is the task.
+
+    ``weights`` are caffemodels with commas between them, taken instead of those the solver names; ``snapshot`` is a
+    solverstate to go on from. ``level`` and ``stages`` choose among the train net's layers.
+    Raises ArgumentError for both weights and snapshot, and what `Solver` does.
+    """
+    if weights and snapshot:
+        words = "Give a snapshot to resume training or weights to finetune but not both."
+        raise ArgumentError("train", f"weights '{weights}' and snapshot '{snapshot}' are given", words)
+    param = read_solver(path)
+    _find_nets(param, Path(path).parent)
+    if weights or snapshot:
+        param.ClearField("weights")
+    if weights:
+        param.weights.append(weights)
+    if level:
+        param.train_state.level = level
+    param.train_state.stage.extend(stages)
+    solver = get_solver(param)
+    try:
+        if snapshot:
+            solver.restore(snapshot)
+    except CaffeError:
+        solver.close()
+        raise
+    return solver
+
+
+def _find_nets(param: Any, folder: Path) -> None:
+    """Files that are not where the description says, seen from here, are looked for beside it."""
+    for field in ("net", "train_net"):
+        if param.HasField(field):
+            setattr(param, field, find(getattr(param, field), folder))
+    param.test_net[:] = [find(path, folder) for path in param.test_net]
+    param.weights[:] = [",".join(find(path.strip(), folder) for path in paths.split(",")) for paths in param.weights]
+
+
+# -- test --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TestBatch:
+    """A batch was tested: its loss, and every number that the net put out."""
+
+    __test__: ClassVar[bool] = False  # pytest takes classes called Test... for its own
+
+    batch: int
+    loss: float
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The test is over: means over all batches."""
+
+    __test__: ClassVar[bool] = False
+
+    batches: int
+    loss: float
+    outputs: tuple[Output, ...]
+
+
+def evaluate(
+    model: str, weights: str = "", iterations: int = 50, level: int = 0, stages: Sequence[str] = ()
+) -> Iterator[TestBatch | TestResult]:
+    """Run a net in phase TEST over so many batches, giving each batch's outputs and at last the means.
+
+    ``weights`` are caffemodels with commas between them. Raises ArgumentError for iterations below 1, and what `Net`
+    does.
+    """
+    _check_iterations(iterations)
+    with Net(model, TEST, level, list(stages)) as net:
+        for path in filter(None, weights.split(",")):
+            net.copy_from(path.strip())
+        batches: list[TestBatch] = []
+        for batch in range(iterations):
+            loss = net._forward(0, len(net.layers) - 1)
+            batches.append(TestBatch(batch, loss, tuple(outputs_of(net))))
+            yield batches[-1]
+        yield TestResult(iterations, sum(b.loss for b in batches) / iterations, _means(batches))
+
+
+def outputs_of(net: Net) -> Iterator[Output]:
+    """Every number of a net's output blobs, with its blob's name and weight in the loss."""
+    weights = net.blob_loss_weights
+    for name in net.outputs:
+        blob = net.blobs[name]
+        for value in blob.data_memory.read(HOST)[: blob.count].tolist():
+            yield Output(name, value, weights[name])
+
+
+def _means(batches: Sequence[TestBatch]) -> tuple[Output, ...]:
+    """The mean of each output, number by number."""
+    columns = zip(*(batch.outputs for batch in batches), strict=True)
+    return tuple(Output(c[0].name, sum(o.value for o in c) / len(c), c[0].loss_weight) for c in columns)
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Mean seconds that a layer takes by itself, forward and backward."""
+
+    name: str
+    type: str
+    forward: float
+    backward: float
+
+
+@dataclass(frozen=True)
+class TimedIteration:
+    """The whole net ran forward and backward once."""
+
+    iteration: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TimeResult:
+    """Mean seconds of the layers and of the whole net, and seconds of all its iterations together.
+
+    A net runs faster as a whole than its layers one by one, as engines join neighbours: the layers' times show where
+    the time goes and do not add up to the net's.
+    """
+
+    layers: tuple[LayerTime, ...]
+    forward: float
+    backward: float
+    total: float
+
+
+def measure(
+    model: str,
+    iterations: int = 50,
+    phase: str = "train",
+    weights: str = "",
+    level: int = 0,
+    stages: Sequence[str] = (),
+) -> Iterator[TimedIteration | TimeResult]:
+    """Time a net: after one pass that is not counted, so many passes of the whole net and of each layer by itself.
+
+    Raises ArgumentError for iterations below 1 or a phase that is none, and what `Net` does.
+    """
+    _check_iterations(iterations)
+    if phase not in PHASES:
+        raise ArgumentError("phase", f"'{phase}' is no phase", "use 'train' or 'test'")
+    with Net(model, PHASES[phase], level, list(stages)) as net:
+        for path in filter(None, weights.split(",")):
+            net.copy_from(path.strip())
+        last = len(net.layers) - 1
+        net.forward_backward()
+        forward = backward = 0.0
+        for iteration in range(iterations):
+            ahead = _seconds(net._forward, 0, last)
+            back = _seconds(net._backward, last, 0)
+            forward, backward = forward + ahead, backward + back
+            yield TimedIteration(iteration, ahead + back)
+        layers = tuple(_layer_times(net, iterations))
+        yield TimeResult(layers, forward / iterations, backward / iterations, forward + backward)
+
+
+def _layer_times(net: Net, iterations: int) -> Iterator[LayerTime]:
+    """Each layer by itself; the pass in which its programs are made is not counted."""
+    indices = range(len(net.layers))
+    ahead, back = [0.0] * len(net.layers), [0.0] * len(net.layers)
+    for counted in range(-1, iterations):
+        for i in indices:
+            seconds = _seconds(net._forward, i, i)
+            ahead[i] += seconds if counted >= 0 else 0.0
+        for i in reversed(indices):
+            seconds = _seconds(net._backward, i, i)
+            back[i] += seconds if counted >= 0 else 0.0
+    for layer, forward, backward in zip(net.layers, ahead, back, strict=True):
+        yield LayerTime(layer.name, layer.type, forward / iterations, backward / iterations)
+
+
+def _seconds(run: Callable[[int, int], object], first: int, last: int) -> float:
+    began = time.perf_counter()
+    run(first, last)
+    return time.perf_counter() - began
+
+
+def _check_iterations(iterations: int) -> None:
+    if iterations < 1:
+        raise ArgumentError("iterations", f"{iterations} iterations", "give 1 or more")
+
+
+# -- devices -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing to know about where nets compute."""
+
+    name: str
+    value: str
+
+
+def device_query() -> list[Fact]:
+    """What computes, and on what: engine, oneDNN, threads, processor. What is missing is a fact too, not an error."""
+    from caffe_sdk.engine.cpu import num_threads
+    from caffe_sdk.engine.cpu.library import library, usable_cpus
+
+    try:
+        onednn = f"{library().version}, {num_threads()} threads"
+    except CaffeError as error:
+        onednn = f"none: {error}"
+    return [
+        Fact("caffe_sdk", __version__),
+        Fact("Python", platform.python_version()),
+        Fact("System", f"{platform.system()} {platform.machine()}"),
+        Fact("Engine", engine.current().name),
+        Fact("Engines", ", ".join(engine.names())),
+        Fact("oneDNN", onednn),
+        Fact("Processor", _processor()),
+        Fact("Instructions", _instructions()),
+        Fact("Cores", f"{os.cpu_count() or 1}, of which {usable_cpus()} may be used"),
+        Fact("GPUs", "none: this version has no GPU engine"),
+    ]
+
+
+def _cpuinfo(key: str) -> str:
+    """A line of Linux's /proc/cpuinfo; empty where there is none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key) and ":" in line), "")
+
+
+def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or "unknown"
+
+
+def _instructions() -> str:
+    """The widest vector instructions of the processor, as oneDNN chooses its kernels by them."""
+    flags = set(_cpuinfo("flags").split())
+    names = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sse4_1": "SSE4.1"}
+    return ", ".join(name for flag, name in names.items() if flag in flags) or "unknown"

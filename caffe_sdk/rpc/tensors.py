@@ -1,0 +1,55 @@
+"""Arrays as messages: raw little-endian numbers in row-major order."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from caffe_sdk.errors import ArgumentError
+from caffe_sdk.rpc import pb
+
+Array = npt.NDArray[Any]
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    pb.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+    pb.DATA_TYPE_FLOAT64: np.dtype("<f8"),
+    pb.DATA_TYPE_INT32: np.dtype("<i4"),
+    pb.DATA_TYPE_INT64: np.dtype("<i8"),
+    pb.DATA_TYPE_UINT8: np.dtype("u1"),
+}
+TYPES = {dtype: number for number, dtype in DTYPES.items()}
+
+
+def to_tensor(values: npt.ArrayLike, where: str = "tensor") -> Any:
+    """A Tensor message of an array; types that have none of their own travel as float32.
+
+    Raises ArgumentError for values that are no numbers.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(where, f"values of type {array.dtype} are no numbers", "give float32")
+    little = array.dtype.newbyteorder("<")
+    dtype = little if little in TYPES else DTYPES[pb.DATA_TYPE_FLOAT32]
+    return pb.Tensor(shape=array.shape, type=TYPES[dtype], data=np.asarray(array, dtype).tobytes())
+
+
+def to_array(tensor: Any, where: str = "tensor") -> Array:
+    """The array of a Tensor message, read-only: it is the message's own bytes.
+
+    Raises ArgumentError for bytes that are not as many as the shape says, or a type there is none of.
+    """
+    dtype = DTYPES.get(tensor.type or pb.DATA_TYPE_FLOAT32)
+    if dtype is None:
+        known = ", ".join(pb.DataType.Name(number) for number in DTYPES)
+        raise ArgumentError(where, f"{tensor.type} is no DataType", f"use one of {known}")
+    shape = tuple(tensor.shape)
+    if any(size < 0 for size in shape) or len(tensor.data) != math.prod(shape) * dtype.itemsize:
+        raise ArgumentError(
+            where,
+            f"{len(tensor.data)} bytes given for shape {shape} of {dtype.name}",
+            f"give {dtype.itemsize} bytes for each value, and sizes of 0 or more",
+        )
+    return np.frombuffer(tensor.data, dtype).reshape(shape)
