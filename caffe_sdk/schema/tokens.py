@@ -41,7 +41,7 @@ def tokenize(text: str) -> list[Token]:
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or ""
         found.append(Token(kind, match[kind], match.start(kind)))
-        if kind == "bad":
+        if kind in ("bad", "end"):
             break
     return found
 
