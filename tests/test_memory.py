@@ -1,0 +1,309 @@
+"""The two rules of memory: read adds a place, write replaces them. Every row of the table of states."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.fake import FakePlace
+from caffe_sdk.memory import ALIGNMENT, HOST, Array, Place, SyncedMemory, Tensor, aligned, new_tensor, transfers
+
+
+class Reversed(FakePlace):
+    """An engine's own layout: the numbers backwards. Two such places know a way past the host."""
+
+    name = "reversed"
+
+    def from_host(self, host: Array, buffer: Array) -> None:
+        buffer[...] = host[::-1]
+
+    def to_host(self, buffer: Array, host: Array) -> None:
+        host[...] = buffer[::-1]
+
+    def from_place(self, other: Place, source: Array, buffer: Array) -> bool:
+        if not isinstance(other, Reversed):
+            return False
+        buffer[...] = source
+        return True
+
+
+DEVICE, LAYOUT, SECOND_LAYOUT = FakePlace(), Reversed(), Reversed()
+NUMBERS = np.arange(1, 7, dtype=np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _counted() -> Iterator[None]:
+    before = transfers.copy()
+    transfers.clear()
+    yield
+    transfers.clear()
+    transfers.update(before)
+
+
+def moved() -> int:
+    """Transfers since the last look."""
+    count = transfers.total()
+    transfers.clear()
+    return count
+
+
+def at(*places: Place) -> SyncedMemory:
+    """A memory with `NUMBERS`, current at these places alone."""
+    memory = SyncedMemory(6)
+    if places:
+        memory.write(HOST)[...] = NUMBERS
+        for place in places:
+            memory.read(place)
+        memory.fresh = set(places)
+    moved()
+    return memory
+
+
+# The table of states: fresh before; after a read at the host, at the device; transfers each takes.
+STATES: dict[str, tuple[tuple[Place, ...], set[Place], int, set[Place], int]] = {
+    "uninitialized": ((), {HOST}, 0, {DEVICE}, 0),
+    "head at host": ((HOST,), {HOST}, 0, {HOST, DEVICE}, 1),
+    "head at device": ((DEVICE,), {HOST, DEVICE}, 1, {DEVICE}, 0),
+    "synced": ((HOST, DEVICE), {HOST, DEVICE}, 0, {HOST, DEVICE}, 0),
+    "in an engine's layout": ((LAYOUT,), {HOST, LAYOUT}, 1, {HOST, LAYOUT, DEVICE}, 2),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_reading_adds_a_place(state: str) -> None:
+    before, after_host, host_transfers, after_device, device_transfers = STATES[state]
+    expected = NUMBERS if before else np.zeros(6)
+    for place, after, count in (HOST, after_host, host_transfers), (DEVICE, after_device, device_transfers):
+        memory = at(*before)
+        np.testing.assert_array_equal(memory.read(place), expected)
+        assert memory.fresh == after
+        assert moved() == count
+        np.testing.assert_array_equal(memory.read(place), expected)
+        assert moved() == 0
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("place", [HOST, DEVICE, LAYOUT], ids=lambda place: place.name)
+def test_writing_replaces_places(state: str, place: Place) -> None:
+    memory = at(*STATES[state][0])
+    memory.write(place)[...] = 7
+    assert memory.fresh == {place}
+    assert moved() == 0
+    np.testing.assert_array_equal(memory.read(HOST), np.full(6, 7))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_updating_reads_and_then_replaces(state: str) -> None:
+    before, _, _, _, count = STATES[state]
+    memory = at(*before)
+    memory.update(DEVICE)[...] += 1
+    assert moved() == count
+    assert memory.fresh == {DEVICE}
+    np.testing.assert_array_equal(memory.read(HOST), (NUMBERS if before else 0) + np.ones(6))
+
+
+def test_nothing_is_allocated_before_it_is_looked_at() -> None:
+    memory = SyncedMemory(1000)
+    assert memory.allocated() == 0
+    assert memory.is_zero
+    memory.clear()
+    assert memory.allocated() == 0
+    memory.read(DEVICE)
+    assert memory.allocated() == 4000
+    memory.write(HOST)
+    assert memory.allocated() == 8000
+
+
+def test_cleared_memory_is_zero_everywhere_without_a_transfer() -> None:
+    memory = at(HOST, DEVICE)
+    memory.clear()
+    assert memory.is_zero
+    np.testing.assert_array_equal(memory.read(DEVICE), np.zeros(6))
+    assert moved() == 0
+    assert not memory.is_zero
+
+
+def test_one_layout_may_come_straight_from_another() -> None:
+    memory = at(LAYOUT)
+    np.testing.assert_array_equal(memory.read(SECOND_LAYOUT), NUMBERS[::-1])
+    assert memory.fresh == {LAYOUT, SECOND_LAYOUT}
+    assert transfers == {("reversed", "reversed"): 1}
+
+
+def test_without_a_way_the_host_is_the_detour() -> None:
+    memory = at(LAYOUT)
+    memory.read(DEVICE)
+    assert transfers == {("reversed", "host"): 1, ("host", "fake"): 1}
+
+
+def test_first_values_are_made_when_somebody_looks() -> None:
+    made: list[int] = []
+
+    def fill(array: Array) -> None:
+        made.append(array.size)
+        array[...] = NUMBERS
+
+    def beginning() -> SyncedMemory:
+        memory = SyncedMemory(6)
+        memory.begin_with(fill)
+        return memory
+
+    memory = beginning()
+    assert not memory.is_zero
+    assert made == []
+    np.testing.assert_array_equal(memory.read(DEVICE), NUMBERS)
+    np.testing.assert_array_equal(memory.read(HOST), NUMBERS)
+    assert made == [6]
+    overwritten = beginning()
+    overwritten.write(DEVICE)[...] = 1
+    np.testing.assert_array_equal(overwritten.read(HOST), np.ones(6))
+    cleared = beginning()
+    cleared.clear()
+    np.testing.assert_array_equal(cleared.read(HOST), np.zeros(6))
+    assert made == [6]
+
+
+def test_a_program_may_say_where_it_wrote() -> None:
+    memory = at(HOST)
+    memory.buffer(DEVICE)[...] = 5
+    memory.buffer(LAYOUT)[...] = 5
+    memory.wrote([DEVICE, LAYOUT])
+    assert memory.fresh == {DEVICE, LAYOUT}
+    np.testing.assert_array_equal(memory.read(HOST), np.full(6, 5))
+
+
+@pytest.mark.parametrize("place", [HOST, DEVICE], ids=lambda place: place.name)
+def test_released_numbers_are_kept_if_nobody_else_has_them(place: Place) -> None:
+    memory = at(HOST, DEVICE)
+    memory.release(place)
+    assert place not in memory.fresh
+    np.testing.assert_array_equal(memory.read(HOST), NUMBERS)
+    alone = at(DEVICE)
+    alone.release(DEVICE)
+    np.testing.assert_array_equal(alone.read(HOST), NUMBERS)
+    assert alone.allocated() == 24
+
+
+def test_buffers_stay_where_they_are() -> None:
+    memory = at(HOST, DEVICE)
+    buffer = memory.buffer(DEVICE)
+    memory.clear()
+    memory.write(HOST)[...] = 2
+    assert memory.read(DEVICE) is buffer
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+def run(memory: SyncedMemory, compute: Callable[[Any], None]) -> None:
+    """What a net does around a program at the device."""
+    memory.claim()
+    compute(memory)
+    memory.settle()
+
+
+def test_held_view_shows_what_is_computed_elsewhere() -> None:
+    memory = at(HOST)
+    view = memory.view()
+
+    def computed(memory: SyncedMemory) -> None:
+        memory.write(DEVICE)[...] = 9
+
+    run(memory, computed)
+    np.testing.assert_array_equal(view, np.full(6, 9))
+
+
+def test_writing_into_a_held_view_counts_however_long_it_was_held() -> None:
+    memory = at(HOST)
+    view = memory.view()
+    memory.read(DEVICE)  # the device's copy is current, until:
+    for value in (3, 4):
+        view[2] = value
+        seen: list[float] = []
+        run(memory, lambda memory, seen=seen: seen.append(float(memory.read(DEVICE)[2])))  # type: ignore[misc]
+        assert seen == [value]
+
+
+def test_arrays_derived_from_a_view_hold_the_lease() -> None:
+    memory = at(HOST)
+    part = memory.view().reshape(2, 3)[1:]
+    gc.collect()
+    assert memory.leased
+    part[...] = 8
+    memory.claim()
+    np.testing.assert_array_equal(memory.read(DEVICE), [1, 2, 3, 8, 8, 8])
+    del part
+    gc.collect()
+    assert not memory.leased
+
+
+def test_forgotten_view_costs_no_transfers() -> None:
+    memory = at(HOST)
+    memory.view()
+    gc.collect()
+    for _ in range(3):
+        run(memory, lambda memory: memory.update(DEVICE))
+    assert moved() == 1
+
+
+def test_views_are_one_memory() -> None:
+    memory = at(DEVICE)
+    first, second = memory.view(), memory.view()
+    first[0] = 10
+    assert second[0] == 10
+    assert memory.fresh == {HOST}
+
+
+def test_clearing_shows_in_a_held_view() -> None:
+    memory = at(HOST)
+    view = memory.view()
+    memory.clear()
+    np.testing.assert_array_equal(view, np.zeros(6))
+
+
+def test_view_outlives_its_memory() -> None:
+    memory = at(HOST)
+    view = memory.view()
+    del memory
+    gc.collect()
+    np.testing.assert_array_equal(view, NUMBERS)
+
+
+# -- tensors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("count", [0, 1, 1000])
+def test_host_arrays_are_aligned_zeros(count: int, dtype: type) -> None:
+    array = aligned(count, dtype)
+    assert array.shape == (count,)
+    assert array.dtype == dtype
+    assert not array.any()
+    assert count == 0 or array.ctypes.data % ALIGNMENT == 0
+
+
+def test_tensors() -> None:
+    tensor = new_tensor((2, 3), np.int32)
+    assert tensor.count == 6
+    assert tensor.memory.dtype == np.int32
+    other = tensor.reshaped(3, 2)
+    assert other.memory is tensor.memory
+    assert other.shape == (3, 2)
+    assert repr(tensor).startswith("Tensor(2 3 at ")
+    assert repr(Tensor(SyncedMemory(1), ())).startswith("Tensor(scalar at ")
+
+
+def test_place_is_a_contract() -> None:
+    place: Any = Place()
+    for call in (
+        lambda: place.allocate(1, np.dtype(np.float32)),
+        lambda: place.zero(None),
+        lambda: place.from_host(None, None),
+        lambda: place.to_host(None, None),
+    ):
+        with pytest.raises(NotImplementedError):
+            call()
