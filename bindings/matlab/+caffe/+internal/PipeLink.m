@@ -1,0 +1,74 @@
+classdef PipeLink < handle
+  %PIPELINK  A bridge on a pair of pipes (Octave only).
+  properties (Access = private)
+    in       % to the process
+    out      % from it, not blocking
+    pid
+    silence
+  end
+  methods
+    function self = PipeLink(python, folder)
+      %PIPELINK  Start a bridge.
+      quote = @caffe.internal.quote;
+      script = sprintf('mkdir -m 700 %s && exec %s -m caffe_sdk.bridge --pipe --dir %s 2>%s', ...
+        quote(folder), quote(python), quote(folder), quote(fullfile(folder, 'log')));
+      [self.in, self.out, self.pid] = popen2('/bin/sh', {'-c', script});
+      self.silence = caffe.internal.silence();
+    end
+    function write(self, bytes)
+      fwrite(self.in, bytes, 'uint8');
+      fflush(self.in);
+    end
+    function bytes = read(self, count)
+      %READ  So many bytes, as a row.
+      bytes = fread(self.out, [1 count], 'uint8=>uint8');
+      if numel(bytes) < count
+        bytes = self.read_on(bytes, count);
+      end
+    end
+    function close(self)
+      fclose(self.in);
+      fclose(self.out);
+      % the process cleans up and ends; wait for it, or it stays as a zombie
+      since = tic();
+      while waitpid(self.pid, WNOHANG()) == 0 && toc(since) < 10
+        pause(0.005);
+      end
+    end
+    function kill(self)
+      %KILL  End a process that does not answer.
+      fclose(self.in);
+      fclose(self.out);
+      kill(self.pid, 9);
+      waitpid(self.pid);
+    end
+  end
+  methods (Access = private)
+    function bytes = read_on(self, bytes, count)
+      % What is there comes at once; look again, at first without a pause.
+      looks = 0;
+      since = tic();
+      while numel(bytes) < count
+        fclear(self.out);
+        more = fread(self.out, [1, count - numel(bytes)], 'uint8=>uint8');
+        if ~isempty(more)
+          bytes = [bytes more]; %#ok<AGROW>
+          looks = 0;
+          since = tic();
+          continue
+        end
+        looks = looks + 1;
+        if looks > 200
+          pause(0.001);
+        end
+        if mod(looks, 100) == 0
+          if waitpid(self.pid, WNOHANG()) ~= 0
+            error('caffe:bridge', 'it ended');
+          elseif toc(since) > self.silence
+            error('caffe:bridge', 'it was silent for %g seconds', self.silence);
+          end
+        end
+      end
+    end
+  end
+end

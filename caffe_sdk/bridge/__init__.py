@@ -1,0 +1,5 @@
+"""The MATLAB and Octave door: one local process per client, started by ``bindings/matlab/+caffe`` on first use.
+
+``frames`` is what travels, ``values`` how MATLAB values become NumPy's and back, ``dispatch`` the table of what may be
+asked, ``process`` the connection and the life of the process. ``python -m caffe_sdk.bridge --dir DIR`` runs it.
+"""
