@@ -1,0 +1,50 @@
+"""Which engine computes."""
+
+from __future__ import annotations
+
+import pytest
+
+from caffe_sdk import engine
+from caffe_sdk.engine import Engine, choose, current, names, select, use
+from caffe_sdk.errors import ArgumentError
+
+
+@pytest.fixture(autouse=True)
+def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.selection, "_chosen", None)
+    monkeypatch.setenv("CAFFE_ENGINE", "reference")
+
+
+def test_environment_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert current() is select("reference")
+    assert current().name == "reference"
+    monkeypatch.setenv("CAFFE_ENGINE", "fake")
+    assert current().name == "fake"
+    monkeypatch.setenv("CAFFE_ENGINE", "abacus")
+    with pytest.raises(ArgumentError, match=r"^CAFFE_ENGINE: 'abacus' is not an engine; use one of cpu, "):
+        current()
+
+
+def test_choice_goes_before_the_environment() -> None:
+    choose("fake")
+    assert current().name == "fake"
+    choose(None)
+    assert current().name == "reference"
+
+
+def test_choice_for_a_block() -> None:
+    with use("fake") as chosen:
+        assert current() is chosen
+        with use("reference"):
+            assert current().name == "reference"
+        assert current() is chosen
+        with pytest.raises(ZeroDivisionError), use("reference"):
+            raise ZeroDivisionError
+        assert current() is chosen
+    assert current().name == "reference"
+
+
+def test_engines_are_made_once() -> None:
+    assert select("reference") is select("reference")
+    assert isinstance(select("fake"), Engine)
+    assert names() == ["cpu", "reference"]
