@@ -18,11 +18,12 @@ from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, build
 from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, Array, SyncedMemory
-from caffe_sdk.net import batches
+from caffe_sdk.net import batches, hdf5
 from caffe_sdk.net.execution import Executor
 from caffe_sdk.net.parts import Parts
 from caffe_sdk.schema import prototxt, upgrade, wire
 from caffe_sdk.schema.files import PathLike
+from caffe_sdk.schema.hdf5 import is_hdf5
 from caffe_sdk.schema.messages import TEST, TRAIN, NetParameter
 
 Callback = Callable[[int], None]
@@ -244,9 +245,21 @@ class Net:
     # -- weights -------------------------------------------------------------------------------------------------------
 
     def copy_from(self, path: PathLike) -> list[str]:
-        """Load a .caffemodel by layer name; returns the names of the layers that were loaded."""
+        """Load a .caffemodel (or .h5) by layer name; returns the names of the layers that were loaded."""
         self._open()
+        if is_hdf5(path):
+            return hdf5.load(self, path)
         return self.copy_weights(wire.read_net(path).layers, os.fspath(path))
+
+    def load_hdf5(self, path: PathLike) -> list[str]:
+        """Load weights from an HDF5 file by layer name; returns the names of the layers that were loaded."""
+        self._open()
+        return hdf5.load(self, path)
+
+    def save_hdf5(self, path: PathLike, write_diff: bool = False) -> None:
+        """Write weights as HDF5, with gradients if ``write_diff``: whole or not at all. Raises WriteError."""
+        self._open()
+        hdf5.save(self, path, write_diff)
 
     def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str) -> list[str]:
         """Load weights by layer name; ``where`` names their source in errors. Nothing changes if any does not fit."""

@@ -23,7 +23,7 @@ import numpy as np
 from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, SolverError, WriteError
 from caffe_sdk.memory import HOST, Tensor
 from caffe_sdk.net import Net
-from caffe_sdk.schema import wire
+from caffe_sdk.schema import hdf5, wire
 from caffe_sdk.schema.files import PathLike, read_bytes, read_text, write_bytes
 from caffe_sdk.schema.messages import SolverParameter, SolverState
 
@@ -97,7 +97,8 @@ def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress:
 
     WriteError when that fails; no file is left half written, and earlier snapshots stay.
     """
-    net.save(paths.caffemodel, diffs)
+    as_hdf5 = hdf5.is_hdf5(paths.solverstate)
+    (net.save_hdf5 if as_hdf5 else net.save)(paths.caffemodel, diffs)
     record = {
         "format": FORMAT,
         "iteration": state.state.iter,
@@ -107,7 +108,7 @@ def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress:
         "nets": progress.nets,
     }
     write_bytes(paths.record, json.dumps(record, indent=1).encode())
-    wire.write_state(paths.solverstate, state.state, state.history)
+    (hdf5 if as_hdf5 else wire).write_state(paths.solverstate, state.state, state.history)
 
 
 def make_state(iteration: int, learned_net: str, history: Sequence[Tensor], current_step: int) -> wire.StateBlobs:
@@ -136,7 +137,7 @@ def file_fingerprint(path: PathLike) -> str:
 
 def read_state(path: PathLike) -> wire.StateBlobs:
     """A solverstate. Raises MissingFileError, FileError, CorruptFileError."""
-    return wire.read_state(path)
+    return hdf5.read_state(path) if hdf5.is_hdf5(path) else wire.read_state(path)
 
 
 def check_history(path: PathLike, state: wire.StateBlobs, history: Sequence[Tensor]) -> None:

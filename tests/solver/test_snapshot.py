@@ -17,7 +17,7 @@ import pytest
 
 from caffe_sdk import engine
 from caffe_sdk.errors import CorruptFileError, MissingFileError, SolverError, WeightsError, WriteError
-from caffe_sdk.schema import wire
+from caffe_sdk.schema import hdf5, wire
 from caffe_sdk.schema.messages import NetParameter, SolverState
 from caffe_sdk.solver import events, get_solver, snapshot
 from tests.solver.models import DIGITS, LINEAR, SGD, assert_same, linear, weights, write, write_digits
@@ -57,12 +57,16 @@ def test_the_files_are_messages_that_caffe_reads(tmp_path: Path) -> None:
     assert min(state.history[0].data) < 0 <= min(state.history[2].data)
 
 
-def test_gradients_can_be_saved_too(tmp_path: Path) -> None:
-    solver = linear(tmp_path, TRAINING + "snapshot_diff: true")
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_gradients_can_be_saved_too(tmp_path: Path, form: str) -> None:
+    solver = linear(tmp_path, TRAINING + f"snapshot_diff: true snapshot_format: {form}")
     solver.step(1)
     solver.snapshot()
-    (layer,) = [each for each in wire.read_net("s_iter_1.caffemodel").layers if each.name == "ip"]
-    for blob, mine in zip(layer.blobs, solver.net.params["ip"], strict=True):
+    if form == "HDF5":
+        blobs = list(hdf5.read_net("s_iter_1.caffemodel.h5")["ip"].values())
+    else:
+        (blobs,) = [each.blobs for each in wire.read_net("s_iter_1.caffemodel").layers if each.name == "ip"]
+    for blob, mine in zip(blobs, solver.net.params["ip"], strict=True):
         assert blob.diff is not None
         np.testing.assert_array_equal(blob.diff, mine.diff)
         assert np.abs(blob.diff).max() > 0
@@ -90,15 +94,16 @@ def test_solverstates_of_caffe_are_read(case: str, shared: Path) -> None:
 # -- exactly as if nothing had happened --------------------------------------------------------------------------------
 
 
-def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path, form: str) -> None:
     """Data position, crops, mirroring, dropout, momentum and the average's losses: all go on where they were."""
     write_digits(tmp_path)
-    path = write(tmp_path, TRAINING + TESTING, DIGITS)
+    path = write(tmp_path, TRAINING + TESTING + f"snapshot_format: {form}", DIGITS)
     with get_solver(path) as whole:
         expected = [e for e in whole.events(11) if isinstance(e, (events.Iteration, events.Tested))]
         final = weights(whole)
     with get_solver(path) as resumed:
-        resumed.restore("s_iter_8.solverstate")
+        resumed.restore("s_iter_8.solverstate" + (".h5" if form == "HDF5" else ""))
         got = [e for e in resumed.events(3) if isinstance(e, (events.Iteration, events.Tested))]
         assert_same(weights(resumed), final)
     assert [told(e) for e in got] == [told(e) for e in expected[-len(got) :]]
