@@ -347,7 +347,7 @@ def _is_text(message: Any) -> bool:
 def _remedy(data: bytes) -> str:
     """What to do about a file that is not what it should be, from how it begins."""
     if data.startswith(b"\x89HDF"):
-        return "this is an HDF5 file: its name should end in .h5"
+        return "this is an HDF5 file, not a protobuf message"
     if data and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:64]):
         return "this is text (a prototxt, a web page, a Git LFS pointer): give the binary file"
     return "copy or download it again, or use an earlier snapshot"

@@ -129,10 +129,11 @@ def test_another_caffe_proto_lives_in_the_same_process() -> None:
 
 
 def test_import_is_quick() -> None:
+    """Less than 60 ms of this process's own time, beyond what protobuf's modules take."""
     code = (
         "import time, google.protobuf.message_factory, google.protobuf.descriptor_pb2\n"
         "import google.protobuf.internal.enum_type_wrapper\n"
-        "start = time.perf_counter(); import caffe_sdk.schema.messages; print(time.perf_counter() - start)"
+        "start = time.process_time(); import caffe_sdk.schema.messages; print(time.process_time() - start)"
     )
     times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
     assert min(times) < 0.06

@@ -209,7 +209,7 @@ def test_a_file_that_is_not_there_or_not_one(tmp_path: Path) -> None:
         wire.read_net(tmp_path)
     for content, words in (
         (b"", "the file is empty"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(88), "this is an HDF5 file: its name should end in .h5"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(88), "this is an HDF5 file, not a protobuf message"),
         (b"version https://git-lfs.github.com/spec/v1\n", "this is text"),
         (b"name: 'LeNet'\n", "give the binary file"),
     ):
