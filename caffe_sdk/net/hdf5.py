@@ -3,49 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from caffe_sdk import weights
 from caffe_sdk.errors import WeightsError
+from caffe_sdk.graph import Graph
 from caffe_sdk.schema import hdf5
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.schema.wire import BlobArray, LayerWeights
 
-if TYPE_CHECKING:
-    from caffe_sdk.net.net import Net
 
-
-def save(net: Net, path: PathLike, diffs: bool) -> None:
+def save(graph: Graph, path: PathLike, diffs: bool) -> None:
     """Write the parameters, each with the layer that owns it, and their gradients if ``diffs``. Raises WriteError."""
     layers = {
         node.layer.name: {
             index: weights.as_array(blob, diffs)
             for index, (blob, p) in enumerate(zip(node.layer.blobs, node.parameters, strict=True))
-            if net.graph.parameters[p].owner == p
+            if graph.parameters[p].owner == p
         }
-        for node in net.graph.nodes
+        for node in graph.nodes
     }
     hdf5.write_net(path, layers)
 
 
-def load(net: Net, path: PathLike) -> list[str]:
-    """Load parameters by layer name; returns the names of the layers that were loaded.
+def read(graph: Graph, path: PathLike) -> list[LayerWeights]:
+    """The weights of a file, made complete for a net of this graph: what it shares need not be in the file.
 
-    WeightsError where a layer's blobs do not fit; then nothing was changed. Blobs that the net shares may be missing.
+    Raises WeightsError when something else is missing, and what `caffe_sdk.schema.hdf5.read_net` does.
     """
-    stored = [LayerWeights(name, "", _blobs(net, name, blobs, path)) for name, blobs in hdf5.read_net(path).items()]
-    return net.copy_weights(stored, str(path))
+    return [LayerWeights(name, "", _blobs(graph, name, blobs, path)) for name, blobs in hdf5.read_net(path).items()]
 
 
-def _blobs(net: Net, name: str, stored: Mapping[int, BlobArray], path: PathLike) -> list[BlobArray]:
+def _blobs(graph: Graph, name: str, stored: Mapping[int, BlobArray], path: PathLike) -> list[BlobArray]:
     """The stored blobs of a layer as a list; those missing that another layer owns are the net's own, as they are."""
-    node = next((node for node in net.graph.nodes if node.layer.name == name), None)
+    node = next((node for node in graph.nodes if node.layer.name == name), None)
     if node is None:
         return list(stored.values())
     complete = dict(stored)
     for index, (blob, p) in enumerate(zip(node.layer.blobs, node.parameters, strict=True)):
         if index not in complete:
-            if net.graph.parameters[p].owner == p:
+            if graph.parameters[p].owner == p:
                 raise WeightsError(
                     str(path),
                     f"Incompatible number of blobs for layer '{name}': blob {index} is missing",

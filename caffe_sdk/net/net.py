@@ -35,7 +35,8 @@ class Net:
 
     ``Net(model, phase, level=0, stages=None, weights=None)``, or as old scripts have it ``Net(model, weights, phase)``.
     The model is the path of a prototxt or a NetParameter; weights the path of a .caffemodel. Relative paths in the
-    model count from the working directory. Raises the ModelErrors, WeightsError and FileErrors of whatever is wrong.
+    model count from the working directory. ``where`` is what errors call the net, its path or name unless given.
+    Raises the ModelErrors, WeightsError and FileErrors of whatever is wrong.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Net:
         level: int = 0,
         stages: Sequence[str] | None = None,
         weights: PathLike | None = None,
+        *,
+        where: str = "",
     ) -> None:
         if not isinstance(phase, int) and phase not in PHASES:  # the old order: model, weights, phase
             weights, phase, level = phase, level, 0
         self.phase: int = phase if isinstance(phase, int) else PHASES[str(phase)]
-        self._where = "net"
+        self._where = where
         config = self._read(network_file)
         self.rng = rng.spawn()
         try:
@@ -66,9 +69,9 @@ class Net:
         if isinstance(source, NetParameter):
             config = NetParameter()
             config.CopyFrom(source)
-            self._where = f"net '{config.name}'"
+            self._where = self._where or f"net '{config.name}'"
         elif isinstance(source, (str, os.PathLike)):
-            self._where = os.fspath(source)
+            self._where = self._where or os.fspath(source)
             config = prototxt.read(source, NetParameter)
         else:
             raise ArgumentError(
@@ -248,18 +251,18 @@ class Net:
         """Load a .caffemodel (or .h5) by layer name; returns the names of the layers that were loaded."""
         self._open()
         if is_hdf5(path):
-            return hdf5.load(self, path)
+            return self.load_hdf5(path)
         return self.copy_weights(wire.read_net(path).layers, os.fspath(path))
 
     def load_hdf5(self, path: PathLike) -> list[str]:
         """Load weights from an HDF5 file by layer name; returns the names of the layers that were loaded."""
         self._open()
-        return hdf5.load(self, path)
+        return self.copy_weights(hdf5.read(self.graph, path), os.fspath(path))
 
     def save_hdf5(self, path: PathLike, write_diff: bool = False) -> None:
         """Write weights as HDF5, with gradients if ``write_diff``: whole or not at all. Raises WriteError."""
         self._open()
-        hdf5.save(self, path, write_diff)
+        hdf5.save(self.graph, path, write_diff)
 
     def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str) -> list[str]:
         """Load weights by layer name; ``where`` names their source in errors. Nothing changes if any does not fit."""

@@ -103,10 +103,7 @@ def _build(source: Source, phase: int, extra: Any, folder: Path | None) -> Net:
     state.MergeFrom(config.state)
     state.MergeFrom(extra)
     config.state.CopyFrom(state)
-    try:
-        return Net(config, state.phase)
-    except CaffeError as error:
-        raise error.at(where) from None
+    return Net(config, state.phase, where=where)
 
 
 def find(path: str, folder: Path | None) -> str:

@@ -20,12 +20,8 @@ def blob(*shape: int, dtype: type = np.float32, diff: bool = False) -> BlobArray
 
 
 def test_weights_come_back(tmp_path: Path) -> None:
-    layers = {
-        "conv": {0: blob(2, 1, 3, 3, diff=True), 1: blob(2, dtype=np.float64)},
-        "relu": {},
-        "shared": {1: blob(0)},
-    }
-    hdf5.write_net(tmp_path / "w.h5", layers)
+    conv = {0: blob(2, 1, 3, 3, diff=True), 1: blob(2, dtype=np.float64)}
+    hdf5.write_net(tmp_path / "w.h5", {"conv": conv, "relu": {}, "shared": {1: blob(0)}})
     back = hdf5.read_net(tmp_path / "w.h5")
     assert {name: list(blobs) for name, blobs in back.items()} == {"conv": [0, 1], "relu": [], "shared": [1]}
     np.testing.assert_array_equal(back["conv"][0].data, conv[0].data)
