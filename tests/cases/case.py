@@ -47,8 +47,6 @@ class Case:
     differentiable: bool = True
     smooth_tops: int | None = None
     """How many of the first tops have a gradient (a mask has none); all unless said."""
-    random: bool = False
-    """Whether an engine may draw random numbers of its own, so that results agree only in kind."""
 
     def __str__(self) -> str:
         return "-".join(filter(None, [self.type, self.note or self.param.replace(" ", "") or "plain"]))

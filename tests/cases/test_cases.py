@@ -93,8 +93,6 @@ def run(case: Case, engine: Engine, values: Sequence[Array], **options: bool) ->
 @each_case
 def test_engines_agree(case: Case, engine: str) -> None:
     """Call by call and as a program, the numbers are the reference's."""
-    if case.random and engine == "cpu":
-        pytest.skip("the cpu engine may draw other random numbers; see tests/layers/test_neuron.py")
     for programs in (False, True):
         tops, gradients = run(case, select(engine), case.values(), programs=programs)
         expected_tops, expected_gradients = run(case, REFERENCE, case.values())
@@ -106,8 +104,6 @@ def test_engines_agree(case: Case, engine: str) -> None:
 @each_case
 def test_programs_can_be_replayed(case: Case, engine: str) -> None:
     """The second run of a program sees new values, overwrites bottoms' diffs and adds to parameters' diffs."""
-    if case.random and engine == "cpu":
-        pytest.skip("the cpu engine may draw other random numbers; see tests/layers/test_neuron.py")
     trial, fresh = Trial(case, select(engine)), Trial(case, REFERENCE)
     second = [
         value if i in case.classes else value[::-1] * 0.5 + case.high * 0.3 for i, value in enumerate(case.values())
@@ -126,8 +122,6 @@ def test_programs_can_be_replayed(case: Case, engine: str) -> None:
 @pytest.mark.parametrize("engine", ["reference", "fake", "cpu"])
 @pytest.mark.parametrize("case", [case for case in CASES if case.in_place], ids=str)
 def test_in_place_equals_out_of_place(case: Case, engine: str) -> None:
-    if case.random and engine == "cpu":
-        pytest.skip("the cpu engine may draw other random numbers; see tests/layers/test_neuron.py")
     tops, gradients = run(case, select(engine), case.values(), in_place=True)
     expected_tops, expected_gradients = run(case, REFERENCE, case.values())
     assert_close(tops, expected_tops, 1e-5)
@@ -141,8 +135,6 @@ batched = [case for case in CASES if case.batched and case.bottoms]
 @pytest.mark.parametrize("case", batched, ids=str)
 def test_reshape_there_and_back(case: Case, engine: str) -> None:
     """A larger batch and the first one again give what fresh layers give."""
-    if case.random and engine == "cpu":
-        pytest.skip("the cpu engine may draw other random numbers; see tests/layers/test_neuron.py")
     trial = Trial(case, select(engine))
     for factor in (1, 2, 1):
         values = case.values(factor)
