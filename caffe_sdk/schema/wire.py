@@ -30,7 +30,7 @@ Part = bytes | memoryview
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_AXES = 32
-MAX_FIELDS = 1_000_000  # that are not numbers of blobs; a net of a thousand layers has some ten thousand
+MAX_FIELDS = 200_000  # that are not numbers of blobs; a net of a thousand layers has some ten thousand
 
 # BlobProto's packed fields: what they hold and of which type.
 DATA, DIFF, DOUBLE_DATA, DOUBLE_DIFF = 5, 6, 8, 9
