@@ -32,7 +32,7 @@ def build_net(
     """The net of a description, with weights if any are given."""
     if phase not in PHASES:
         raise ArgumentError("phase", f"'{phase}' is no phase", "use 'train' or 'test'")
-    net = Net(_net_source(model, paths), PHASES[phase], level, list(stages))
+    net = Net(_net_source(model, paths), PHASES[phase], level, list(stages), where=model.path or "")
     try:
         if weights is not None:
             load_weights(net, weights, paths)

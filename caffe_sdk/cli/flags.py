@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from caffe_sdk import __version__
+from caffe_sdk.errors import ArgumentError
 
 EFFECTS = ("stop", "snapshot", "none")
 
@@ -23,6 +24,19 @@ def make_parser() -> argparse.ArgumentParser:
     _data(commands)
     _serve(commands)
     return parser
+
+
+def required(options: argparse.Namespace, flag: str, words: str) -> str:
+    """The value of a flag that the command cannot do without, or ArgumentError with Caffe's words."""
+    value = str(getattr(options, flag))
+    if not value:
+        raise ArgumentError(f"-{flag}", words, f"give -{flag} FILE")
+    return value
+
+
+def stages(options: argparse.Namespace) -> list[str]:
+    """The stages that ``-stage a,b`` names."""
+    return [stage for stage in options.stage.split(",") if stage]
 
 
 def _command(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:

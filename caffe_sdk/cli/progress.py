@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from types import TracebackType
 
-if TYPE_CHECKING:
-    from caffe_sdk.solver import Event
+from caffe_sdk.solver import Event
+from caffe_sdk.solver.events import Iteration, Testing
 
 
-def watch(events: Iterator[Event], first: int, last: int, batch: int) -> None:
-    """Let the events happen. On a terminal, show iteration, loss, rate, images per second and the time to go.
+class TrainingBar:
+    """Shows iteration, loss, rate, images per second and the time to go; nothing where stderr is no terminal.
 
-    ``first`` and ``last`` are the iterations of begin and end, ``batch`` the images an iteration takes.
+    ``first`` and ``last`` are the iterations of begin and end, ``images`` how many an iteration takes.
     """
-    if not sys.stderr.isatty():
-        for _ in events:
-            pass
-        return
-    from tqdm import tqdm
 
-    from caffe_sdk.solver.events import Iteration, Testing
+    def __init__(self, first: int, last: int, images: int) -> None:
+        from tqdm import tqdm
 
-    with tqdm(total=last, initial=first, unit="it", dynamic_ncols=True, file=sys.stderr, smoothing=0.1) as bar:
-        for event in events:
-            if isinstance(event, Iteration):
-                speed = batch / event.seconds if event.seconds else 0.0
-                bar.set_description("Train", refresh=False)
-                bar.set_postfix_str(
-                    f"loss {event.smoothed_loss:.4g}, lr {event.rate:.4g}, {speed:.0f} images/s", refresh=False
-                )
-                bar.update()
-            elif isinstance(event, Testing):
-                bar.set_description(f"Test net {event.net_index}, batch {event.batch}/{event.batches}")
+        self._images = images
+        self._bar = tqdm(
+            total=last,
+            initial=first,
+            unit="it",
+            dynamic_ncols=True,
+            file=sys.stderr,
+            smoothing=0.1,
+            disable=None,  # off unless stderr is a terminal
+        )
+
+    def __call__(self, event: Event) -> None:
+        """Show what has happened."""
+        if isinstance(event, Iteration):
+            speed = self._images / event.seconds if event.seconds else 0.0
+            words = f"loss {event.smoothed_loss:.4g}, lr {event.rate:.4g}, {speed:.0f} images/s"
+            self._bar.set_description("Train", refresh=False)
+            self._bar.set_postfix_str(words, refresh=False)
+            self._bar.update()
+        elif isinstance(event, Testing):
+            self._bar.set_description(f"Test net {event.net_index}, batch {event.batch} of {event.batches}")
+
+    def __enter__(self) -> TrainingBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()

@@ -5,6 +5,7 @@ Their gradients add up in the split's backward. Names are Caffe's: ``{blob}_{lay
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -67,7 +68,8 @@ def unknown_bottom(net: Any, blob: str, layer: str, index: int) -> GraphError:
     if makers:
         remedy = f"it is made by layer '{makers[0]}', which must stand before"
     else:
-        known = [top for other in net.layer for top in other.top]
+        earlier = itertools.takewhile(lambda other: other.name != layer, net.layer)
+        known = [top for other in earlier for top in other.top]
         remedy = f"make it the top of an earlier layer; there are {', '.join(dict.fromkeys(known)) or 'none'}"
     return GraphError("", f"Unknown bottom blob '{blob}' (layer '{layer}', bottom index {index})", remedy)
 

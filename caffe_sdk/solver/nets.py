@@ -73,18 +73,18 @@ def _check_tests(param: Any, tests: int) -> None:
             raise SolverError("solver", f"test_iter is {count}", "give the number of batches to test with")
 
 
-def build_train_net(param: Any, folder: Path | None) -> Net:
+def build_train_net(param: Any) -> Net:
     """The net to train, in the state of Caffe's precedence: TRAIN < the net's own state < ``train_state``."""
-    return _build(train_source(param), TRAIN, param.train_state, folder)
+    return _build(train_source(param), TRAIN, param.train_state)
 
 
-def build_test_nets(param: Any, folder: Path | None) -> list[Net]:
+def build_test_nets(param: Any) -> list[Net]:
     """The nets to test with, in the state TEST < the net's own state < ``test_state``."""
     states = list(param.test_state) or [NetState() for _ in param.test_iter]
     nets: list[Net] = []
     try:
         for source, state in zip(testing_sources(param), states, strict=True):
-            nets.append(_build(source, TEST, state, folder))
+            nets.append(_build(source, TEST, state))
     except CaffeError:
         for net in nets:
             net.close()
@@ -92,10 +92,10 @@ def build_test_nets(param: Any, folder: Path | None) -> list[Net]:
     return nets
 
 
-def _build(source: Source, phase: int, extra: Any, folder: Path | None) -> Net:
+def _build(source: Source, phase: int, extra: Any) -> Net:
     config, where = NetParameter(), source.where
     if isinstance(source.net, str):
-        where = find(source.net, folder)
+        where = source.net
         config.CopyFrom(upgrade.upgrade_net(prototxt.read(where, NetParameter)))
     else:
         config.CopyFrom(upgrade.upgrade_net(source.net))
@@ -106,8 +106,17 @@ def _build(source: Source, phase: int, extra: Any, folder: Path | None) -> Net:
     return Net(config, state.phase, where=where)
 
 
-def find(path: str, folder: Path | None) -> str:
+def find_files(param: Any, folder: Path) -> None:
+    """Make the paths of nets and weights in a SolverParameter those of files that are there, as `find` does."""
+    for field in ("net", "train_net"):
+        if param.HasField(field):
+            setattr(param, field, find(getattr(param, field), folder))
+    param.test_net[:] = [find(path, folder) for path in param.test_net]
+    param.weights[:] = [find(path.strip(), folder) for paths in param.weights for path in paths.split(",")]
+
+
+def find(path: str, folder: Path) -> str:
     """A path that counts from the working directory as in Caffe, or else from the solver file's folder."""
-    if folder is not None and not os.path.isabs(path) and not os.path.exists(path) and (folder / path).exists():
+    if not os.path.isabs(path) and not os.path.exists(path) and (folder / path).exists():
         return str(folder / path)
     return path

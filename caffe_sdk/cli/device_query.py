@@ -1,0 +1,19 @@
+"""``caffe device_query``: show what computes here."""
+
+from __future__ import annotations
+
+import argparse
+
+from caffe_sdk import mode
+from caffe_sdk.app.tasks import device_query
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line a fact. With -gpu it is an error when there is no such GPU."""
+    if options.gpu:
+        mode.set_mode_gpu()
+    facts = device_query()
+    width = max(len(fact.name) for fact in facts)
+    for fact in facts:
+        print(f"{fact.name + ':':{width + 1}} {fact.value}")
+    return 0

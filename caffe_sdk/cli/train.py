@@ -1,0 +1,51 @@
+"""``caffe train``: train or finetune a model."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from caffe_sdk import mode
+from caffe_sdk.app.tasks import open_solver
+from caffe_sdk.cli.flags import required, stages
+from caffe_sdk.cli.progress import TrainingBar
+from caffe_sdk.cli.signals import handled
+from caffe_sdk.schema.messages import SolverParameter
+from caffe_sdk.solver import Solver
+from caffe_sdk.solver.log import TrainingLog
+
+log = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train to ``max_iter``, or until somebody asks for the end."""
+    path = required(options, "solver", "Need a solver definition to train.")
+    if options.gpu:
+        mode.set_mode_gpu()
+    solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options))
+    try:
+        if not options.gpu:
+            _choose_mode(solver)
+        write = TrainingLog()
+        with handled(solver, options.sigint_effect, options.sighup_effect):
+            log.info("Starting Optimization")
+            with TrainingBar(solver.iter, solver.param.max_iter, _images(solver)) as show:
+                for event in solver.events():
+                    write(event)
+                    show(event)
+    finally:
+        solver.close()
+    return 0
+
+
+def _choose_mode(solver: Solver) -> None:
+    if solver.param.HasField("solver_mode") and solver.param.solver_mode == SolverParameter.GPU:
+        log.warning("The solver says solver_mode: GPU; this version has no GPU engine, and trains on the CPU.")
+    else:
+        log.info("Use CPU.")
+
+
+def _images(solver: Solver) -> int:
+    """How many images an iteration takes: the first axis of the net's first blob, and iter_size of them."""
+    first = next(iter(solver.net.blobs.values())).shape
+    return int((first[0] if first else 1) * solver.param.iter_size)
