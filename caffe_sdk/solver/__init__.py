@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Output, Snapshot, Started, Tested, Testing
 from caffe_sdk.solver.log import TrainingLog
-from caffe_sdk.solver.solver import Solver
+from caffe_sdk.solver.solver import Solver, read_solver
 from caffe_sdk.solver.solvers import (
     SOLVERS,
     AdaDeltaSolver,
@@ -36,4 +36,5 @@ __all__ = [
     "Testing",
     "TrainingLog",
     "get_solver",
+    "read_solver",
 ]

@@ -46,16 +46,15 @@ class Solver:
     def __init__(self, solver_file: PathLike | Any) -> None:
         self.param: Any = read_solver(solver_file)
         param = self.param
-        folder = None if isinstance(solver_file, SolverParameter) else Path(solver_file).parent
         self._check()
         self._rule = self.rule(param)
         if param.random_seed >= 0:
             rng.set_random_seed(param.random_seed)
-        self.net: Net = nets.build_train_net(param, folder)
+        self.net: Net = nets.build_train_net(param)
         self.test_nets: list[Net] = []
         try:
-            self.test_nets = nets.build_test_nets(param, folder)
-            self._load_weights(folder)
+            self.test_nets = nets.build_test_nets(param)
+            self._load_weights()
         except CaffeError:
             self.close()
             raise
@@ -81,11 +80,11 @@ class Solver:
         if param.snapshot > 0:
             snapshot.checked_prefix(param)
 
-    def _load_weights(self, folder: Path | None) -> None:
-        for entry in self.param.weights:
-            for path in entry.split(","):
+    def _load_weights(self) -> None:
+        for paths in self.param.weights:
+            for path in paths.split(","):
                 for net in (self.net, *self.test_nets):
-                    net.copy_from(nets.find(path.strip(), folder))
+                    net.copy_from(path.strip())
 
     # -- training ------------------------------------------------------------------------------------------------------
 
@@ -322,7 +321,11 @@ class Solver:
         self._stop_requested = True
 
     def request_snapshot(self) -> None:
-        """Save at the next iteration or batch of a test. From any thread or signal handler."""
+        """Save at the next iteration or batch of a test. From any thread or signal handler.
+
+        SolverError when ``snapshot_prefix`` is not set.
+        """
+        snapshot.checked_prefix(self.param)
         self._snapshot_requested = True
 
     def share_weights(self, net: Net) -> None:
@@ -354,7 +357,8 @@ def read_solver(source: PathLike | Any) -> Any:
     """A SolverParameter of one's own from the path of a solver prototxt or from a SolverParameter, upgraded.
 
     From a file, ``snapshot_prefix`` is completed as in Caffe: the file's path without extension where it is not set,
-    and the file's stem in it where it is a folder.
+    and the file's stem in it where it is a folder. Nets and weights that are not where their paths say, counted from
+    the working directory, are looked for from the file's folder.
     """
     if isinstance(source, SolverParameter):
         param = SolverParameter()
@@ -366,6 +370,7 @@ def read_solver(source: PathLike | Any) -> Any:
         )
     param = upgrade.upgrade_solver(prototxt.read(source, SolverParameter))
     param.snapshot_prefix = snapshot.complete_prefix(param.snapshot_prefix, Path(source))
+    nets.find_files(param, Path(source).parent)
     return param
 
 

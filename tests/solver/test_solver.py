@@ -328,6 +328,8 @@ def test_a_solver_from_messages(tmp_path: Path) -> None:
     assert param.base_lr == pytest.approx(0.1)
     with pytest.raises(SolverError, match="snapshot_prefix is not set"):
         solver.snapshot()
+    with pytest.raises(SolverError, match="snapshot_prefix is not set"):
+        solver.request_snapshot()
 
 
 def test_order_of_test_nets() -> None:
