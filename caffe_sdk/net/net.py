@@ -149,13 +149,26 @@ class Net:
 
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: Any) -> dict[str, Array]:
         """`forward` for any number of items, batch by batch; gives arrays of their own, as long as the inputs."""
-        return batches.forward_all(self, blobs, inputs)
+        wanted = list(blobs or ())
+        results = [_copies(self.forward(wanted, **batch)) for batch in batches.cut(inputs, self._batch_size())]
+        return batches.joined(results, batches.count_items(inputs))
 
     def forward_backward_all(
         self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **values: Any
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """`forward` and `backward` for any number of items; ``values`` are inputs and output diffs by name."""
-        return batches.forward_backward_all(self, blobs, diffs, values)
+        items, wanted, wanted_diffs = batches.count_items(values), list(blobs or ()), list(diffs or ())
+        forward, backward = [], []
+        for batch in batches.cut(values, self._batch_size()):
+            inputs = {name: value for name, value in batch.items() if name in self.inputs}
+            tops = {name: value for name, value in batch.items() if name in self.outputs}
+            forward.append(_copies(self.forward(wanted, **inputs)))
+            backward.append(_copies(self.backward(wanted_diffs, **tops)))
+        return batches.joined(forward, items), batches.joined(backward, items)
+
+    def _batch_size(self) -> int:
+        """As in pycaffe, how many items the net's first blob holds."""
+        return self._blobs[0].shape[0] if self._blobs and self._blobs[0].shape else 1
 
     def _forward(self, first: int, last: int) -> float:
         """Run layers ``first`` to ``last`` by index; returns the loss they add up to (pycaffe's ``_forward``)."""
@@ -451,6 +464,10 @@ def _find(name: str, names: Sequence[str], kind: str, where: str) -> int:
             f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names)}",
         )
     return names.index(name)
+
+
+def _copies(views: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: np.array(view) for name, view in views.items()}
 
 
 def first_not_finite(net: Net) -> tuple[str, str] | None:
