@@ -66,6 +66,7 @@ class Blob:
 
     @property
     def shape(self) -> Shape:
+        """The axes' sizes."""
         return self._shape
 
     @property
@@ -75,6 +76,7 @@ class Blob:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The type of values and gradients."""
         return self.data_memory.dtype
 
     @property
@@ -145,18 +147,22 @@ class Blob:
 
     @property
     def num(self) -> int:
+        """The size of axis 0."""
         return self._legacy(0)
 
     @property
     def channels(self) -> int:
+        """The size of axis 1."""
         return self._legacy(1)
 
     @property
     def height(self) -> int:
+        """The size of axis 2."""
         return self._legacy(2)
 
     @property
     def width(self) -> int:
+        """The size of axis 3."""
         return self._legacy(3)
 
     def __repr__(self) -> str:

@@ -238,6 +238,7 @@ class Tensor:
 
     @property
     def count(self) -> int:
+        """Number of values: the product of the shape."""
         return math.prod(self.shape)
 
     def reshaped(self, *shape: int) -> Tensor:

@@ -32,6 +32,7 @@ class Operation:
     """Tensors changed: read, then written, as gradients of parameters that add up."""
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """The call with these arguments, defaults filled in. TypeError if they do not fit, as for any function."""
         bound = self.signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
@@ -73,6 +74,7 @@ class Call:
 
     @property
     def name(self) -> str:
+        """The operation's name."""
         return self.operation.name
 
     def __getitem__(self, parameter: str) -> Any:
@@ -128,5 +130,6 @@ class EagerProgram:
         self.steps = [(getattr(engine, call.name), call.arguments) for call in calls]
 
     def run(self) -> None:
+        """Call everything once, in order."""
         for method, arguments in self.steps:
             method(**arguments)

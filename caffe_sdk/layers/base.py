@@ -35,6 +35,7 @@ class Arity:
     most: int | None
 
     def fits(self, count: int) -> bool:
+        """Whether a layer may have so many."""
         return self.least <= count and (self.most is None or count <= self.most)
 
     def __str__(self) -> str:
@@ -88,6 +89,7 @@ class Layer:
 
     @property
     def training(self) -> bool:
+        """Whether the phase is TRAIN."""
         return bool(self.phase == TRAIN)
 
     # -- what a layer says about itself, without memory ------------------------------------------------------------
