@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -37,7 +38,8 @@ class Client:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env={"PYTHONPATH": str(ROOT)}
             )
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.reader: BinaryIO = self.process.stdout  # type: ignore[assignment]
         self.writer: BinaryIO = self.process.stdin  # type: ignore[assignment]
         self.connection: socket.socket | None = None
@@ -113,10 +115,8 @@ class Client:
         self.process.wait()
         for stream in (self.writer, self.reader, self.process.stdin, self.process.stdout, self.connection):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):  # what was not flushed to a dead process
                     stream.close()
-                except OSError:
-                    pass  # what was not flushed to a dead process
 
 
 def wait_for(condition: Callable[[], bool], timeout: float = 20) -> None:

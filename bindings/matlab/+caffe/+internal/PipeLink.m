@@ -1,6 +1,6 @@
 classdef PipeLink < handle
   %PIPELINK  A bridge on a pair of pipes (Octave only).
-  properties (Access = private)
+  properties % not private: at its exit Octave destroys objects where private ones are out of reach
     in       % to the process
     out      % from it, not blocking
     pid
@@ -27,20 +27,32 @@ classdef PipeLink < handle
       end
     end
     function close(self)
-      fclose(self.in);
-      fclose(self.out);
-      % the process cleans up and ends; wait for it, or it stays as a zombie
+      %CLOSE  Hang up and wait until the process has cleaned up and ended.
+      self.hang_up();
       since = tic();
-      while waitpid(self.pid, WNOHANG()) == 0 && toc(since) < 10
+      while self.runs() && toc(since) < 10
         pause(0.005);
       end
     end
     function kill(self)
       %KILL  End a process that does not answer.
-      fclose(self.in);
-      fclose(self.out);
-      kill(self.pid, 9);
-      waitpid(self.pid);
+      self.hang_up();
+      if self.runs()
+        kill(self.pid, 9);
+        waitpid(self.pid);
+      end
+    end
+    function hang_up(self)
+      %HANG_UP  Close both pipes.
+      if ~isempty(self.in)
+        fclose(self.in);
+        fclose(self.out);
+        self.in = [];
+      end
+    end
+    function answer = runs(self)
+      %RUNS  Whether the process runs. When it ended, this lets it go.
+      answer = waitpid(self.pid, WNOHANG()) == 0;
     end
   end
   methods (Access = private)
@@ -62,7 +74,7 @@ classdef PipeLink < handle
           pause(0.001);
         end
         if mod(looks, 100) == 0
-          if waitpid(self.pid, WNOHANG()) ~= 0
+          if ~self.runs()
             error('caffe:bridge', 'it ended');
           elseif toc(since) > self.silence
             error('caffe:bridge', 'it was silent for %g seconds', self.silence);

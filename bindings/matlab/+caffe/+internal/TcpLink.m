@@ -1,6 +1,6 @@
 classdef TcpLink < handle
   %TCPLINK  A bridge on a socket of this computer (MATLAB, or Octave with instrument-control).
-  properties (Access = private)
+  properties % not private: at its exit Octave destroys objects where private ones are out of reach
     socket
     pid
     silence

@@ -46,17 +46,13 @@ end
 end
 
 function [value, at] = text(bytes, at, count)
-value = '';
-if count > 0
-  value = native2unicode(bytes(at:at + count - 1), 'UTF-8');
-end
+value = caffe.internal.from_utf8(bytes(at:at + count - 1));
 at = at + count;
 end
 
 function [value, at] = numbers(bytes, at, code, dimensions)
-names = caffe.internal.classes();
+[names, widths] = caffe.internal.classes();
 name = names{code + 1};
-widths = [8 4 1 1 2 2 4 4 8 8 1];
 count = prod(dimensions) * widths(code + 1);
 raw = bytes(at:at + count - 1);
 at = at + count;

@@ -1,55 +1,49 @@
-function [bytes, large] = encode(value, first)
+function [bytes, large] = encode(value)
 %ENCODE  A value as the row of bytes that caffe_sdk/bridge/values.py decodes.
 %   [bytes, large] = encode(value)   numeric arrays above 64 KB are not in the bytes but in the
 %                                    cell array 'large', which travels in a file beside them
-%   ... = encode(value, first)       'first' large arrays are there already
-if nargin < 2
-  first = 0;
+[bytes, large] = part(value, {});
 end
-large = {};
+
+function [bytes, large] = part(value, large)
+% The bytes of a value; its large arrays are put behind those in 'large'.
 if ischar(value)
-  text = unicode2native(value(:).', 'UTF-8');
-  bytes = [head(32, numel(text)) text(:).'];
+  text = caffe.internal.to_utf8(value);
+  bytes = [head(32, numel(text)) text];
 elseif iscell(value)
-  [bytes, large] = elements(value, first);
-  bytes = [head(34, numel(value)) bytes];
+  [bytes, large] = parts(head(34, numel(value)), value, large);
 elseif isstruct(value) && isscalar(value)
   names = fieldnames(value);
-  [bytes, large] = elements([names.'; struct2cell(value).'], first);
-  bytes = [head(35, numel(names)) bytes];
+  [bytes, large] = parts(head(35, numel(names)), [names.'; struct2cell(value).'], large);
 elseif (isnumeric(value) || islogical(value)) && isreal(value)
-  [bytes, large] = numbers(full(value), first);
+  [bytes, large] = numbers(full(value), large);
 else
   error('caffe:argument', 'a %s of size [ %s] cannot be sent', class(value), sprintf('%d ', size(value)));
 end
 end
 
-function [bytes, large] = elements(items, first)
-parts = cell(1, numel(items));
-large = {};
+function [bytes, large] = parts(bytes, items, large)
 for k = 1:numel(items)
-  [parts{k}, more] = caffe.internal.encode(items{k}, first + numel(large));
-  large = [large more]; %#ok<AGROW>
+  [more, large] = part(items{k}, large);
+  bytes = [bytes more]; %#ok<AGROW>
 end
-bytes = [zeros(1, 0, 'uint8') parts{:}];
 end
 
-function [bytes, large] = numbers(array, first)
-code = find(strcmp(class(array), caffe.internal.classes())) - 1;
-width = sizeof_class(code);
-large = {};
-if numel(array) * width <= 65536
+function [bytes, large] = numbers(array, large)
+[names, widths] = caffe.internal.classes();
+code = find(strcmp(class(array), names)) - 1;
+if numel(array) * widths(code + 1) <= 65536
   if islogical(array)
     array = uint8(array);
   end
-  raw = zeros(1, 0, 'uint8');
+  bytes = head(code, size(array));
   if ~isempty(array)
-    raw = typecast(array(:).', 'uint8');
+    bytes = [bytes typecast(array(:).', 'uint8')];
   end
-  bytes = [head(code, size(array)) raw];
 else
-  large = chunks(array, floor(2^30 / width));
-  bytes = [head(code + 128, size(array)) typecast(uint32([first numel(large)]), 'uint8')];
+  chunks = split(array, floor(2^30 / widths(code + 1)));
+  bytes = [head(code + 128, size(array)) typecast(uint32([numel(large) numel(chunks)]), 'uint8')];
+  large = [large chunks];
 end
 end
 
@@ -57,20 +51,14 @@ function bytes = head(code, dimensions)
 bytes = [uint8([code numel(dimensions)]) typecast(uint32(dimensions), 'uint8')];
 end
 
-function width = sizeof_class(code)
-widths = [8 4 1 1 2 2 4 4 8 8 1];
-width = widths(code + 1);
-end
-
-function parts = chunks(array, most)
-% .mat version 6 holds less than 2 GB in one variable
-if numel(array) <= most
-  parts = {array};
-  return
-end
+function chunks = split(array, most)
+% .mat version 6 holds less than 2 GB in one variable.
 count = ceil(numel(array) / most);
-parts = cell(1, count);
-for k = 1:count
-  parts{k} = array((k - 1) * most + 1:min(k * most, numel(array)));
+chunks = {array};
+if count > 1
+  chunks = cell(1, count);
+  for k = 1:count
+    chunks{k} = array((k - 1) * most + 1:min(k * most, numel(array)));
+  end
 end
 end
