@@ -1,0 +1,126 @@
+"""From calls to a program: stretches that oneDNN computes, and between them single calls left to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from caffe_sdk.engine.cpu import convolution, dense, elementwise, pooling, softmax
+from caffe_sdk.engine.cpu.fusion import Work, fused, single
+from caffe_sdk.engine.cpu.library import Unsupported, prepare
+from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
+from caffe_sdk.engine.cpu.primitives import Scratch
+from caffe_sdk.engine.operation import Call, EagerProgram
+from caffe_sdk.memory import HOST
+
+PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
+    "convolution": convolution.convolution,
+    "convolution_grad_data": convolution.convolution_grad_data,
+    "convolution_grad_weight": convolution.convolution_grad_weight,
+    "inner_product": dense.inner_product,
+    "inner_product_grad_data": dense.inner_product_grad_data,
+    "inner_product_grad_weight": dense.inner_product_grad_weight,
+    "max_pool": pooling.max_pool,
+    "max_pool_grad": pooling.max_pool_grad,
+    "average_pool": pooling.average_pool,
+    "average_pool_grad": pooling.average_pool_grad,
+    "relu": elementwise.relu,
+    "relu_grad": elementwise.relu_grad,
+    "dropout_grad": elementwise.dropout_grad,
+    "copy": elementwise.copy,
+    "add_all": elementwise.add_all,
+    "softmax": softmax.softmax,
+    "softmax_grad": softmax.softmax_grad,
+}
+"""How to plan each operation. A planner raises Unsupported before it has added anything to the plan."""
+
+
+class CompiledProgram:
+    """A program of the cpu engine. Used by one thread at a time, as the memories it works on."""
+
+    def __init__(self, engine: object, calls: Sequence[Call]) -> None:
+        self.engine = engine
+        self.calls = list(calls)
+        self._build(prepare())
+
+    def run(self) -> None:
+        """Compute everything once, in order."""
+        generation = prepare()
+        if generation != self._generation:
+            self._build(generation)
+        for part in self.parts:
+            part.run()
+
+    def names(self) -> list[str]:
+        """What is computed, step by step: oneDNN's primitives, and the operations left to the reference."""
+        return [name for part in self.parts for name in part.names]
+
+    def _build(self, generation: int) -> None:
+        self._generation = generation
+        builder = _Builder(self.engine)
+        for work in fused(self.calls):
+            builder.add(work)
+        self.parts = builder.finish()
+
+
+class _Single(EagerProgram):
+    """A call left to the engine's method."""
+
+    def __init__(self, engine: object, call: Call) -> None:
+        super().__init__(engine, [call])
+        self.names = [call.name]
+
+
+class _Builder:
+    """Puts work into plans for as long as oneDNN can do it."""
+
+    def __init__(self, engine: object) -> None:
+        self.engine = engine
+        self.parts: list[Stretch | _Single] = []
+        self.expected: Places = {}
+        self.scratch = Scratch()
+        self.plan = Plan(self.expected, self.scratch)
+
+    def add(self, work: Work) -> None:
+        """Plan a piece of work; what cannot be planned is taken apart, and a call by itself is left to the engine."""
+        try:
+            _check(work)
+            PLANNERS[work.name](self.plan, work)
+        except Unsupported:
+            if len(work.calls) > 1:
+                for call in work.calls:
+                    self.add(single(call))
+            else:
+                self._leave(work.calls[0])
+
+    def finish(self) -> list[Stretch | _Single]:
+        """What the program consists of."""
+        self._close()
+        return self.parts
+
+    def _leave(self, call: Call) -> None:
+        self._close()
+        self.parts.append(_Single(self.engine, call))
+        for tensor in call.reads():
+            places = self.expected.get(tensor.memory, list(tensor.memory.fresh))
+            self.expected[tensor.memory] = places if HOST in places else [*places, HOST]
+        for tensor in call.writes():
+            self.expected[tensor.memory] = [HOST]
+
+    def _close(self) -> None:
+        if self.plan.steps:
+            self.parts.append(self.plan.finish())
+            self.plan = Plan(self.expected, self.scratch)
+
+
+def _check(work: Work) -> None:
+    """Unsupported unless there is a planner, and every tensor is a whole memory of float32 (the mask of int32)."""
+    if work.name not in PLANNERS:
+        raise Unsupported("oneDNN", f"no {work.name}")
+    for call in work.calls:
+        mask = call.arguments.get("mask") if "max_pool" in call.name else None
+        for tensor in (*call.reads(), *call.writes()):
+            wanted = np.int32 if tensor is mask else np.float32
+            if tensor.memory.dtype != wanted or not 0 < tensor.count == tensor.memory.count:
+                raise Unsupported("oneDNN", f"{tensor} of {tensor.memory.dtype} in {call.name}")

@@ -1,0 +1,126 @@
+"""How oneDNN convolves, and the two gradients: one to three spatial axes, groups, dilation."""
+
+from __future__ import annotations
+
+import math
+
+from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain
+from caffe_sdk.engine.cpu.fusion import Work
+from caffe_sdk.engine.cpu.library import Unsupported
+from caffe_sdk.engine.cpu.plan import Plan
+from caffe_sdk.engine.cpu.primitives import (
+    BIAS,
+    DIFF_BIAS,
+    DIFF_DST,
+    DIFF_SRC,
+    DIFF_WEIGHTS,
+    DST,
+    FORWARD_INFERENCE,
+    FORWARD_TRAINING,
+    SRC,
+    WEIGHTS,
+    Attributes,
+    PrimitiveDescriptor,
+    axes,
+)
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.memory import Shape, Tensor
+
+DIRECT = 1  # dnnl_convolution_direct
+BLOCK = 16
+WORTH_PADDING = 1.5
+"""How many times the work is worth doing for the sake of whole blocks of channels."""
+
+
+class _Shapes:
+    """The operands' sizes as oneDNN counts axes: one for the batch, and one for the groups in the weight."""
+
+    def __init__(self, x: Shape, y: Shape, geometry: ConvolutionGeometry) -> None:
+        axis, group, kernel = geometry.axis, geometry.group, geometry.kernel
+        if not 1 <= len(kernel) <= 3:
+            raise Unsupported("oneDNN", f"{len(kernel)} spatial axes")
+        batch, channels, out = math.prod(x[:axis]), x[axis], y[axis]
+        self.x = (batch, channels, *x[axis + 1 :])
+        self.y = (batch, out, *y[axis + 1 :])
+        self.weight = (out, channels, *kernel) if group == 1 else (group, out // group, channels // group, *kernel)
+        self.bias = (out,)
+        self.windows = (
+            axes(geometry.stride),
+            axes(tuple(d - 1 for d in geometry.dilation)),
+            axes(geometry.pad),
+            axes(geometry.pad),
+        )
+        # Kernels for training want channels in blocks of 16, which the gradients want too. Those for inference take
+        # them as they are: quicker where the blocks would be padding for the most part, though gradients then reorder.
+        padding = _padded(channels // group) * _padded(out // group)
+        self.kind = FORWARD_INFERENCE if padding > WORTH_PADDING else FORWARD_TRAINING
+
+    def forward(self, bias: Tensor | None, relu: float | None = None) -> PrimitiveDescriptor:
+        """The convolution itself, layouts left to oneDNN."""
+        return PrimitiveDescriptor(
+            *("convolution_forward", self.kind, DIRECT, any_layout(self.x), any_layout(self.weight)),
+            *(plain(self.bias) if bias is not None else None, any_layout(self.y), *self.windows),
+            attributes=Attributes(relu=relu),
+        ).checked()
+
+
+def convolution(plan: Plan, work: Work) -> None:
+    """y = bias + weight * x, and a ReLU of it if one was fused."""
+    x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
+    shapes = _Shapes(x.shape, y.shape, work["geometry"])
+    computation = shapes.forward(bias, work.arguments.get("relu"))
+    operands = {
+        SRC: plan.read(x, computation.layout(SRC)),
+        WEIGHTS: plan.read(weight, computation.layout(WEIGHTS)),
+        BIAS: plan.read(bias, plain(shapes.bias)) if bias is not None else None,
+        DST: plan.write(y, computation.layout(DST)),
+    }
+    plan.execute(computation, operands)
+
+
+def convolution_grad_data(plan: Plan, work: Work) -> None:
+    """dx from dy and the weight."""
+    dy, weight, dx = work["dy"], work["weight"], work["dx"]
+    shapes = _Shapes(dx.shape, dy.shape, work["geometry"])
+    computation = PrimitiveDescriptor(
+        *("convolution_backward_data", DIRECT, any_layout(shapes.x), any_layout(shapes.weight)),
+        *(any_layout(shapes.y), *shapes.windows, shapes.forward(None)),
+    ).checked()
+    operands = {
+        DIFF_DST: plan.read(dy, computation.layout(DIFF_DST)),
+        WEIGHTS: plan.read(weight, computation.layout(WEIGHTS)),
+        DIFF_SRC: plan.write(dx, computation.layout(DIFF_SRC)),
+    }
+    plan.execute(computation, operands)
+
+
+def convolution_grad_weight(plan: Plan, work: Work) -> None:
+    """dweight and dbias from x and dy, dweight in the weight's own layout if oneDNN can."""
+    x, dy, dweight, dbias = work["x"], work["dy"], work["dweight"], work["dbias"]
+    if dweight is None:
+        raise Unsupported("oneDNN", "the gradient of the bias alone")
+    shapes = _Shapes(x.shape, dy.shape, work["geometry"])
+    forward = shapes.forward(dbias)
+
+    def attempt(weight: Descriptor) -> PrimitiveDescriptor:
+        return PrimitiveDescriptor(
+            *("convolution_backward_weights", DIRECT, any_layout(shapes.x), weight),
+            *(plain(shapes.bias) if dbias is not None else None, any_layout(shapes.y), *shapes.windows, forward),
+        ).checked()
+
+    try:
+        computation = attempt(forward.layout(WEIGHTS))
+    except Unsupported:
+        computation = attempt(any_layout(shapes.weight))
+    operands = {
+        SRC: plan.read(x, computation.layout(SRC)),
+        DIFF_DST: plan.read(dy, computation.layout(DIFF_DST)),
+        DIFF_WEIGHTS: plan.update(dweight, computation.layout(DIFF_WEIGHTS)),
+        DIFF_BIAS: plan.update(dbias, plain(shapes.bias)) if dbias is not None else None,
+    }
+    plan.execute(computation, operands)
+
+
+def _padded(channels: int) -> float:
+    """How many times the work is done when channels come in whole blocks; a few channels are taken as they are."""
+    return math.ceil(channels / BLOCK) * BLOCK / channels if channels > BLOCK // 2 else 1

@@ -1,0 +1,41 @@
+"""The engine itself: compiles when oneDNN is there, else computes as the reference does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from caffe_sdk.engine.cpu.library import library
+from caffe_sdk.engine.cpu.update import FastUpdate
+from caffe_sdk.engine.operation import Call, Program
+from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.errors import DeviceError
+
+log = logging.getLogger(__name__)
+
+
+class CpuEngine(FastUpdate, ReferenceEngine):
+    """All operations on the computer's own processor, float32 by oneDNN."""
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        self._has_onednn: bool | None = None  # not known before the first program
+
+    def compile(self, calls: Sequence[Call]) -> Program:
+        """A program of oneDNN's primitives; without oneDNN, of the reference's operations."""
+        if self._has_onednn is None:
+            self._has_onednn = self._look_for_onednn()
+        if not self._has_onednn:
+            return super().compile(calls)
+        from caffe_sdk.engine.cpu.compile import CompiledProgram
+
+        return CompiledProgram(self, calls)
+
+    def _look_for_onednn(self) -> bool:
+        try:
+            library()
+        except DeviceError as error:
+            log.warning("computing slowly, with NumPy alone: %s", error)
+            return False
+        return True

@@ -1,0 +1,75 @@
+"""oneDNN's layouts as places of memory, and the way between them: reorder primitives."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, plain
+from caffe_sdk.engine.cpu.library import library, prepare
+from caffe_sdk.engine.cpu.primitives import DST, SRC, Execution, Operand, Primitive, PrimitiveDescriptor, Scratch
+from caffe_sdk.memory import HOST, Array, Place, aligned
+
+_layouts: weakref.WeakValueDictionary[Key, Layout] = weakref.WeakValueDictionary()
+
+
+class Layout(Place):
+    """A place where numbers lie as ``descriptor`` says. On the host the same numbers lie as ``host`` says.
+
+    Made by `place_of`, which makes one object per layout: places are compared often, and identity is quick.
+    """
+
+    name = "onednn"
+
+    def __init__(self, descriptor: Descriptor, host: Descriptor) -> None:
+        self.descriptor, self.host = descriptor, host
+
+    def allocate(self, count: int, dtype: np.dtype[Any]) -> Array:
+        """Zeros: whoever works on whole buffers finds nothing odd where the layout pads."""
+        return aligned(self.descriptor.nbytes // self.descriptor.dtype.itemsize, self.descriptor.dtype)
+
+    def zero(self, buffer: Array) -> None:
+        buffer[...] = 0
+
+    def from_host(self, host: Array, buffer: Array) -> None:
+        reorder(self.host, host, self.descriptor, buffer)
+
+    def to_host(self, buffer: Array, host: Array) -> None:
+        reorder(self.descriptor, buffer, self.host, host)
+
+    def from_place(self, other: Place, source: Array, buffer: Array) -> bool:
+        if not isinstance(other, Layout) or other.host != self.host:
+            return False
+        reorder(other.descriptor, source, self.descriptor, buffer)
+        return True
+
+    def __repr__(self) -> str:
+        return f"Layout{self.descriptor.key}"
+
+
+def place_of(descriptor: Descriptor, host: Descriptor | None = None) -> Place:
+    """The place of numbers in a layout: HOST when they lie there as on the host, which is row-major by default."""
+    host = host or plain(descriptor.dims, descriptor.dtype)
+    if descriptor == host:
+        return HOST
+    key = (descriptor.key, host.key)
+    layout = _layouts.get(key)
+    if layout is None:
+        layout = _layouts[key] = Layout(descriptor, host)
+    return layout
+
+
+def reorder(source: Descriptor, numbers: Array, target: Descriptor, room: Array) -> None:
+    """Bring numbers from one array and layout to another."""
+    primitive = reordering(source, target, prepare())
+    Execution(primitive, {SRC: Operand(source, numbers), DST: Operand(target, room)}, Scratch()).run()
+
+
+@functools.lru_cache(maxsize=512)
+def reordering(source: Descriptor, target: Descriptor, generation: int) -> Primitive:
+    """The primitive between two layouts, made once in a generation of threads."""
+    engine = library().engine
+    return Primitive(PrimitiveDescriptor("reorder", source, engine, target, engine))

@@ -1,0 +1,249 @@
+"""oneDNN's C library: where it is, how it is called, and how many threads it may use.
+
+The pip package ``onednn-cpu-gomp`` brings ``libdnnl.so`` for Linux on x86-64. It is loaded when somebody first
+computes, never at import. Its threads are those of GNU OpenMP, which knows three traps, all met here:
+
+* the number of threads is a setting of each thread that calls, so `prepare` sets it in whatever thread runs;
+* a primitive keeps the number of threads it was made for, so changing the number makes a new *generation*, and what was
+  made for an older one is made anew;
+* a forked child that starts a parallel region hangs, because the pool's threads stayed in the parent: the child
+  computes with one thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.metadata
+import os
+import re
+import threading
+from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from pathlib import Path
+from typing import Any
+
+from caffe_sdk.errors import ArgumentError, DeviceError
+
+PACKAGE = "onednn-cpu-gomp"
+REMEDY = f"pip install {PACKAGE}==2023.2.0 (Linux on x86-64)"
+
+CPU = 1  # dnnl_cpu, an engine's kind
+IN_ORDER = 1  # dnnl_stream_in_order
+INVALID_ARGUMENTS, UNIMPLEMENTED = 2, 3  # statuses
+MAX_AXES = 12  # DNNL_MAX_NDIMS
+
+Dims = c_int64 * MAX_AXES
+_dims = POINTER(c_int64)
+_out = POINTER(c_void_p)
+_ptr = c_void_p
+
+PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "dnnl_engine_create": (_out, c_int, c_size_t),
+    "dnnl_stream_create": (_out, _ptr, c_uint),
+    "dnnl_memory_desc_create_with_tag": (_out, c_int, _dims, c_int, c_int),
+    "dnnl_memory_desc_create_with_strides": (_out, c_int, _dims, c_int, _dims),
+    "dnnl_memory_desc_clone": (_out, _ptr),
+    "dnnl_memory_desc_destroy": (_ptr,),
+    "dnnl_memory_desc_query": (_ptr, c_int, _ptr),
+    "dnnl_memory_create": (_out, _ptr, _ptr, _ptr),
+    "dnnl_memory_destroy": (_ptr,),
+    "dnnl_primitive_attr_create": (_out,),
+    "dnnl_primitive_attr_destroy": (_ptr,),
+    "dnnl_primitive_attr_set_scratchpad_mode": (_ptr, c_int),
+    "dnnl_primitive_attr_set_post_ops": (_ptr, _ptr),
+    "dnnl_post_ops_create": (_out,),
+    "dnnl_post_ops_destroy": (_ptr,),
+    "dnnl_post_ops_append_eltwise": (_ptr, c_int, c_float, c_float),
+    "dnnl_primitive_desc_query": (_ptr, c_int, c_int, _ptr),
+    "dnnl_primitive_desc_destroy": (_ptr,),
+    "dnnl_primitive_create": (_out, _ptr),
+    "dnnl_primitive_destroy": (_ptr,),
+    "dnnl_primitive_execute": (_ptr, _ptr, c_int, _ptr),
+    "dnnl_reorder_primitive_desc_create": (_out, _ptr, _ptr, _ptr, _ptr, _ptr),
+    "dnnl_convolution_forward_primitive_desc_create": (
+        *(_out, _ptr, c_int, c_int, _ptr, _ptr, _ptr, _ptr, _dims, _dims, _dims, _dims, _ptr),
+    ),
+    "dnnl_convolution_backward_data_primitive_desc_create": (
+        *(_out, _ptr, c_int, _ptr, _ptr, _ptr, _dims, _dims, _dims, _dims, _ptr, _ptr),
+    ),
+    "dnnl_convolution_backward_weights_primitive_desc_create": (
+        *(_out, _ptr, c_int, _ptr, _ptr, _ptr, _ptr, _dims, _dims, _dims, _dims, _ptr, _ptr),
+    ),
+    "dnnl_inner_product_forward_primitive_desc_create": (_out, _ptr, c_int, _ptr, _ptr, _ptr, _ptr, _ptr),
+    "dnnl_inner_product_backward_data_primitive_desc_create": (_out, _ptr, _ptr, _ptr, _ptr, _ptr, _ptr),
+    "dnnl_inner_product_backward_weights_primitive_desc_create": (_out, _ptr, _ptr, _ptr, _ptr, _ptr, _ptr, _ptr),
+    "dnnl_pooling_forward_primitive_desc_create": (
+        *(_out, _ptr, c_int, c_int, _ptr, _ptr, _dims, _dims, _dims, _dims, _dims, _ptr),
+    ),
+    "dnnl_pooling_backward_primitive_desc_create": (
+        *(_out, _ptr, c_int, _ptr, _ptr, _dims, _dims, _dims, _dims, _dims, _ptr, _ptr),
+    ),
+    "dnnl_eltwise_forward_primitive_desc_create": (_out, _ptr, c_int, c_int, _ptr, _ptr, c_float, c_float, _ptr),
+    "dnnl_eltwise_backward_primitive_desc_create": (
+        *(_out, _ptr, c_int, _ptr, _ptr, _ptr, c_float, c_float, _ptr, _ptr),
+    ),
+    "dnnl_softmax_forward_primitive_desc_create": (_out, _ptr, c_int, c_int, _ptr, _ptr, c_int, _ptr),
+    "dnnl_softmax_backward_primitive_desc_create": (_out, _ptr, c_int, _ptr, _ptr, _ptr, c_int, _ptr, _ptr),
+    "dnnl_binary_primitive_desc_create": (_out, _ptr, c_int, _ptr, _ptr, _ptr, _ptr),
+    "dnnl_sum_primitive_desc_create": (_out, _ptr, _ptr, c_int, POINTER(c_float), _out, _ptr),
+}
+"""The functions used, by name, with the types of their arguments. All return a status, 0 being success."""
+
+
+class Unsupported(DeviceError):
+    """oneDNN does not do this, or not in this way. Never seen outside this folder: the reference engine does it."""
+
+
+class _Version(ctypes.Structure):
+    """dnnl_version_t."""
+
+    _fields_ = (
+        *(("major", c_int), ("minor", c_int), ("patch", c_int)),
+        *(("hash", c_char_p), ("cpu_runtime", c_uint), ("gpu_runtime", c_uint)),
+    )
+
+
+class Library:
+    """The loaded library with its one engine and one stream; `library` is how to get it."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.dnnl: Any = ctypes.CDLL(str(path))
+            self.omp: Any = ctypes.CDLL("libgomp.so.1")  # loaded already: oneDNN depends on it
+        except OSError as error:
+            raise DeviceError("oneDNN", f"{path} cannot be loaded: {error}", REMEDY) from None
+        self.dnnl.dnnl_version.restype = POINTER(_Version)
+        found = self.dnnl.dnnl_version()[0]
+        self.version = f"{found.major}.{found.minor}.{found.patch}"
+        if found.major != 3:
+            raise DeviceError("oneDNN", f"{path} is version {self.version}, not 3", REMEDY)
+        for name, argtypes in PROTOTYPES.items():
+            getattr(self.dnnl, name).argtypes = argtypes
+        self.dnnl.dnnl_memory_desc_get_size.argtypes = (_ptr,)
+        self.dnnl.dnnl_memory_desc_get_size.restype = c_size_t
+        self.dnnl.dnnl_primitive_desc_query_md.argtypes = (_ptr, c_int, c_int)
+        self.dnnl.dnnl_primitive_desc_query_md.restype = c_void_p
+        self.dnnl.dnnl_status2str.restype = c_char_p
+        self.engine = self.make("dnnl_engine_create", CPU, 0)
+        self.stream = self.make("dnnl_stream_create", self.engine, IN_ORDER)
+
+    def call(self, function: str, *arguments: Any) -> None:
+        """Call a function; Unsupported when oneDNN has no such thing, DeviceError when it fails otherwise."""
+        status = getattr(self.dnnl, function)(*arguments)
+        if status:
+            kind = Unsupported if status in (INVALID_ARGUMENTS, UNIMPLEMENTED) else DeviceError
+            raise kind("oneDNN", f"{function} says '{self.dnnl.dnnl_status2str(status).decode()}'")
+
+    def make(self, function: str, *arguments: Any) -> int:
+        """Call a function that makes an object, which it returns through its first argument; the object's handle."""
+        handle = c_void_p()
+        self.call(function, ctypes.byref(handle), *arguments)
+        return int(handle.value or 0)
+
+
+def find() -> Path:
+    """The path of libdnnl in the installed package; DeviceError when it is not installed."""
+    try:
+        files = importlib.metadata.files(PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if re.fullmatch(r"libdnnl\.so\.\d+\.\d+", file.name):
+            path = Path(str(file.locate())).resolve()
+            if path.is_file():
+                return path
+    raise DeviceError("oneDNN", f"the package {PACKAGE} is not installed", REMEDY)
+
+
+@functools.cache
+def library() -> Library:
+    """oneDNN, loaded on first use. DeviceError, naming what to install, when it is not there."""
+    return Library(find())
+
+
+# -- threads ---------------------------------------------------------------------------------------------------------
+
+
+def usable_cpus() -> int:
+    """CPUs this process may keep busy: its affinity mask, and the quota of its control group rounded down."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota()
+    return max(1, min(cpus, int(quota))) if quota is not None else cpus
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
+    """CPUs the control groups allow, version 2 (the process's own group and those around it) or 1; None: no limit."""
+    limits = [root / "cpu.max", root / "cpu" / "cpu.cfs_quota_us"]
+    try:
+        own = next(line[3:].strip() for line in membership.read_text().splitlines() if line.startswith("0::"))
+        group = root / own.lstrip("/")
+        limits += [folder / "cpu.max" for folder in (group, *group.parents) if root in folder.parents]
+    except (OSError, StopIteration):
+        pass  # no control groups, or version 1 only
+    quotas = [quota for quota in map(_read_quota, limits) if quota is not None]
+    return min(quotas, default=None)
+
+
+def _read_quota(limit: Path) -> float | None:
+    """One file's limit: 'quota period' in version 2, the quota alone in version 1; 'max' and -1 are none."""
+    try:
+        quota, *period = limit.read_text().split()
+        of = int(period[0]) if period else int(limit.with_name("cpu.cfs_period_us").read_text())
+        return int(quota) / of if int(quota) > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def _initial_threads() -> int:
+    """What OMP_NUM_THREADS says, else one thread per usable CPU."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(asked) if asked.isdigit() and int(asked) > 0 else usable_cpus()
+
+
+class _Threads:
+    """How many threads compute, and which generation of primitives that makes."""
+
+    def __init__(self) -> None:
+        self.count = _initial_threads()
+        self.generation = 0
+        self.forked = False
+        self.of_caller = threading.local()
+
+    def change(self, count: int) -> None:
+        if count != self.count:
+            self.count = count
+            self.generation += 1
+
+    def after_fork(self) -> None:
+        self.forked = True
+        self.change(1)
+
+
+_threads = _Threads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.after_fork)
+
+
+def num_threads() -> int:
+    """How many threads compute one operation."""
+    return _threads.count
+
+
+def set_num_threads(count: int) -> None:
+    """Compute with ``count`` threads from now on; ArgumentError below 1. A forked child stays with one."""
+    if count < 1:
+        raise ArgumentError("set_num_threads", f"{count} threads cannot compute", "give 1 or more")
+    _threads.change(1 if _threads.forked else count)
+
+
+def generation() -> int:
+    """A number that changes when the number of threads does, and what was made for the old number is of no use."""
+    return _threads.generation
+
+
+def prepare() -> int:
+    """Tell OpenMP the number of threads for the calling thread; the generation. Before primitives are made or run."""
+    if getattr(_threads.of_caller, "count", 0) != _threads.count:
+        library().omp.omp_set_num_threads(_threads.count)
+        _threads.of_caller.count = _threads.count
+    return _threads.generation

@@ -1,0 +1,179 @@
+"""How oneDNN pools, and the mask of a maximum in its own form.
+
+Where Caffe's mask has an index into the plane, oneDNN's workspace has the index within the window, in a byte if that
+is enough. `Workspace` makes that a place of the mask's memory, so who looks at the mask on the host sees Caffe's.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, any_layout, plain
+from caffe_sdk.engine.cpu.fusion import Work
+from caffe_sdk.engine.cpu.layouts import reorder
+from caffe_sdk.engine.cpu.library import Unsupported
+from caffe_sdk.engine.cpu.plan import Plan
+from caffe_sdk.engine.cpu.primitives import (
+    DIFF_DST,
+    DIFF_SRC,
+    DST,
+    FORWARD_INFERENCE,
+    FORWARD_TRAINING,
+    SRC,
+    WORKSPACE,
+    PrimitiveDescriptor,
+    axes,
+)
+from caffe_sdk.engine.geometry import PoolingGeometry
+from caffe_sdk.memory import Array, Place, Shape, aligned
+
+MAXIMUM, AVERAGE_WITH_PADDING, AVERAGE_OF_IMAGE = 0x1FF, 0x2FF, 0x3FF  # dnnl_pooling_*
+
+_workspaces: weakref.WeakValueDictionary[Key, Workspace] = weakref.WeakValueDictionary()
+
+
+class Workspace(Place):
+    """A place where a mask is oneDNN's: per window the index within it. Knows the layouts it was made with."""
+
+    name = "onednn-mask"
+
+    def __init__(self, descriptor: Descriptor, x: Descriptor, y: Descriptor, geometry: PoolingGeometry) -> None:
+        self.descriptor, self.x, self.y, self.geometry = descriptor, x, y, geometry
+        self._row_major = plain(descriptor.dims, descriptor.dtype)
+
+    def of(self, x: Shape, y: Shape, geometry: PoolingGeometry) -> bool:
+        """Whether it holds masks of such a pooling."""
+        return (self.x.dims, self.y.dims, self.geometry) == (x, y, geometry)
+
+    def allocate(self, count: int, dtype: np.dtype[Any]) -> Array:
+        return aligned(self.descriptor.nbytes // self.descriptor.dtype.itemsize, self.descriptor.dtype)
+
+    def zero(self, buffer: Array) -> None:
+        self.from_host(np.zeros(self._row_major.dims, np.int32).ravel(), buffer)
+
+    def to_host(self, buffer: Array, host: Array) -> None:
+        """Index within the window -> index into the plane, -1 outside of window or plane."""
+        inner = np.empty(self._row_major.dims, self.descriptor.dtype)
+        reorder(self.descriptor, buffer, self._row_major, inner)
+        h, w = self.x.dims[2:]
+        first_row, first_column = self._starts()
+        rows, columns = np.divmod(inner.astype(np.int32), self.geometry.kernel[1])
+        inside = rows < self.geometry.kernel[0]
+        rows += first_row
+        columns += first_column
+        inside &= (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
+        host[...] = np.where(inside, rows * w + columns, -1).ravel()
+
+    def from_host(self, host: Array, buffer: Array) -> None:
+        """Index into the plane -> index within the window; what lies outside of it becomes an index past its end."""
+        kh, kw = self.geometry.kernel
+        first_row, first_column = self._starts()
+        rows, columns = np.divmod(host.reshape(self._row_major.dims), self.x.dims[3])
+        rows, columns = rows - first_row, columns - first_column
+        inside = (rows >= 0) & (rows < kh) & (columns >= 0) & (columns < kw)
+        inner = np.where(inside, rows * kw + columns, kh * kw).astype(self.descriptor.dtype)
+        reorder(self._row_major, inner, self.descriptor, buffer)
+
+    def _starts(self) -> tuple[Array, Array]:
+        """First row of each row of windows (oh, 1), and first column of each column of windows (ow,)."""
+        stride, pad = self.geometry.stride, self.geometry.pad
+        rows, columns = (np.arange(self.descriptor.dims[2 + i]) * stride[i] - pad[i] for i in (0, 1))
+        return rows[:, None], columns
+
+
+def max_pool(plan: Plan, work: Work) -> None:
+    """y = the maximum of each window; the mask, where there is one, at its workspace."""
+    x, y, mask, geometry = work["x"], work["y"], work["mask"], work["geometry"]
+    computation = _forward(MAXIMUM, plan.shaped(x), y.shape, geometry, training=mask is not None)
+    operands = {SRC: plan.read(x, computation.layout(SRC)), DST: plan.write(y, computation.layout(DST))}
+    if mask is not None:
+        place = _workspace(computation, geometry)
+        operands[WORKSPACE] = plan.write(mask, place.descriptor, place)
+    plan.execute(computation, operands)
+
+
+def max_pool_grad(plan: Plan, work: Work) -> None:
+    """dx[mask] += dy, in the layouts of the forward pass, which the mask's place remembers."""
+    dy, mask, dx, geometry = work["dy"], work["mask"], work["dx"], work["geometry"]
+    place = plan.place(mask.memory)
+    if not isinstance(place, Workspace) or not place.of(dx.shape, dy.shape, geometry):
+        raise Unsupported("oneDNN", "a mask that is not oneDNN's")
+    forward = _forward(MAXIMUM, place.x, dy.shape, geometry, training=True)
+    computation = _backward(MAXIMUM, place.x, place.y, geometry, forward)
+    operands = {
+        DIFF_DST: plan.read(dy, place.y),
+        WORKSPACE: plan.read(mask, place.descriptor, place),
+        DIFF_SRC: plan.write(dx, place.x),
+    }
+    plan.execute(computation, operands)
+
+
+def average_pool(plan: Plan, work: Work) -> None:
+    """y = the average of each window, where oneDNN divides by what Caffe divides by."""
+    x, y, geometry = work["x"], work["y"], work["geometry"]
+    computation = _forward(_average(x.shape, y.shape, geometry), plan.shaped(x), y.shape, geometry, training=False)
+    plan.execute(computation, {SRC: plan.read(x, computation.layout(SRC)), DST: plan.write(y, computation.layout(DST))})
+
+
+def average_pool_grad(plan: Plan, work: Work) -> None:
+    """dx += dy / divisor at every place of its window."""
+    dy, dx, geometry = work["dy"], work["dx"], work["geometry"]
+    kind = _average(dx.shape, dy.shape, geometry)
+    layout = plan.shaped(dy)
+    forward = _forward(kind, plain(dx.shape), dy.shape, geometry, training=True)
+    computation = _backward(kind, any_layout(dx.shape), layout, geometry, forward)
+    operands = {DIFF_DST: plan.read(dy, layout), DIFF_SRC: plan.write(dx, computation.layout(DIFF_SRC))}
+    plan.execute(computation, operands)
+
+
+def _average(x: Shape, y: Shape, geometry: PoolingGeometry) -> int:
+    """Which of oneDNN's averages is Caffe's. Caffe divides by the part of the window inside image and padding.
+
+    Without padding that is the part inside the image. With padding it is the whole window, unless one reaches past
+    the padding: then neither agrees.
+    """
+    if geometry.pad == (0, 0):
+        return AVERAGE_OF_IMAGE
+    if all(geometry.stride[i] * (y[2 + i] - 1) + geometry.kernel[i] <= x[2 + i] + 2 * geometry.pad[i] for i in (0, 1)):
+        return AVERAGE_WITH_PADDING
+    raise Unsupported("oneDNN", "an average over windows that reach past the padding")
+
+
+def _windows(x: Shape, y: Shape, geometry: PoolingGeometry) -> tuple[Any, ...]:
+    """Stride, kernel, dilation, padding in front and behind. Unsupported when a window misses the image."""
+    behind = []
+    sizes = zip(x[2:], y[2:], geometry.kernel, geometry.stride, geometry.pad, strict=True)
+    for size, out, kernel, stride, pad in sizes:
+        last = (out - 1) * stride - pad
+        if pad >= kernel or last >= size:
+            raise Unsupported("oneDNN", "a window outside the image")
+        behind.append(max(0, last + kernel - size))
+    return tuple(map(axes, (geometry.stride, geometry.kernel, (0, 0), geometry.pad, tuple(behind))))
+
+
+def _forward(kind: int, x: Descriptor, y: Shape, geometry: PoolingGeometry, training: bool) -> PrimitiveDescriptor:
+    phase = FORWARD_TRAINING if training else FORWARD_INFERENCE
+    return PrimitiveDescriptor(
+        "pooling_forward", phase, kind, x, any_layout(y), *_windows(x.dims, y, geometry)
+    ).checked()
+
+
+def _backward(
+    kind: int, dx: Descriptor, dy: Descriptor, geometry: PoolingGeometry, forward: PrimitiveDescriptor
+) -> PrimitiveDescriptor:
+    return PrimitiveDescriptor(
+        "pooling_backward", kind, dx, dy, *_windows(dx.dims, dy.dims, geometry), forward
+    ).checked()
+
+
+def _workspace(forward: PrimitiveDescriptor, geometry: PoolingGeometry) -> Workspace:
+    """The place a forward pass leaves its mask at, one object for all that are alike."""
+    descriptor, x, y = (forward.layout(argument) for argument in (WORKSPACE, SRC, DST))
+    key = (descriptor.key, x.key, y.key, geometry)
+    place = _workspaces.get(key)
+    if place is None:
+        place = _workspaces[key] = Workspace(descriptor, x, y, geometry)
+    return place

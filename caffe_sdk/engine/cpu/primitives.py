@@ -1,0 +1,189 @@
+"""Primitives: oneDNN's computations, made once and executed with arguments that are frozen.
+
+A `PrimitiveDescriptor` is a computation that oneDNN found a way for; it knows which layouts it wants. A `Primitive` is
+the code made for it. An `Operand` is an array in a layout that primitives take. An `Execution` is a primitive with its
+operands: one C call. What owns a handle destroys it with itself. Scratch memory comes from outside, so executions
+that never run at the same time share one `Scratch`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from ctypes import c_char_p, c_int, c_void_p
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.engine.cpu.descriptors import Descriptor, copied
+from caffe_sdk.engine.cpu.library import Dims, Unsupported, library
+from caffe_sdk.errors import DeviceError, InternalError
+from caffe_sdk.memory import Array, Shape, aligned
+
+# Arguments of an execution: DNNL_ARG_*
+SRC, SRC_1, DST, WEIGHTS, BIAS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 41, 64, 80
+DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, MULTIPLE_SRC = 129, 145, 161, 169, 1024
+
+_QUERIED = (SRC, DIFF_SRC, WEIGHTS, DIFF_WEIGHTS, DST, DIFF_DST, WORKSPACE, SCRATCHPAD)
+QUERIES = {argument: 129 + i for i, argument in enumerate(_QUERIED)}
+"""dnnl_query_t of the layout of an argument: dnnl_query_src_md and those that follow it."""
+IMPLEMENTATION = 8  # dnnl_query_impl_info_str
+
+FORWARD_TRAINING, FORWARD_INFERENCE = 64, 96
+RELU = 0x20  # dnnl_eltwise_relu
+USER_SCRATCHPAD = 1  # dnnl_scratchpad_mode_user
+
+
+class _Owned:
+    """An object of oneDNN's that is destroyed with this one."""
+
+    __slots__ = ("_destroy", "handle")
+
+    def __init__(self, handle: int, destroy: str) -> None:
+        self.handle = handle
+        self._destroy = getattr(library().dnnl, destroy)
+
+    def __del__(self) -> None:
+        self._destroy(self.handle)
+
+
+class Attributes(_Owned):
+    """Options of a primitive: scratch memory from outside, and a ReLU of the result if ``relu`` is a slope."""
+
+    __slots__ = ()
+
+    def __init__(self, relu: float | None = None) -> None:
+        super().__init__(library().make("dnnl_primitive_attr_create"), "dnnl_primitive_attr_destroy")
+        library().call("dnnl_primitive_attr_set_scratchpad_mode", self.handle, USER_SCRATCHPAD)
+        if relu is not None:
+            after = _Owned(library().make("dnnl_post_ops_create"), "dnnl_post_ops_destroy")
+            library().call("dnnl_post_ops_append_eltwise", after.handle, RELU, relu, 0.0)
+            library().call("dnnl_primitive_attr_set_post_ops", self.handle, after.handle)
+
+
+def axes(sizes: Shape) -> Any:
+    """Sizes as oneDNN takes them."""
+    return Dims(*sizes)
+
+
+class PrimitiveDescriptor(_Owned):
+    """A computation oneDNN can do; Unsupported when it cannot.
+
+    ``kind`` is the middle of the C function's name; ``arguments`` are its arguments between the engine and the
+    attributes. Of objects among them the handles are passed; None is a null pointer.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str, *arguments: Any, attributes: Attributes | None = None) -> None:
+        self.kind = kind
+        attributes = attributes or Attributes()
+        passed = [a.handle if isinstance(a, (_Owned, Descriptor)) else a for a in (*arguments, attributes)]
+        if kind != "reorder":  # which says where each side is instead
+            passed.insert(0, library().engine)
+        super().__init__(library().make(f"dnnl_{kind}_primitive_desc_create", *passed), "dnnl_primitive_desc_destroy")
+
+    def wants(self, argument: int) -> Descriptor | None:
+        """The layout of an argument; None when the computation has no such argument."""
+        return copied(library().dnnl.dnnl_primitive_desc_query_md(self.handle, QUERIES[argument], 0))
+
+    def layout(self, argument: int) -> Descriptor:
+        """The layout of an argument that is there."""
+        wanted = self.wants(argument)
+        if wanted is None:
+            raise DeviceError("oneDNN", f"{self.kind} has no argument {argument}")
+        return wanted
+
+    @property
+    def implementation(self) -> str:
+        """Which of oneDNN's implementations computes, e.g. 'jit:avx512_core'."""
+        words = c_char_p()
+        library().call("dnnl_primitive_desc_query", self.handle, IMPLEMENTATION, 0, ctypes.byref(words))
+        return (words.value or b"").decode()
+
+    def checked(self) -> PrimitiveDescriptor:
+        """This, unless oneDNN would compute by plain loops, which NumPy beats by far: then Unsupported."""
+        if self.implementation.startswith("ref"):
+            raise Unsupported("oneDNN", f"{self.kind} only by {self.implementation}")
+        return self
+
+
+class Operand(_Owned):
+    """An array in a layout, as primitives take it. The array may be longer than the layout needs."""
+
+    __slots__ = ("array", "descriptor")
+
+    def __init__(self, descriptor: Descriptor, array: Array) -> None:
+        if array.nbytes < descriptor.nbytes:
+            raise InternalError("oneDNN", f"{array.nbytes} bytes given for {descriptor}")
+        self.descriptor, self.array = descriptor, array
+        lib = library()
+        handle = lib.make("dnnl_memory_create", descriptor.handle, lib.engine, array.ctypes.data)
+        super().__init__(handle, "dnnl_memory_destroy")
+
+
+class Scratch:
+    """Memory primitives use while they compute: as much as the greediest of them wants."""
+
+    def __init__(self) -> None:
+        self.nbytes = 0
+        self._area: Array | None = None
+
+    def reserve(self, nbytes: int) -> None:
+        """Say before the first `operand` that one will want so much."""
+        self.nbytes = max(self.nbytes, nbytes)
+
+    def operand(self, descriptor: Descriptor) -> Operand:
+        if self._area is None or self._area.nbytes < descriptor.nbytes:
+            self._area = aligned(max(self.nbytes, descriptor.nbytes), np.uint8)
+        return Operand(descriptor, self._area)
+
+
+class _ExecutionArgument(ctypes.Structure):
+    """dnnl_exec_arg_t."""
+
+    _fields_ = (("argument", c_int), ("memory", c_void_p))
+
+
+Step = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments; what it returns is 0 or None, or something went wrong."""
+
+
+class Primitive(_Owned):
+    """The code for a computation. It may run in several threads at once, each with operands of its own."""
+
+    __slots__ = ("implementation", "kind", "scratch")
+
+    def __init__(self, computation: PrimitiveDescriptor) -> None:
+        handle = library().make("dnnl_primitive_create", computation.handle)
+        super().__init__(handle, "dnnl_primitive_destroy")
+        self.kind, self.implementation = computation.kind, computation.implementation
+        self.scratch = computation.wants(SCRATCHPAD)
+
+
+class Execution:
+    """A primitive with its operands: ``step`` is the call that computes, valid as long as this object lives."""
+
+    def __init__(self, primitive: Primitive, operands: Mapping[int, Operand | None], scratch: Scratch) -> None:
+        self.primitive = primitive
+        self.operands = {argument: operand for argument, operand in operands.items() if operand is not None}
+        if primitive.scratch is not None:
+            self.operands[SCRATCHPAD] = scratch.operand(primitive.scratch)
+        values = [_ExecutionArgument(argument, operand.handle) for argument, operand in self.operands.items()]
+        self._arguments = (_ExecutionArgument * len(values))(*values)
+        lib = library()
+        address = ctypes.addressof(self._arguments)
+        self.step: Step = (lib.dnnl.dnnl_primitive_execute, (primitive.handle, lib.stream, len(values), address))
+
+    def run(self) -> None:
+        """Compute once."""
+        check(self.step[0](*self.step[1]))
+
+    def __repr__(self) -> str:
+        return f"{self.primitive.kind} {self.primitive.implementation}"
+
+
+def check(status: int) -> None:
+    """InternalError unless a computation succeeded: it was given something it should not have been."""
+    if status:
+        raise InternalError("oneDNN", f"a computation failed with status {status}")

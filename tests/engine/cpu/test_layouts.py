@@ -1,0 +1,124 @@
+"""Descriptors are values, layouts are places: equal when they mean the same bytes, and numbers survive the round trip."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cpu.descriptors import any_layout, plain, strided
+from caffe_sdk.engine.cpu.layouts import Layout, place_of
+from caffe_sdk.engine.cpu.library import Unsupported
+from caffe_sdk.engine.cpu.primitives import DST, FORWARD_TRAINING, SRC, WEIGHTS, PrimitiveDescriptor, axes
+from caffe_sdk.memory import HOST, SyncedMemory, transfers
+
+CHANNELS_LAST = strided((2, 20, 6, 5), (600, 1, 100, 20))
+
+
+def blocked_convolution():
+    """A convolution whose layouts have blocks, and pad 20 and 50 channels to multiples."""
+    sizes = (any_layout((2, 20, 6, 5)), any_layout((50, 20, 3, 3)), None, any_layout((2, 50, 4, 3)))
+    one, none = axes((1, 1)), axes((0, 0))
+    return PrimitiveDescriptor("convolution_forward", FORWARD_TRAINING, 1, *sizes, one, none, none, none)
+
+
+LAYOUTS = [
+    pytest.param(lambda: place_of(blocked_convolution().layout(SRC)), id="source"),
+    pytest.param(lambda: place_of(blocked_convolution().layout(WEIGHTS)), id="weights"),
+    pytest.param(lambda: place_of(blocked_convolution().layout(DST)), id="destination"),
+    pytest.param(lambda: place_of(CHANNELS_LAST), id="channels last"),
+    pytest.param(lambda: place_of(plain((30, 40)), host=strided((30, 40), (1, 30))), id="transposed on the host"),
+]
+
+
+def memory_for(layout: Layout) -> SyncedMemory:
+    memory = SyncedMemory(int(np.prod(layout.descriptor.dims)))
+    memory.write(HOST)[...] = np.arange(memory.count)
+    return memory
+
+
+@pytest.mark.parametrize("make", LAYOUTS)
+def test_round_trip(make):
+    layout = make()
+    memory = memory_for(layout)
+    there = memory.read(layout).copy()
+    assert there.nbytes == layout.descriptor.nbytes >= memory.count * 4
+    back = SyncedMemory(memory.count)
+    back.write(layout)[...] = there
+    np.testing.assert_array_equal(back.read(HOST), np.arange(memory.count))
+
+
+@pytest.mark.parametrize("make", LAYOUTS)
+def test_what_a_layout_pads_is_zero(make):
+    memory = memory_for(make())
+    there = memory.read(make())
+    assert np.count_nonzero(there) == memory.count - 1  # one of the numbers is 0
+
+
+@pytest.mark.parametrize("make", LAYOUTS)
+def test_cleared_memory_is_zero_there(make):
+    layout = make()
+    memory = memory_for(layout)
+    memory.read(layout)
+    memory.clear()
+    assert not memory.read(layout).any()
+
+
+def test_straight_from_layout_to_layout():
+    blocked = place_of(blocked_convolution().layout(SRC))
+    last = place_of(CHANNELS_LAST)
+    memory = memory_for(last)
+    expected = memory.read(last).copy()
+    memory.update(blocked)
+    transfers.clear()
+    np.testing.assert_array_equal(memory.read(last), expected)
+    assert dict(transfers) == {("onednn", "onednn"): 1}
+
+
+def test_layouts_of_other_axes_meet_on_the_host():
+    memory = memory_for(place_of(CHANNELS_LAST))
+    other = place_of(strided((40, 30), (1, 40)))
+    memory.update(place_of(CHANNELS_LAST))
+    np.testing.assert_array_equal(memory.read(other).reshape(30, 40).T.ravel(), np.arange(memory.count))
+    assert memory.fresh == {HOST, other, place_of(CHANNELS_LAST)}
+
+
+def test_row_major_is_the_host():
+    assert place_of(plain((2, 3, 4))) is HOST
+    assert place_of(strided((3, 4), (1, 3)), host=strided((3, 4), (1, 3))) is HOST
+    assert place_of(strided((5, 1, 4), (4, 77, 1))) is HOST, "an axis of one value has no order"
+
+
+def test_equal_layouts_are_one_place():
+    assert place_of(CHANNELS_LAST) is place_of(strided((2, 20, 6, 5), (600, 1, 100, 20)))
+    assert place_of(CHANNELS_LAST) is not place_of(strided((2, 20, 5, 6), (600, 1, 120, 20)))
+
+
+def test_descriptors_are_values():
+    first, second = (blocked_convolution().layout(WEIGHTS) for _ in range(2))
+    assert first is not second
+    assert first == second
+    assert {first: "it"}[second] == "it"
+    assert first != blocked_convolution().layout(SRC)
+    assert plain((4, 5)) != plain((4, 5), np.dtype(np.int32))
+    assert any_layout((4, 5)) != plain((4, 5))
+    assert first.dims == (50, 20, 3, 3)
+    assert first.dtype == np.float32
+
+
+def test_layouts_nobody_uses_are_forgotten():
+    def make():
+        return strided((2, 3, 5, 7), (105, 1, 21, 3))
+
+    name = id(place_of(make()))
+    gc.collect()
+    from caffe_sdk.engine.cpu.layouts import _layouts
+
+    assert name not in map(id, _layouts.values())
+
+
+@pytest.mark.parametrize("dims", [(), (3, 0), (1,) * 13])
+def test_shapes_onednn_has_no_word_for(dims):
+    with pytest.raises(Unsupported):
+        plain(dims)

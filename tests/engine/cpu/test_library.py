@@ -1,0 +1,178 @@
+"""Finding oneDNN, doing without it, and its threads: bounded, changed, and alone in a forked child."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cpu import CpuEngine, library, num_threads, set_num_threads
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.operation import EagerProgram, Recorder
+from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.memory import HOST
+from tests.engine.cpu.twins import close, compiled, numbers, tensors
+
+GEOMETRY = ConvolutionGeometry((3, 3), (1, 1), (1, 1), (1, 1))
+SHAPES = {"x": (2, 16, 20, 20), "weight": (32, 16, 3, 3), "bias": (32,), "y": (2, 32, 20, 20)}
+
+
+def convolve(engine, t):
+    engine.convolution(t["x"], t["weight"], t["bias"], t["y"], GEOMETRY)
+
+
+@pytest.fixture
+def threads():
+    """Lets a test change the number of threads."""
+    before = num_threads()
+    yield
+    set_num_threads(before)
+
+
+def test_finds_the_package_s_library():
+    assert library.find().name.startswith("libdnnl.so.3")
+    assert library.library().version.startswith("3.")
+
+
+def test_absence_is_an_error_that_says_what_to_install(monkeypatch):
+    def nothing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "files", nothing)
+    with pytest.raises(DeviceError, match="pip install onednn-cpu-gomp"):
+        library.find()
+
+
+def test_a_file_that_is_no_library_is_an_error(tmp_path):
+    broken = tmp_path / "libdnnl.so.3.2"
+    broken.write_bytes(b"not a library")
+    with pytest.raises(DeviceError, match="cannot be loaded"):
+        library.Library(broken)
+
+
+def test_without_onednn_the_reference_computes_and_says_so_once(monkeypatch, caplog):
+    def nothing():
+        raise DeviceError("oneDNN", "not installed", library.REMEDY)
+
+    monkeypatch.setattr("caffe_sdk.engine.cpu.engine.library", nothing)
+    engine, t, expected = CpuEngine(), tensors(SHAPES), tensors(SHAPES)
+    recorder = Recorder()
+    convolve(recorder, t)
+    with caplog.at_level(logging.WARNING):
+        programs = [engine.compile(recorder.calls) for _ in range(3)]
+    assert [record.message for record in caplog.records].count(caplog.records[0].message) == 1
+    assert "pip install onednn-cpu-gomp" in caplog.text
+    assert all(isinstance(program, EagerProgram) for program in programs)
+    programs[0].run()
+    convolve(ReferenceEngine(), expected)
+    close(t["y"], expected["y"])
+
+
+def test_import_loads_neither_onednn_nor_numba():
+    probe = (
+        "import sys, caffe_sdk.engine.cpu as cpu; cpu.CpuEngine(); "
+        "print('numba' in sys.modules, 'libdnnl' in open('/proc/self/maps').read())"
+    )
+    answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["False", "False"]
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+def test_quota_of_control_groups(tmp_path):
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/slice/unit\n")
+    assert library._quota(tmp_path, membership) is None
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert library._quota(tmp_path, membership) is None
+    (tmp_path / "slice" / "unit").mkdir(parents=True)
+    (tmp_path / "slice" / "unit" / "cpu.max").write_text("300000 100000\n")
+    assert library._quota(tmp_path, membership) == 3
+    (tmp_path / "slice" / "cpu.max").write_text("150000 100000\n")
+    assert library._quota(tmp_path, membership) == 1.5
+
+
+def test_quota_of_version_1(tmp_path):
+    folder = tmp_path / "cpu"
+    folder.mkdir()
+    (folder / "cpu.cfs_period_us").write_text("100000\n")
+    (folder / "cpu.cfs_quota_us").write_text("-1\n")
+    assert library._quota(tmp_path, tmp_path / "none") is None
+    (folder / "cpu.cfs_quota_us").write_text("250000\n")
+    assert library._quota(tmp_path, tmp_path / "none") == 2.5
+
+
+def test_usable_cpus_obey_mask_and_quota(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(library, "_quota", lambda: 2.5)
+    assert library.usable_cpus() == 2
+    monkeypatch.setattr(library, "_quota", lambda: 0.5)
+    assert library.usable_cpus() == 1
+    monkeypatch.setattr(library, "_quota", lambda: None)
+    assert library.usable_cpus() == 8
+
+
+@pytest.mark.parametrize(("setting", "threads"), [("3", 3), ("4,2", 4), ("", 7), ("many", 7)])
+def test_environment_says_how_many_threads(monkeypatch, setting, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    monkeypatch.setattr(library, "usable_cpus", lambda: 7)
+    assert library._initial_threads() == threads
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(ArgumentError, match="0 threads"):
+        set_num_threads(0)
+
+
+def test_a_program_goes_on_with_another_number_of_threads(threads):
+    set_num_threads(2)
+    t = tensors(SHAPES)
+    program = compiled(convolve, t)
+    program.run()
+    before = numbers(t["y"]).copy()
+    parts = program.parts
+    set_num_threads(1)
+    program.run()
+    assert program.parts is not parts
+    np.testing.assert_allclose(numbers(t["y"]), before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_computes_alone_and_does_not_hang(threads):
+    set_num_threads(2)
+    t = tensors(SHAPES)
+    program = compiled(convolve, t)
+    program.run()  # GNU OpenMP's pool exists from here on
+    before = numbers(t["y"]).copy()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            program.run()
+            again = compiled(convolve, t)
+            again.run()
+            set_num_threads(2)
+            right = num_threads() == 1 and np.allclose(t["y"].memory.read(HOST), before.ravel(), atol=1e-4)
+            status = 0 if right else 2
+        finally:
+            os._exit(status)
+    deadline = time.monotonic() + 20
+    while (done := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if done == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(done[1]) == 0
+    assert num_threads() == 2
+    program.run()
