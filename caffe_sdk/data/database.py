@@ -13,11 +13,15 @@ import shutil
 import threading
 import weakref
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from caffe_sdk.errors import HandleError, MissingFileError, WriteError
+
+Identity = tuple[object, ...]
 
 STRIDE = 1024  # the keys of every so many records are remembered, so that going back to a position is cheap
 
@@ -73,57 +77,110 @@ class Handle(ABC):
 
 
 class _Shared:
-    """The handles open in this process, with the number of their users.
+    """The handles open in this process, with the number of their users, and the locks of the walks over them.
 
-    A child made by fork must neither use nor free most handles of its parent, whose threads and locks did not come
-    along. It sets them aside, opens its own, and counts ``generation`` up so that databases and walks notice.
+    Three rules keep it from hanging. ``lock`` is taken before the lock of a walk, not after. Finalizers, which the
+    garbage collector runs anywhere, wait for no lock: they leave a job for whoever holds it. And before a fork all
+    locks are taken, so that no thread is inside a library while the process is copied. The child sets aside the handles
+    that cannot be used without their parent's threads, opens its own, and counts ``generation`` up so that databases
+    notice.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.users: dict[tuple[object, ...], int] = {}
-        self.handles: dict[tuple[object, ...], Handle] = {}
+        self.users: dict[Identity, int] = {}
+        self.handles: dict[Identity, Handle] = {}
+        self.walks: set[threading.RLock] = set()
+        self.jobs: deque[Callable[[], None]] = deque()
         self.abandoned: list[object] = []
         self.generation = 0
 
-    def acquire(self, identity: tuple[object, ...], open_handle: Callable[[], Handle]) -> Handle:
-        """The handle of a database for one user more, opened if nobody has it open."""
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock, then do the jobs that were left meanwhile."""
         with self.lock:
+            yield
+        self.work()
+
+    def work(self) -> None:
+        """Do the jobs, unless somebody holds the lock, who then will."""
+        while self.jobs and self.lock.acquire(blocking=False):
+            try:
+                while self.jobs:
+                    self.jobs.popleft()()
+            finally:
+                self.lock.release()
+
+    def acquire(self, identity: Identity, open_handle: Callable[[], Handle]) -> Handle:
+        """The handle of a database for one user more, opened if nobody has it open."""
+        with self.locked():
             if identity not in self.handles:
                 self.handles[identity] = open_handle()
                 self.users[identity] = 0
             self.users[identity] += 1
             return self.handles[identity]
 
-    def share(self, identity: tuple[object, ...], handle: Handle) -> None:
-        """One user more of a handle that is open."""
-        with self.lock:
-            if self.handles.get(identity) is not handle:
-                raise HandleError("", "the database is closed", "open it again")
-            self.users[identity] += 1
-
-    def release(self, identity: tuple[object, ...], handle: Handle) -> None:
+    def release(self, identity: Identity, handle: Handle) -> None:
         """One user less; the last one closes the handle."""
-        with self.lock:
-            if self.handles.get(identity) is not handle:
-                return
+        self.jobs.append(lambda: self._release(identity, handle))
+        self.work()
+
+    def _release(self, identity: Identity, handle: Handle) -> None:
+        if self.handles.get(identity) is handle:
             self.users[identity] -= 1
             if self.users[identity] == 0:
                 del self.users[identity]
                 self.handles.pop(identity).close()
 
+    def begin(self, identity: Identity, handle: Handle, lock: threading.RLock) -> Cursor:
+        """A cursor, to be used under ``lock``, which is one user more of a handle that is open."""
+        with self.locked():
+            if self.handles.get(identity) is not handle:
+                raise HandleError("", "the database is closed", "open it again")
+            cursor = handle.cursor()
+            self.users[identity] += 1
+            self.walks.add(lock)
+            return cursor
+
+    def end(self, identity: Identity, handle: Handle, lock: threading.RLock, cursor: Cursor, generation: int) -> None:
+        """Close a cursor when nobody is using it, and give its share of the handle back."""
+        self.jobs.append(lambda: self._end(identity, handle, lock, cursor, generation))
+        self.work()
+
+    def _end(self, identity: Identity, handle: Handle, lock: threading.RLock, cursor: Cursor, generation: int) -> None:
+        self.walks.discard(lock)
+        if generation == self.generation or handle.survives_fork:
+            with lock:
+                cursor.close()
+        else:
+            self.abandoned.append(cursor)
+        self._release(identity, handle)
+
+    def before_fork(self) -> None:
+        """Wait until no thread is inside a library, and let none in."""
+        self.lock.acquire()
+        for lock in self.walks:
+            lock.acquire()
+
     def after_fork(self) -> None:
-        """Called in the child, before anything else."""
-        self.lock = threading.Lock()
+        """Let the threads go on."""
+        for lock in self.walks:
+            lock.release()
+        self.lock.release()
+        self.work()
+
+    def in_child(self) -> None:
+        """Set aside what only works with the parent's threads."""
         self.abandoned += [handle for handle in self.handles.values() if not handle.survives_fork]
-        self.handles = {key: handle for key, handle in self.handles.items() if handle.survives_fork}
-        self.users = {key: self.users[key] for key in self.handles}
+        self.handles = {identity: handle for identity, handle in self.handles.items() if handle.survives_fork}
+        self.users = {identity: self.users[identity] for identity in self.handles}
         self.generation += 1
+        self.after_fork()
 
 
 _shared = _Shared()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_shared.after_fork)
+    os.register_at_fork(before=_shared.before_fork, after_in_parent=_shared.after_fork, after_in_child=_shared.in_child)
 
 
 class Database(ABC):
@@ -142,7 +199,7 @@ class Database(ABC):
 
     def _enter(self) -> None:
         """Take a share of the handle; again in a child made by fork."""
-        self.identity = (self.backend, *_identity(self.path))
+        self.identity: Identity = (self.backend, *_identity(self.path))
         self._handle = _shared.acquire(self.identity, self._open)
         self._generation = _shared.generation
         self._release = weakref.finalize(self, _shared.release, self.identity, self._handle)
@@ -199,7 +256,7 @@ class Database(ABC):
         self.close()
 
 
-def _identity(path: str) -> tuple[object, ...]:
+def _identity(path: str) -> Identity:
     """What makes two paths the same database: the folder itself, not its name, which may come to mean another one."""
     try:
         state = os.stat(path)
@@ -229,10 +286,9 @@ class Walk:
     def _start(self) -> None:
         self._lock = threading.RLock()
         self._handle = self._database.handle
-        self._generation = _shared.generation
-        _shared.share(self._database.identity, self._handle)
-        self._cursor = self._handle.cursor()
-        self._end = weakref.finalize(self, _end, self._database.identity, self._handle, self._cursor, self._generation)
+        identity, generation = self._database.identity, _shared.generation
+        self._cursor = _shared.begin(identity, self._handle, self._lock)
+        self._end = weakref.finalize(self, _shared.end, identity, self._handle, self._lock, self._cursor, generation)
         self._valid = False
 
     def _ready(self) -> threading.RLock:
@@ -303,26 +359,13 @@ class Walk:
 
     def close(self) -> None:
         """Give the place up; closing again does nothing."""
-        if self._generation != _shared.generation:
-            self._end()  # the lock may be that of a thread which the child does not have
-            return
-        with self._lock:
-            self._end()
+        self._end()
 
     def __enter__(self) -> Walk:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _end(identity: tuple[object, ...], handle: Handle, cursor: Cursor, generation: int) -> None:
-    """Close a walk's cursor and give its share of the handle back; a forked child leaves its parent's cursor alone."""
-    if generation == _shared.generation or handle.survives_fork:
-        cursor.close()
-    else:
-        _shared.abandoned.append(cursor)
-    _shared.release(identity, handle)
 
 
 class Writer(ABC):

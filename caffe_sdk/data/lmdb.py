@@ -24,7 +24,10 @@ class LMDB(Database):
 
 
 class _Handle(Handle):
-    """A read-only environment: a map of the file into memory, without threads or locks that a fork would lose."""
+    """A read-only environment: a map of the file into memory, without threads that a fork would lose.
+
+    A forked child must use it too, as LMDB allows a process, and so its child, one opening of the same file.
+    """
 
     survives_fork = True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -260,8 +261,59 @@ def test_a_forked_child_goes_on(tmp_path: Path, rng: np.random.Generator, backen
                 status = 0
             finally:
                 os._exit(status)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert exit_status(child) == 0
         assert_same(batches(ours, 4), want[2:])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("backend", ["LEVELDB", "LMDB"])
+def test_forks_at_any_moment(tmp_path: Path, rng: np.random.Generator, backend: str) -> None:
+    """Threads are inside the database's library most of the time: a fork that came then would leave its locks shut."""
+    with create_database(tmp_path / "db", backend) as writer:
+        for i in range(200):
+            writer.put(b"%08d" % i, datum.encode(rng.integers(0, 256, (3, 60, 60), np.uint8), i))
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            with loader(tmp_path / "db", 8, prefetch=2) as ours:
+                batches(ours, 5)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        with loader(tmp_path / "db", 8) as ours:
+            for _ in range(30):
+                want = ours.position + 8
+                child = os.fork()
+                if child == 0:
+                    try:
+                        ours.next()
+                        ours.close()
+                        os._exit(0 if ours.position == want else 2)
+                    finally:
+                        os._exit(1)
+                assert exit_status(child) == 0
+                ours.next()
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+
+
+def exit_status(child: int, seconds: float = 20) -> int:
+    """The exit status of a child, which is ended if it hangs."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    raise AssertionError("the child hangs")
 
 
 EXIT = """
