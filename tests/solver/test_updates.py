@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from caffe_sdk import engine
+from caffe_sdk.engine.operation import OPERATIONS, Recorder
+from caffe_sdk.engine.reference.update import Update
 from caffe_sdk.errors import SolverError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
 from caffe_sdk.schema import prototxt
@@ -92,6 +94,16 @@ def test_rules_follow_their_formulas(engine_name, regularization, rule, text, fo
         weight = weight - step
         for got, expected in zip(values_of([w, d, *h]), [weight, step, *history], strict=True):
             np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)
+
+
+def test_rules_and_operations_are_one_to_one() -> None:
+    recorder = Recorder()
+    for rule, text, _ in RULES:
+        tensors = [new_tensor(SHAPE) for _ in range(2 + rule.histories)]
+        rule(solver(text)).update(recorder, *tensors[:2], tensors[2:], Numbers(0.1, 0, 1, 0))
+        call = recorder.calls[-1]
+        assert call.reads() == call.writes() == tensors
+    assert {c.name for c in recorder.calls} | {"sum_of_squares"} == set(OPERATIONS) & set(vars(Update))
 
 
 @pytest.mark.parametrize("engine_name", ["reference", "cpu", "fake"])
