@@ -59,14 +59,13 @@ def connect(address: str, timeout: float = 10.0, max_message: int = 2**31 - 1) -
     message may have. Raises BridgeError when nobody answers.
     """
     limits = [("grpc.max_receive_message_length", max_message), ("grpc.max_send_message_length", max_message)]
-    channel = grpc.insecure_channel(address, options=limits)
+    client = Client(grpc.insecure_channel(address, options=limits), address)
     try:
-        grpc.channel_ready_future(channel).result(timeout)
-    except grpc.FutureTimeoutError:
-        channel.close()
-        what = f"no server answered within {timeout:g} seconds"
-        raise BridgeError(address, what, f"start one: caffe serve --address {address}") from None
-    return Client(channel, address)
+        client.call("GetInformation", pb.GetInformationRequest(), timeout=timeout, wait_for_ready=True)
+    except CaffeError:
+        client.close()
+        raise
+    return client
 
 
 class Client:
@@ -74,6 +73,7 @@ class Client:
 
     def __init__(self, channel: grpc.Channel, address: str) -> None:
         self._channel, self.address = channel, address
+        self._releasing: set[Any] = set()
         self._stubs = {
             call.name: _stub(channel, service, call)
             for service in (pb.Server, pb.Nets, pb.Solvers)
@@ -114,10 +114,10 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def call(self, name: str, request: Any) -> Any:
-        """Make a call of ``proto/caffe_sdk/v1`` by its name; gives the reply."""
+    def call(self, name: str, request: Any, **how: Any) -> Any:
+        """Make a call of ``proto/caffe_sdk/v1`` by its name, ``how`` being what gRPC takes; gives the reply."""
         try:
-            return self._stubs[name](request)
+            return self._stubs[name](request, **how)
         except grpc.RpcError as error:
             raise _error(error, self.address) from None
         except ValueError as error:  # the connection was closed
@@ -142,7 +142,9 @@ class Client:
     def release(self, name: str, request: Any) -> None:
         """Let an object on the server go, without waiting for it."""
         with suppress(ValueError):  # the connection was closed already
-            self._stubs[name].future(request)
+            answer = self._stubs[name].future(request)
+            self._releasing.add(answer)  # gRPC cancels a call that nobody holds
+            answer.add_done_callback(self._releasing.discard)
 
 
 class RemoteNet:
@@ -424,6 +426,8 @@ def _error(error: Any, address: str) -> CaffeError:
         return CancelledError(address, f"the call was cancelled: {words}")
     if code == grpc.StatusCode.UNAVAILABLE:
         return BridgeError(address, f"the server is not there: {words}", "start it again, and connect again")
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return BridgeError(address, "no server answered in time", f"start one: caffe serve --address {address}")
     if code == grpc.StatusCode.UNIMPLEMENTED:
         return BridgeError(address, f"the server does not know this call: {words}", "use one version on both sides")
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
