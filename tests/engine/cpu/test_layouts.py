@@ -1,4 +1,4 @@
-"""Descriptors are values, layouts are places: equal when they mean the same bytes, and numbers survive the round trip."""
+"""Descriptors are values, layouts are places: equal when the bytes mean the same; numbers survive the round trip."""
 
 from __future__ import annotations
 

@@ -98,8 +98,14 @@ def test_inner_product_and_gradients(m, k, n, transpose, bias):
 def test_inner_product_of_what_a_convolution_left_in_blocks():
     g = geometry((3, 3))
     shapes = {
-        **{"x": (4, 16, 6, 6), "weight": (32, 16, 3, 3), "y": (4, 32, 4, 4), "weight2": (10, 512), "z": (4, 10)},
-        **{"dz": (4, 10), "dy": (4, 32, 4, 4), "dx": (4, 16, 6, 6)},
+        "x": (4, 16, 6, 6),
+        "weight": (32, 16, 3, 3),
+        "y": (4, 32, 4, 4),
+        "weight2": (10, 512),
+        "z": (4, 10),
+        "dz": (4, 10),
+        "dy": (4, 32, 4, 4),
+        "dx": (4, 16, 6, 6),
     }
 
     def calls(engine, t):
@@ -300,10 +306,20 @@ def test_softmax_in_place_of_large_numbers():
 def test_empty_batches(batch):
     g, pool = geometry((3, 3)), PoolingGeometry((2, 2), (2, 2), (0, 0))
     shapes = {
-        **{"x": (batch, 16, 8, 8), "weight": (16, 16, 3, 3), "y": (batch, 16, 6, 6), "dx": (batch, 16, 8, 8)},
-        **{"pooled": (batch, 16, 3, 3), "mask": (batch, 16, 3, 3), "dy": (batch, 16, 6, 6), "dweight": (16, 16, 3, 3)},
-        **{"out": (batch, 5), "weight2": (5, 144), "dout": (batch, 5), "dpooled": (batch, 16, 3, 3)},
-        **{"dweight2": (5, 144), "dbias2": (5,)},
+        "x": (batch, 16, 8, 8),
+        "weight": (16, 16, 3, 3),
+        "y": (batch, 16, 6, 6),
+        "dx": (batch, 16, 8, 8),
+        "pooled": (batch, 16, 3, 3),
+        "mask": (batch, 16, 3, 3),
+        "dy": (batch, 16, 6, 6),
+        "dweight": (16, 16, 3, 3),
+        "out": (batch, 5),
+        "weight2": (5, 144),
+        "dout": (batch, 5),
+        "dpooled": (batch, 16, 3, 3),
+        "dweight2": (5, 144),
+        "dbias2": (5,),
     }
 
     def calls(engine, t):
