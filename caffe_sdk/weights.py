@@ -41,7 +41,8 @@ def copy_weights(source: Iterable[LayerWeights], target: Mapping[str, Sequence[B
             if not _same_shape(blob.shape, values):
                 raise WeightsError(where, *_mismatch(layer.name, index, blob.shape, values.shape))
             plan.append((blob, values))
-        copied.append(layer.name)
+        if blobs:
+            copied.append(layer.name)
     for blob, values in plan:
         blob.data_memory.write(HOST)[: blob.count] = values.data.reshape(-1)
     return copied

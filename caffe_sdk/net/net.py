@@ -279,7 +279,7 @@ class Net:
 
     def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str) -> list[str]:
         """Load weights by layer name; ``where`` names their source in errors. Nothing changes if any does not fit."""
-        return weights.copy_weights(layers, self.params, where)
+        return weights.copy_weights(layers, {layer.name: layer.blobs for layer in self.layers}, where)
 
     def to_weights(self, diffs: bool = False) -> list[wire.LayerWeights]:
         """Every layer's parameters as files hold them, with gradients if ``diffs``. The arrays are views."""
