@@ -15,6 +15,7 @@ import pytest
 import scipy.io
 
 import caffe_sdk as caffe
+from caffe_sdk.cli import __main__ as module
 from caffe_sdk.cli import arrays, data, device_query, flags, logs, predict, progress, serve, signals, test, train
 from caffe_sdk.cli import time as time_command
 from caffe_sdk.cli.main import main
@@ -68,6 +69,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def error_of(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_the_module_is_the_command() -> None:
+    assert module.main is main
 
 
 def test_no_command_prints_usage_and_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

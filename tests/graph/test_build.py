@@ -46,34 +46,6 @@ def test_in_place_layers_make_no_blob() -> None:
     assert graph.nodes[2].bottoms == graph.nodes[2].tops
 
 
-def test_gradients_go_where_something_learns_and_the_loss_depends_on_it() -> None:
-    graph = graph_of(INPUT + LABEL + CONV + RELU + FC + LOSS)
-    assert [node.needs for node in graph.nodes] == [False, False, True, True, True, True]
-    assert [node.bottom_needs for node in graph.nodes[2:]] == [[False], [True], [True], [True, False]]
-
-
-def test_nothing_runs_backward_without_a_loss() -> None:
-    assert not any(node.needs for node in graph_of(INPUT + CONV + RELU + FC).nodes)
-
-
-def test_force_backward_reaches_inputs_but_not_labels() -> None:
-    graph = graph_of("force_backward: true " + INPUT + LABEL + CONV + RELU + FC + LOSS)
-    assert [node.bottom_needs for node in graph.nodes[2:]] == [[True], [True], [True], [True, False]]
-
-
-def test_frozen_parameters_stop_backward() -> None:
-    frozen = CONV.replace("convolution_param", "param { lr_mult: 0 } param { lr_mult: 0 } convolution_param")
-    graph = graph_of(INPUT + LABEL + frozen + RELU + FC + LOSS)
-    assert [node.needs for node in graph.nodes] == [False, False, False, False, True, True]
-    assert graph.nodes[2].layer.param_needs == [False, False]
-
-
-def test_propagate_down_false_stops_backward() -> None:
-    stopped = FC.replace("inner_product_param", "propagate_down: false inner_product_param")
-    graph = graph_of(INPUT + LABEL + CONV + RELU + stopped + LOSS)
-    assert [node.needs for node in graph.nodes] == [False, False, False, False, True, True]
-
-
 def shared(second: str) -> str:
     first = (
         'layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" '

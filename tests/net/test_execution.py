@@ -1,0 +1,89 @@
+"""Stretches of layers run as one program each, host layers between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_sdk import engine
+from caffe_sdk.blob import Blob
+from caffe_sdk.engine.operation import EagerProgram
+from caffe_sdk.layers import base
+from caffe_sdk.net import Net
+from caffe_sdk.net.execution import Executor
+from tests.net.models import describe
+
+TEXT = """
+force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "r1" type: "ReLU" bottom: "x" top: "r1" }
+layer { name: "host" type: "TimesThree" bottom: "r1" top: "host" }
+layer { name: "r2" type: "ReLU" bottom: "host" top: "r2" }
+layer { name: "r3" type: "ReLU" bottom: "r2" top: "r3" }
+"""
+
+
+class TimesThree(base.Layer):
+    """y = 3 x, computed on the host."""
+
+    on_host = True
+
+    def forward(self, engine: engine.Engine, bottom: list[Blob], top: list[Blob]) -> None:  # type: ignore[override]
+        top[0].data[...] = 3 * bottom[0].data
+
+    def backward(  # type: ignore[override]
+        self, engine: engine.Engine, top: list[Blob], needs: list[bool], bottom: list[Blob]
+    ) -> None:
+        bottom[0].diff[...] = 3 * top[0].diff
+
+
+@pytest.fixture(params=["reference", "cpu", "fake"])
+def net(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Net:
+    """A net with a host layer in its middle, on every engine."""
+    monkeypatch.setitem(base.REGISTRY, "TimesThree", TimesThree)
+    monkeypatch.setenv("CAFFE_ENGINE", request.param)
+    return Net(describe(TEXT), "test")
+
+
+def test_host_layers_part_the_stretches(net: Net) -> None:
+    executor = Executor(net.graph.nodes, list(net.blobs.values()))
+    assert [executor.stretch(i, 4) for i in range(5)] == [1, 1, 2, 4, 4]
+    assert executor.stretch(0, 0) == 0
+
+
+def test_numbers_go_through_a_host_layer_both_ways(net: Net) -> None:
+    net.blobs["x"].data[...] = [[-1, 2, -3, 4]]
+    for _ in range(2):
+        assert net.forward()["r3"].tolist() == [[0, 6, 0, 12]]
+        assert net.backward(r3=np.ones((1, 4)))["x"].tolist() == [[0, 3, 0, 3]]
+
+
+def test_programs_are_made_once_and_anew_when_shapes_change(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    original = Executor._compile
+
+    def counted(self: Executor, *arguments: object) -> object:
+        made.append(1)
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Executor, "_compile", counted)
+    for _ in range(3):
+        net.forward()
+    assert len(made) == 2
+    net.blobs["x"].reshape(2, 4)
+    net.forward()
+    assert len(made) == 4
+
+
+def test_numbers_too_large_are_infinite_and_no_warning(net: Net) -> None:
+    net.blobs["x"].data[...] = 3e38
+    with np.errstate(over="ignore"):  # the host layer computes as its author likes
+        assert np.isinf(net.forward()["r3"]).all()
+
+
+def test_programs_have_a_run(net: Net) -> None:
+    net.forward()
+    programs = [program for _, program in net._executor._programs.values()]
+    assert programs
+    assert all(callable(program.run) for program in programs)
+    assert isinstance(engine.select("reference").compile([]), EagerProgram)
