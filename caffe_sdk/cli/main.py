@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from caffe_sdk.cli import logs
 from caffe_sdk.cli.flags import make_parser
@@ -25,22 +25,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 0
     options = parser.parse_args(arguments)
+
+    def command() -> int:
+        return int(importlib.import_module(f"caffe_sdk.cli.{options.module}").run(options) or 0)
+
+    return guarded("caffe", command)
+
+
+def guarded(program: str, command: Callable[[], int]) -> int:
+    """Run a command, its log on stderr; errors become a line there, which begins with ``program``, and their status."""
     logs.start()
     try:
-        command = importlib.import_module(f"caffe_sdk.cli.{options.module}")
-        return int(command.run(options) or 0)
+        return command()
     except KeyboardInterrupt:
         return CancelledError.exit_status
     except CaffeError as error:
-        return _tell(error)
+        return _tell(program, error)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - the last place that can put words to it
         logging.getLogger("caffe_sdk").debug("%s", traceback.format_exc())
-        return _tell(InternalError("caffe", f"{type(error).__name__}: {error}", "please report this"))
+        return _tell(program, InternalError(program, f"{type(error).__name__}: {error}", "please report this"))
 
 
-def _tell(error: CaffeError) -> int:
-    print(f"caffe: {error.code}: {error}", file=sys.stderr)
+def _tell(program: str, error: CaffeError) -> int:
+    print(f"{program}: {error.code}: {error}", file=sys.stderr)
     return error.exit_status

@@ -8,12 +8,16 @@ into ``transform_param``; V1 layers (``layers { type: CONVOLUTION }``) become V2
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from caffe_sdk.errors import GraphError, LayerError, ModelError
 from caffe_sdk.schema.messages import LayerParameter, NetParameter, V1LayerParameter
 
 log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+"""Told of what is left out, in words."""
 
 V0_TYPES = {
     "accuracy": "ACCURACY", "bnll": "BNLL", "concat": "CONCAT", "conv": "CONVOLUTION", "data": "DATA",
@@ -85,11 +89,11 @@ SOLVER_TYPES = {
 }  # fmt: skip
 
 
-def upgrade_net(net: Any, where: str = "net") -> Any:
+def upgrade_net(net: Any, where: str = "net", report: Report = log.warning) -> Any:
     """A net (NetParameter) in today's format: a new message, or ``net`` itself when it is so already.
 
-    ``where`` names the net in errors. An option that a V0 layer's type never had is left out with a warning, as in
-    Caffe.
+    ``where`` names the net in errors. An option that a V0 layer's type never had is left out, as in Caffe, and
+    ``report`` is told of it.
 
     Raises:
         ModelError: both ``layer`` and ``layers`` are there, or fewer input shapes than inputs.
@@ -103,7 +107,7 @@ def upgrade_net(net: Any, where: str = "net") -> Any:
     if any(layer.HasField("layer") for layer in new.layers):
         _fold_padding(new, where)
         for layer in new.layers:
-            _v0_to_v1(layer, where)
+            _v0_to_v1(layer, where, report)
     for layer in new.layers:
         _move_transform(layer)
     _v1_to_v2(new, where)
@@ -117,8 +121,19 @@ def upgrade_net(net: Any, where: str = "net") -> Any:
 
 def needs_upgrade(net: Any) -> bool:
     """Whether a net holds anything of an older format."""
-    inputs = bool(net.input or net.input_shape or net.input_dim)
-    return bool(net.layers) or inputs or any(map(_trains_statistics, net.layer))
+    return bool(old_forms(net))
+
+
+def old_forms(net: Any) -> list[str]:
+    """What a net (NetParameter) holds of older formats, in the order in which it is upgraded."""
+    found = {
+        "V0LayerParameter": any(layer.HasField("layer") for layer in net.layers),
+        "data transformation parameters": any(_old_transforms(layer) for layer in net.layers),
+        "V1LayerParameter": bool(net.layers),
+        "input fields": bool(net.input or net.input_shape or net.input_dim),
+        "batch norm parameters": any(map(_trains_statistics, net.layer)),
+    }
+    return [form for form, there in found.items() if there]
 
 
 def upgrade_solver(solver: Any, where: str = "solver") -> Any:
@@ -162,7 +177,7 @@ def _fold_padding(net: Any, where: str) -> None:
     net.MergeFrom(rest)
 
 
-def _v0_to_v1(layer: Any, where: str) -> None:
+def _v0_to_v1(layer: Any, where: str, report: Report) -> None:
     """Turn the innermost part of a V0 layer into fields of the V1 layer around it."""
     if not layer.HasField("layer"):
         return
@@ -185,23 +200,27 @@ def _v0_to_v1(layer: Any, where: str) -> None:
             parameter, option = V0_OPTIONS[field.name][old.type].split(".")
             _put(getattr(layer, parameter), option, value)
         else:
-            log.warning("%s: a %s layer has no option '%s'; it is left out", name, old.type, field.name)
+            report(f"{name}: a {old.type} layer has no option '{field.name}'; it is left out")
     layer.ClearField("layer")
 
 
 # V1 to V2
 
 
-def _move_transform(layer: Any) -> None:
-    """Move the transform options of a V1 data layer to where they belong today."""
+def _old_transforms(layer: Any) -> list[tuple[Any, str]]:
+    """The transform options that a V1 data layer has of its own, each with the message it stands in."""
     name = V1_DATA_PARAMS.get(layer.LayerType.Name(layer.type))
     if name is None or not layer.HasField(name):
-        return
+        return []
     options = getattr(layer, name)
-    for option in ("scale", "mean_file", "crop_size", "mirror"):
-        if options.HasField(option):
-            setattr(layer.transform_param, option, getattr(options, option))
-            options.ClearField(option)
+    return [(options, option) for option in ("scale", "mean_file", "crop_size", "mirror") if options.HasField(option)]
+
+
+def _move_transform(layer: Any) -> None:
+    """Move the transform options of a V1 data layer to where they belong today."""
+    for options, option in _old_transforms(layer):
+        setattr(layer.transform_param, option, getattr(options, option))
+        options.ClearField(option)
 
 
 def _v1_to_v2(net: Any, where: str) -> None:
