@@ -32,6 +32,7 @@ from google.protobuf.message_factory import GetMessageClass
 from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, CancelledError, InternalError
 from caffe_sdk.rpc import faults, pb
 from caffe_sdk.rpc.tensors import Array, to_array, to_tensor
+from caffe_sdk.rpc.transport import MAX_MESSAGE, channel_options
 from caffe_sdk.schema.files import read_bytes, read_text, write_bytes
 
 PHASES = {"train": pb.PHASE_TRAIN, "test": pb.PHASE_TEST, 0: pb.PHASE_TRAIN, 1: pb.PHASE_TEST}
@@ -52,14 +53,13 @@ Weights = bytes | str | os.PathLike[str] | ServerFile
 """A caffemodel: its bytes, the path of a file here, or a file of the server's."""
 
 
-def connect(address: str, timeout: float = 10.0, max_message: int = 2**31 - 1) -> Client:
+def connect(address: str, timeout: float = 10.0, max_message: int = MAX_MESSAGE) -> Client:
     """A client of the server at ``host:port`` or ``unix:path``.
 
     ``timeout`` is how many seconds the server may take to answer the first time, ``max_message`` how many bytes a
     message may have. Raises BridgeError when nobody answers.
     """
-    limits = [("grpc.max_receive_message_length", max_message), ("grpc.max_send_message_length", max_message)]
-    client = Client(grpc.insecure_channel(address, options=limits), address)
+    client = Client(grpc.insecure_channel(address, options=channel_options(max_message)), address)
     try:
         client.call("GetInformation", pb.GetInformationRequest(), timeout=timeout, wait_for_ready=True)
     except CaffeError:

@@ -1,4 +1,4 @@
-"""What users wait for, telling what happens: train (`open_solver`), test (`evaluate`), time (`measure`); device facts."""
+"""Long tasks that tell what happens: train (`open_solver`), test (`evaluate`), time (`measure`); device facts."""
 
 from __future__ import annotations
 

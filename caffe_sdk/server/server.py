@@ -20,6 +20,7 @@ from caffe_sdk.app.paths import Inside
 from caffe_sdk.app.session import Session
 from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, InternalError
 from caffe_sdk.rpc import faults, pb
+from caffe_sdk.rpc.transport import MAX_MESSAGE, channel_options
 from caffe_sdk.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Options:
     """The folder in which clients may open files; None: they send text and bytes."""
     workers: int = 16
     """Calls that run at a time, streams of progress included; others wait."""
-    max_message: int = 2**31 - 1
+    max_message: int = MAX_MESSAGE
     """Bytes a message may have, either way; protobuf ends at 2 GiB."""
     insecure: bool = False
     """Whether to listen beyond this computer, to anybody: there is no encryption and no password."""
@@ -69,12 +70,8 @@ def start(options: Options) -> RunningServer:
     """Start a server. ArgumentError for options that make no sense, BridgeError when the address cannot be had."""
     host = _checked_host(options)
     session = Session(Inside(options.models))
-    limits = [
-        ("grpc.max_receive_message_length", options.max_message),
-        ("grpc.max_send_message_length", options.max_message),
-        ("grpc.so_reuseport", 0),
-    ]
-    server = grpc.server(ThreadPoolExecutor(options.workers, "caffe-call"), options=limits)
+    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0)]
+    server = grpc.server(ThreadPoolExecutor(options.workers, "caffe-call"), options=settings)
     service = Service(session)
     server.add_generic_rpc_handlers([_handlers(descriptor, service) for descriptor in SERVICES])
     _add_health(server)

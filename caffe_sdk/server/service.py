@@ -37,6 +37,7 @@ class Service:
     # -- server --------------------------------------------------------------------------------------------------------
 
     def get_information(self, request: Any) -> Any:
+        """Server.GetInformation."""
         held = self.session.objects()
         facts = [pb.Fact(name=fact.name, value=fact.value) for fact in tasks.device_query()]
         return pb.Information(version=__version__, facts=facts, nets=held.nets, solvers=held.solvers)
@@ -44,81 +45,101 @@ class Service:
     # -- nets ----------------------------------------------------------------------------------------------------------
 
     def create_net(self, request: Any) -> Any:
+        """Nets.CreateNet: build, and describe what was built."""
         phase = _known(PHASES, request.phase, "phase")
         weights = _weights(request.weights) if request.HasField("weights") else None
         net = self.session.create_net(*_model(request.model), phase, weights, request.level, list(request.stages))
         return self._describe(net)
 
     def describe_net(self, request: Any) -> Any:
+        """Nets.DescribeNet."""
         return self._describe(request.net)
 
     def get_blobs(self, request: Any) -> Any:
+        """Nets.GetBlobs."""
         part = _known(PARTS, request.part, "part")
         arrays = self.session.get_blobs(request.net, list(map(_blob, request.blobs)), part)
         return pb.Blobs(tensors=map(to_tensor, arrays))
 
     def set_blobs(self, request: Any) -> Any:
+        """Nets.SetBlobs: all or none."""
         self.session.set_blobs(request.net, [_values(blob) for blob in request.blobs])
         return pb.SetBlobsReply()
 
     def reshape_blob(self, request: Any) -> Any:
+        """Nets.ReshapeBlob."""
         self.session.reshape_blob(request.net, _blob(request.blob), tuple(request.shape.dims))
         return pb.ReshapeBlobReply()
 
     def reshape_net(self, request: Any) -> Any:
+        """Nets.ReshapeNet: describe the net in its new shapes."""
         self.session.reshape_net(request.net)
         return self._describe(request.net)
 
     def forward(self, request: Any) -> Any:
+        """Nets.Forward."""
         inputs = _arrays(request.inputs)
         outputs = self.session.forward(request.net, inputs, *_layers(request), list(request.blobs))
         return pb.ForwardReply(outputs=_named_tensors(outputs))
 
     def backward(self, request: Any) -> Any:
+        """Nets.Backward."""
         diffs = _arrays(request.diffs)
         results = self.session.backward(request.net, diffs, *_layers(request), list(request.blobs))
         return pb.BackwardReply(diffs=_named_tensors(results))
 
     def copy_from(self, request: Any) -> Any:
+        """Nets.CopyFrom."""
         return pb.CopyFromReply(layers=self.session.copy_from(request.net, _weights(request.weights)))
 
     def get_weights(self, request: Any) -> Any:
+        """Nets.GetWeights."""
         return pb.GetWeightsReply(data=self.session.net_bytes(request.net))
 
     def save_net(self, request: Any) -> Any:
+        """Nets.SaveNet."""
         self.session.save_net(request.net, request.path)
         return pb.SaveNetReply()
 
     def release_net(self, request: Any) -> Any:
+        """Nets.ReleaseNet."""
         self.session.release(request.net)
         return pb.ReleaseNetReply()
 
     # -- solvers -------------------------------------------------------------------------------------------------------
 
     def create_solver(self, request: Any) -> Any:
+        """Solvers.CreateSolver: build, and describe what was built."""
         return self._solver(self.session.create_solver(*_model(request.model)))
 
     def describe_solver(self, request: Any) -> Any:
+        """Solvers.DescribeSolver."""
         return self._solver(request.solver)
 
     def step(self, request: Any) -> Iterator[Any]:
+        """Solvers.Step, a stream."""
         return _events(self.session.step(request.solver, request.iterations))
 
     def solve(self, request: Any) -> Iterator[Any]:
+        """Solvers.Solve, a stream."""
         return _events(self.session.solve(request.solver))
 
     def stop(self, request: Any) -> Any:
+        """Solvers.Stop."""
         self.session.stop(request.solver)
         return pb.StopReply()
 
     def restore(self, request: Any) -> Any:
+        """Solvers.Restore: describe the solver where it stands then."""
         self.session.restore(request.solver, request.path)
         return self._solver(request.solver)
 
     def snapshot(self, request: Any) -> Any:
+        """Solvers.Snapshot."""
         return pb.SnapshotReply(solverstate=self.session.snapshot(request.solver))
 
     def release_solver(self, request: Any) -> Any:
+        """Solvers.ReleaseSolver."""
         self.session.release(request.solver)
         return pb.ReleaseSolverReply()
 

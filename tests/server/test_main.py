@@ -1,0 +1,62 @@
+"""``python -m caffe_sdk.server`` as a process: started, used, asked to end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffe_sdk import client
+from caffe_sdk.errors import BridgeError, CancelledError
+from tests.app.texts import NET, SOLVER
+
+COMMAND = [sys.executable, "-m", "caffe_sdk.server"]
+
+
+@pytest.fixture
+def process(root: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [*COMMAND, "--address", "127.0.0.1:0", "--models", str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=root, stdout=pipe, stderr=pipe, text=True) as process:
+        yield process
+        process.kill()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().removeprefix("listening on ").strip()
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_asked_to_end(process: subprocess.Popen[str], tmp_path: Path, asked: int) -> None:
+    (tmp_path / "net.prototxt").write_text(NET)
+    with client.connect(address_of(process)) as remote:
+        assert remote.net(client.ServerFile("net.prototxt")).forward()["prob"].shape == (4, 5)
+        process.send_signal(asked)
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_it_ends_while_a_solver_trains(process: subprocess.Popen[str]) -> None:
+    with client.connect(address_of(process)) as remote:
+        solver = remote.solver(SOLVER)
+        solver.net.blobs["data"].data = np.ones((8, 10))
+        events = solver.events(10**9)
+        next(events)
+        process.terminate()
+        with pytest.raises((BridgeError, CancelledError)):
+            list(events)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_a_bad_address_is_told(root: Path) -> None:
+    command = [*COMMAND, "--address", "0.0.0.0:0"]
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("address: '0.0.0.0:0' is open to other computers")
