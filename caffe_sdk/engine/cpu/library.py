@@ -12,12 +12,14 @@ computes, never at import. Its threads are those of GNU OpenMP, which knows thre
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.metadata
 import os
 import re
 import threading
+from collections.abc import Iterator
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ REMEDY = f"pip install {PACKAGE}==2023.2.0 (Linux on x86-64)"
 CPU = 1  # dnnl_cpu, an engine's kind
 IN_ORDER = 1  # dnnl_stream_in_order
 INVALID_ARGUMENTS, UNIMPLEMENTED = 2, 3  # statuses
+SPINS = "10000"
 MAX_AXES = 12  # DNNL_MAX_NDIMS
 
 Dims = c_int64 * MAX_AXES
@@ -94,6 +97,23 @@ class Unsupported(DeviceError):
     """oneDNN does not do this, or not in this way. Never seen outside this folder: the reference engine does it."""
 
 
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """While OpenMP is loaded, tell its threads to wait for each other awake for some 50 us only, then asleep.
+
+    It reads the environment once, now. Left to itself it would wait awake for milliseconds, and when somebody else
+    keeps the cores busy, in turn with the very thread that is waited for. Who has set it otherwise is left alone.
+    """
+    if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = SPINS
+    try:
+        yield
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
 class _Version(ctypes.Structure):
     """dnnl_version_t."""
 
@@ -108,7 +128,8 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.dnnl: Any = ctypes.CDLL(str(path))
+            with _patience():
+                self.dnnl: Any = ctypes.CDLL(str(path))
             self.omp: Any = ctypes.CDLL("libgomp.so.1")  # loaded already: oneDNN depends on it
         except OSError as error:
             raise DeviceError("oneDNN", f"{path} cannot be loaded: {error}", REMEDY) from None

@@ -44,7 +44,8 @@ class _Owned:
         self._destroy = getattr(library().dnnl, destroy)
 
     def __del__(self) -> None:
-        self._destroy(self.handle)
+        if hasattr(self, "handle"):  # not when making it failed
+            self._destroy(self.handle)
 
 
 class Attributes(_Owned):

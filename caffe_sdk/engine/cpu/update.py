@@ -1,4 +1,4 @@
-"""Update rules in one pass over weights that stay in oneDNN's layouts."""
+"""Stochastic gradient descent in one pass, on weights that stay in oneDNN's layouts."""
 
 from __future__ import annotations
 

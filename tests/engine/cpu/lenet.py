@@ -100,5 +100,3 @@ def clear(t: dict[str, Tensor]) -> None:
 def update(engine: Any, t: dict[str, Tensor]) -> None:
     for name in PARAMETERS:
         engine.sgd_update(t[name], t[f"d{name}"], t[f"h{name}"], 0.01, 0.9, 5e-4, False, 1.0)
-
-

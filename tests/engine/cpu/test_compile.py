@@ -10,27 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu import CpuEngine
+from caffe_sdk.engine.cpu import CpuEngine, num_threads, set_num_threads
 from caffe_sdk.engine.cpu.compile import PLANNERS
-from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
 from caffe_sdk.engine.operation import OPERATIONS
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import InternalError
 from caffe_sdk.memory import HOST, new_tensor, transfers
 from tests.engine.cpu import lenet
-from tests.engine.cpu.twins import agree, close, compiled, left_to_reference, numbers, tensors
+from tests.engine.cpu.twins import agree, close, compiled, geometry, left_to_reference, numbers, tensors
 
 SAME = ConvolutionGeometry((3, 3), (1, 1), (1, 1), (1, 1))
 CONVOLUTION = {"x": (2, 20, 6, 6), "weight": (20, 20, 3, 3), "bias": (20,), "y": (2, 20, 6, 6)}
-GRADIENT = {"x": (2, 20, 6, 6), "dy": (2, 20, 6, 6), "dweight": (20, 20, 3, 3), "dbias": (20,)}
 
 
 def convolve(engine, t):
     engine.convolution(t["x"], t["weight"], t["bias"], t["y"], SAME)
-
-
-def gradient(engine, t):
-    engine.convolution_grad_weight(t["x"], t["dy"], t["dweight"], t["dbias"], SAME)
 
 
 def test_every_planner_is_of_an_operation():
@@ -91,8 +86,8 @@ def test_inference_brings_weights_once():
     forward.run()
     transfers.clear()
     forward.run()
-    assert dict(transfers) == {("onednn", "host"): 1} or dict(transfers)[("onednn", "host")] == 1
-    assert ("host", "onednn") not in transfers
+    assert transfers["onednn", "host"] == 1, "pool2 as a matrix"
+    assert transfers["host", "onednn"] == 0
 
 
 def test_forward_and_backward_as_one_program():
@@ -111,67 +106,6 @@ def test_forward_and_backward_as_one_program():
             largest = np.abs(numbers(expected[name])).max()
             np.testing.assert_allclose(numbers(t[name]), numbers(expected[name]), atol=1e-3 * largest, err_msg=name)
     assert left_to_reference(program) == ["softmax_loss", "softmax_loss_grad"]
-
-
-# -- gradients add up --------------------------------------------------------------------------------------------------
-
-
-def test_gradients_add_to_what_is_there_and_replace_what_was_cleared():
-    t = tensors(GRADIENT)
-    program = compiled(gradient, t)
-    for name in ("dweight", "dbias"):
-        t[name].memory.clear()
-    program.run()
-    once = {name: numbers(t[name]).copy() for name in ("dweight", "dbias")}
-    program.run()
-    for name, values in once.items():
-        np.testing.assert_allclose(numbers(t[name]), 2 * values, rtol=1e-5)
-        t[name].memory.clear()
-    program.run()
-    for name, values in once.items():
-        np.testing.assert_allclose(numbers(t[name]), values, rtol=1e-5)
-
-
-def test_a_weight_used_twice_in_a_program():
-    def twice(engine, t):
-        gradient(engine, t)
-        gradient(engine, t)
-
-    t = tensors(GRADIENT)
-    t["dweight"].memory.clear()
-    program = compiled(twice, t)
-    program.run()
-    expected = tensors(GRADIENT)
-    expected["dweight"].memory.clear()
-    twice(ReferenceEngine(), expected)
-    for name in ("dweight", "dbias"):
-        close(t[name], expected[name], name)
-
-
-def test_a_weight_used_by_a_convolution_and_by_an_inner_product():
-    shapes = {**GRADIENT, "matrix": (4, 180), "dmatrix": (4, 20)}
-
-    def both(engine, t):
-        engine.inner_product_grad_weight(t["matrix"], t["dmatrix"], t["dweight"].reshaped(20, 180), None, False)
-        gradient(engine, t)
-
-    agree(shapes, both)
-
-
-def test_a_gradient_somebody_looks_at():
-    """A view that is held keeps the memory on the host between runs, and sees every run's sum."""
-    t = tensors(GRADIENT)
-    t["dweight"].memory.clear()
-    program = compiled(gradient, t)
-    view = t["dweight"].memory.view()
-    sums = []
-    for _ in range(2):
-        t["dweight"].memory.claim()
-        program.run()
-        t["dweight"].memory.settle()
-        sums.append(view.copy())
-    assert np.abs(sums[0]).max() > 0
-    np.testing.assert_allclose(sums[1], 2 * sums[0], rtol=1e-5)
 
 
 # -- others touch the memories -----------------------------------------------------------------------------------------
@@ -286,67 +220,6 @@ def test_a_memory_lives_as_long_as_a_program_that_uses_it():
     np.testing.assert_array_equal(numbers(y), expected)
 
 
-# -- fusion ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("slope", [0.0, 0.25, -0.5])
-@pytest.mark.parametrize("layer", ["convolution", "inner_product"])
-def test_relu_in_place_is_fused(layer, slope):
-    shapes = {**CONVOLUTION, "matrix": (6, 20), "square": (20, 20), "z": (6, 20), "dz": (6, 20)}
-
-    def calls(engine, t):
-        y = t["y"] if layer == "convolution" else t["z"]
-        if layer == "convolution":
-            convolve(engine, t)
-        else:
-            engine.inner_product(t["matrix"], t["square"], t["bias"], y, False)
-        engine.relu(y, y, slope)
-
-    assert len(agree(shapes, calls).names()) == 1
-
-
-def test_relu_is_fused_over_work_elsewhere():
-    def calls(engine, t):
-        convolve(engine, t)
-        engine.copy(t["a"], t["b"])
-        engine.relu(t["y"], t["y"], 0.0)
-
-    program = agree({**CONVOLUTION, "a": (5,), "b": (5,)}, calls)
-    assert not any("eltwise" in name for name in program.names())
-
-
-@pytest.mark.parametrize("between", ["reads", "writes"])
-def test_relu_is_not_fused_when_somebody_looks_before(between):
-    def calls(engine, t):
-        convolve(engine, t)
-        pair = (t["y"], t["z"]) if between == "reads" else (t["z"], t["y"])
-        engine.copy(*pair)
-        engine.relu(t["y"], t["y"], 0.0)
-
-    program = agree({**CONVOLUTION, "z": (2, 20, 6, 6)}, calls)
-    assert any("eltwise" in name for name in program.names())
-
-
-def test_relu_into_another_blob_is_not_fused():
-    def calls(engine, t):
-        convolve(engine, t)
-        engine.relu(t["y"], t["z"], 0.0)
-
-    agree({**CONVOLUTION, "z": (2, 20, 6, 6)}, calls)
-
-
-def test_what_cannot_be_planned_fused_is_done_apart():
-    g = ConvolutionGeometry((2,) * 4, (1,) * 4, (0,) * 4, (1,) * 4)
-
-    def calls(engine, t):
-        engine.convolution(t["x"], t["weight"], None, t["y"], g)
-        engine.relu(t["y"], t["y"], 0.0)
-
-    program = agree({"x": (1, 2, 3, 3, 3, 3), "weight": (2, 2, 2, 2, 2, 2), "y": (1, 2, 2, 2, 2, 2)}, calls)
-    assert left_to_reference(program) == ["convolution"]
-    assert len(program.names()) == 2
-
-
 # -- what is not planned -----------------------------------------------------------------------------------------------
 
 
@@ -382,7 +255,62 @@ def test_a_failing_step_is_an_error():
         program.run()
 
 
+@pytest.mark.parametrize("batch", [0, 1])
+def test_empty_batches(batch):
+    g, pool = geometry((3, 3)), PoolingGeometry((2, 2), (2, 2), (0, 0))
+    shapes = {
+        "x": (batch, 16, 8, 8),
+        "weight": (16, 16, 3, 3),
+        "y": (batch, 16, 6, 6),
+        "dx": (batch, 16, 8, 8),
+        "pooled": (batch, 16, 3, 3),
+        "mask": (batch, 16, 3, 3),
+        "dy": (batch, 16, 6, 6),
+        "dweight": (16, 16, 3, 3),
+        "out": (batch, 5),
+        "weight2": (5, 144),
+        "dout": (batch, 5),
+        "dpooled": (batch, 16, 3, 3),
+        "dweight2": (5, 144),
+        "dbias2": (5,),
+    }
+
+    def calls(engine, t):
+        engine.convolution(t["x"], t["weight"], None, t["y"], g)
+        engine.relu(t["y"], t["y"], 0.0)
+        engine.max_pool(t["y"], t["pooled"], t["mask"], pool)
+        engine.inner_product(t["pooled"].reshaped(batch, 144), t["weight2"], None, t["out"], False)
+        matrix, gradient = t["pooled"].reshaped(batch, 144), t["dpooled"].reshaped(batch, 144)
+        engine.inner_product_grad_weight(matrix, t["dout"], t["dweight2"], t["dbias2"], False)
+        engine.inner_product_grad_data(t["dout"], t["weight2"], gradient, False)
+        engine.max_pool_grad(t["dpooled"], t["mask"], t["dy"], pool)
+        engine.relu_grad(t["y"], t["dy"], t["dy"], 0.0)
+        engine.convolution_grad_weight(t["x"], t["dy"], t["dweight"], None, g)
+        engine.convolution_grad_data(t["dy"], t["weight"], t["dx"], g)
+
+    agree(shapes, calls)
+
+
+def test_a_tensor_that_is_part_of_a_memory():
+    t = tensors({"x": (10,), "y": (10,)})
+    before = numbers(t["y"]).copy()
+    x, y = t["x"].reshaped(6), t["y"].reshaped(6)
+    program = compiled(lambda e, t: e.relu(x, y, 0.0), t)
+    program.run()
+    assert left_to_reference(program) == ["relu"]
+    np.testing.assert_array_equal(numbers(t["y"])[6:], before[6:])
+
+
 # -- what is made is given back ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_thread():
+    """One thread, so that many small steps are quick on busy cores too."""
+    before = num_threads()
+    set_num_threads(1)
+    yield
+    set_num_threads(before)
 
 
 def resident() -> int:
@@ -391,7 +319,7 @@ def resident() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
-def test_dropped_programs_leave_nothing_behind():
+def test_dropped_programs_leave_nothing_behind(one_thread):
     def make(count):
         for _ in range(count):
             t = tensors({"x": (2, 16, 6, 6), "weight": (16, 16, 3, 3), "y": (2, 16, 6, 6)}, seed=0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe_sdk.engine.cpu import CpuEngine
 from caffe_sdk.engine.cpu.compile import CompiledProgram
+from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.memory import HOST, Array, Shape, Tensor, new_tensor
@@ -65,3 +66,11 @@ def agree(shapes: dict[str, Shape], calls: Calls, runs: int = 2, seed: int = 1) 
 def left_to_reference(program: CompiledProgram) -> list[str]:
     """The operations of a program that oneDNN did not plan."""
     return [name for name in program.names() if " " not in name]
+
+
+def geometry(
+    kernel: Shape, stride: Any = 1, pad: Any = 0, dilation: Any = 1, group: int = 1, axis: int = 1
+) -> ConvolutionGeometry:
+    """A convolution; stride, pad and dilation may be one number for all axes."""
+    spread = [each if isinstance(each, tuple) else (each,) * len(kernel) for each in (stride, pad, dilation)]
+    return ConvolutionGeometry(kernel, *spread, group, axis)

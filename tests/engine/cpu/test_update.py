@@ -1,0 +1,145 @@
+"""Gradient descent on weights in whatever layout they are, against the reference's rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cpu import CpuEngine, kernels, update
+from caffe_sdk.engine.cpu.descriptors import strided
+from caffe_sdk.engine.cpu.layouts import place_of
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.memory import HOST, new_tensor, transfers
+from tests.engine.cpu.twins import close, compiled, tensors
+
+NAMES = ("weight", "diff", "history")
+RULES = {
+    "plain": (0.1, 0.0, 0.0, False, 1.0),
+    "momentum": (0.1, 0.9, 0.0, False, 1.0),
+    "decay": (0.1, 0.9, 0.01, False, 1.0),
+    "l1": (0.1, 0.9, 0.01, True, 1.0),
+    "scaled": (0.1, 0.9, 0.01, False, 0.25),
+}
+LAST = place_of(strided((20, 30), (1, 20)))
+
+
+def twins(shape=(20, 30)):
+    return tensors(dict.fromkeys(NAMES, shape)), tensors(dict.fromkeys(NAMES, shape))
+
+
+def steps(t, expected, rule, count=2):
+    for _ in range(count):
+        CpuEngine().sgd_update(*(t[name] for name in NAMES), *RULES[rule])
+        ReferenceEngine().sgd_update(*(expected[name] for name in NAMES), *RULES[rule])
+
+
+def agrees(t, expected):
+    for name in NAMES:
+        close(t[name], expected[name], name)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_on_the_host(rule):
+    t, expected = twins()
+    t["weight"].memory.update(HOST)[:3] = expected["weight"].memory.update(HOST)[:3] = 0  # whose sign is 0
+    steps(t, expected, rule)
+    agrees(t, expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_where_the_weight_is(rule):
+    t, expected = twins()
+    t["weight"].memory.update(LAST)
+    transfers.clear()
+    steps(t, expected, rule, count=3)
+    assert transfers["host", "onednn"] == 2, "diff and history follow, once"
+    assert all(t[name].memory.fresh == {LAST} for name in NAMES)
+    agrees(t, expected)
+
+
+def test_where_the_gradient_is_too():
+    other = place_of(strided((30, 20), (1, 30)))
+    t, _ = twins()
+    for place in (LAST, other):
+        t["weight"].memory.read(place)
+        t["diff"].memory.update(place)
+        assert update.meeting_place(t["weight"], t["diff"]) is place
+        t["diff"].memory.update(HOST)
+    assert update.meeting_place(t["weight"], t["diff"]) in (LAST, other)
+    t["weight"].memory.update(HOST)
+    assert update.meeting_place(t["weight"], t["diff"]) is HOST
+
+
+def test_what_a_layout_pads_stays_zero():
+    g = ConvolutionGeometry((3, 3), (1, 1), (0, 0), (1, 1))
+    t = tensors({"x": (2, 20, 6, 6), "weight": (50, 20, 3, 3), "dy": (2, 50, 4, 4), "diff": (50, 20, 3, 3)})
+    t["history"] = new_tensor((50, 20, 3, 3))
+
+    def calls(engine, t):
+        engine.convolution(t["x"], t["weight"], None, t["dy"], g)
+        engine.convolution_grad_weight(t["x"], t["dy"], t["diff"], None, g)
+
+    compiled(calls, t).run()
+    CpuEngine().sgd_update(*(t[name] for name in NAMES), *RULES["l1"])
+    for name in NAMES:
+        (place,) = t[name].memory.fresh
+        buffer = t[name].memory.read(place)
+        assert buffer.size > t[name].count
+        assert np.count_nonzero(buffer) <= t[name].count
+
+
+def test_a_cleared_gradient_and_a_new_history_are_zeros():
+    t, expected = twins()
+    for each in (t, expected):
+        each["diff"].memory.clear()
+        each["history"].memory.clear()
+    t["weight"].memory.update(LAST)
+    steps(t, expected, "decay")
+    agrees(t, expected)
+
+
+def test_float64():
+    t, expected = ({name: new_tensor((5,), np.float64) for name in NAMES} for _ in range(2))
+    for each in (t, expected):
+        for i, name in enumerate(NAMES):
+            each[name].memory.write(HOST)[...] = np.arange(5) - i
+    steps(t, expected, "decay")
+    for name in NAMES:
+        np.testing.assert_allclose(t[name].memory.read(HOST), expected[name].memory.read(HOST), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_nothing_to_update(shape):
+    t, expected = twins(shape)
+    steps(t, expected, "decay")
+    agrees(t, expected)
+
+
+def test_without_numba(monkeypatch):
+    monkeypatch.setattr(update, "HAS_NUMBA", False)
+    t, expected = twins()
+    t["weight"].memory.update(LAST)
+    steps(t, expected, "decay")
+    agrees(t, expected)
+
+
+def test_where_compiled_loops_cannot_be_kept(monkeypatch):
+    import numba
+
+    real = numba.njit
+
+    def njit(**options):
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(**options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    seen = np.zeros(3)
+    kernels._compiled(fill)(seen)
+    np.testing.assert_array_equal(seen, [7, 7, 7])
+
+
+def fill(room):
+    for i in range(room.size):
+        room[i] = 7
