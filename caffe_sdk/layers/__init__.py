@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from caffe_sdk.layers import accuracy, common, convolution, data, dense, eltwise, neuron, pooling, softmax
+from caffe_sdk.layers import (
+    accuracy,
+    affine,
+    common,
+    convolution,
+    data,
+    dense,
+    eltwise,
+    losses,
+    neuron,
+    normalization,
+    pooling,
+    recurrent,
+    reduction,
+    rows,
+    shaping,
+    softmax,
+)
 from caffe_sdk.layers.base import REGISTRY, Arity, Layer, Parameter, create, exactly, layer
 
 __all__ = [
@@ -14,12 +31,19 @@ __all__ = [
     "exactly",
     "layer",
     "accuracy",
+    "affine",
     "common",
     "convolution",
     "data",
     "dense",
     "eltwise",
+    "losses",
     "neuron",
+    "normalization",
     "pooling",
+    "recurrent",
+    "reduction",
+    "rows",
+    "shaping",
     "softmax",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
 from caffe_sdk.layers.base import Arity, Layer, exactly, layer
-from caffe_sdk.layers.softmax import check_labels, ignored_label
+from caffe_sdk.layers.losses import check_labels, ignored_label
 from caffe_sdk.memory import Shape
 
 

@@ -65,6 +65,8 @@ class Layer:
     tops: ClassVar[Arity] = exactly(1)
     as_many_tops: ClassVar[bool] = False
     """Whether there must be as many tops as bottoms."""
+    in_place: ClassVar[bool] = False
+    """Whether a top may be the bottom of the same index, computed in its place."""
     auto_tops: ClassVar[int] = 0
     """How many tops the net adds, nameless, when the prototxt names fewer (losses and the like)."""
     on_host: ClassVar[bool] = False
@@ -164,12 +166,14 @@ class Layer:
             raise ShapeError(self.where, what, remedy)
 
     def check_arity(self) -> None:
-        """Raise LayerError unless the prototxt gives as many bottoms and tops as the layer takes."""
+        """Raise LayerError unless bottoms and tops are as many as the layer takes, and in place only if it may be."""
         bottoms, tops = len(self.config.bottom), len(self.config.top)
         self.check(self.bottoms.fits(bottoms), f"has {bottoms} bottoms", f"{self.type} takes {self.bottoms}")
         self.check(self.tops.fits(max(tops, self.auto_tops)), f"has {tops} tops", f"{self.type} takes {self.tops}")
         if self.as_many_tops:
             self.check(bottoms == tops, f"has {bottoms} bottoms and {tops} tops", "give as many tops as bottoms")
+        for name in set(self.config.top) & set(self.config.bottom):
+            self.check(self.in_place, f"bottom '{name}' is also a top", "give the top a name of its own")
 
     def axis(self, index: int, axes: int) -> int:
         """A possibly negative axis index as a plain one, checked."""

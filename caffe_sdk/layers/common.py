@@ -1,4 +1,4 @@
-"""Layers that move blobs around without computing: inputs, copies and ends."""
+"""Layers that compute nothing: inputs, learned blobs, copies and ends."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
-from caffe_sdk.layers.base import Arity, Layer, exactly, layer
+from caffe_sdk.layers.base import Arity, Layer, Parameter, exactly, layer
 from caffe_sdk.memory import Shape
+from caffe_sdk.schema.messages import FillerParameter
 
 
 @layer("Input")
@@ -32,6 +33,33 @@ class Input(Layer):
 
     def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
         pass
+
+
+@layer("Parameter")
+class LearnedBlob(Layer):
+    """A blob that is learned.  () -> ``shape``"""
+
+    bottoms = exactly(0)
+
+    def _shape(self) -> Shape:
+        return tuple(self.config.parameter_param.shape.dim)
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        return [self._shape()]
+
+    def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
+        return [Parameter(self._shape(), FillerParameter(type="constant", value=0))]
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        top[0].share_data(self.blobs[0])
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        pass
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        gradient = self.gradient(0)
+        if gradient is not None:
+            engine.accumulate(top[0].diff_tensor, gradient)
 
 
 @layer("Split")

@@ -1,7 +1,8 @@
-"""Layers that slide a learned kernel over space."""
+"""Layers that slide a kernel over space."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,16 @@ class SlidingKernel(Layer):
             self.outputs % group == 0, f"num_output: {self.outputs} with group: {group}", "give a multiple of group"
         )
 
+    def check_fit(self, geometry: ConvolutionGeometry, shape: Shape, out: Shape) -> None:
+        """The kernel must fit into the padded input."""
+        dilated = f" dilated {geometry.dilation}" if any(d > 1 for d in geometry.dilation) else ""
+        space = shape[geometry.axis + 1 :]
+        self.check_shape(
+            all(size > 0 for size in out),
+            f"kernel {geometry.kernel}{dilated} does not fit input {space} with pad {geometry.pad}",
+            "use a smaller kernel, more pad or a larger input",
+        )
+
     def check_alike(self, bottoms: Sequence[Shape]) -> None:
         """All bottoms must have one shape."""
         for i, shape in enumerate(bottoms):
@@ -88,14 +99,8 @@ class Convolution(SlidingKernel):
         self.check_alike(bottoms)
         geometry = self.geometry(bottoms[0])
         self.channels(bottoms[0], geometry)
-        space = bottoms[0][geometry.axis + 1 :]
-        out = geometry.output_size(space)
-        dilated = f" dilated {geometry.dilation}" if any(d > 1 for d in geometry.dilation) else ""
-        self.check_shape(
-            all(size > 0 for size in out),
-            f"kernel {geometry.kernel}{dilated} does not fit input {space} with pad {geometry.pad}",
-            "use a smaller kernel, more pad or a larger input",
-        )
+        out = geometry.output_size(bottoms[0][geometry.axis + 1 :])
+        self.check_fit(geometry, bottoms[0], out)
         return [(*bottoms[0][: geometry.axis], self.outputs, *out)] * len(bottoms)
 
     def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
@@ -118,3 +123,76 @@ class Convolution(SlidingKernel):
                 engine.convolution_grad_weight(x.data_tensor, y.diff_tensor, dweight, dbias, geometry)
             if needed:
                 engine.convolution_grad_data(y.diff_tensor, weight, x.diff_tensor, geometry)
+
+
+@layer("Deconvolution")
+class Deconvolution(SlidingKernel):
+    """The transpose of a convolution: every value paints a kernel.  (n, c, h, w) -> (n, num_output, h', w')
+
+    h' = stride (h - 1) + dilation (kernel - 1) + 1 - 2 pad. The weight is (c, num_output / group, *kernel).
+    """
+
+    bottoms = tops = Arity(1, None)
+    as_many_tops = True
+
+    def setup(self, config: Any) -> None:
+        super().setup(config)
+        self.check_outputs()
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        self.check_alike(bottoms)
+        geometry = self.geometry(bottoms[0])
+        self.channels(bottoms[0], geometry)
+        space = bottoms[0][geometry.axis + 1 :]
+        out = geometry.input_size(space)
+        self.check_shape(
+            all(size > 0 for size in out),
+            f"pad {geometry.pad} leaves nothing of input {space} with kernel {geometry.kernel}",
+            "use less pad",
+        )
+        return [(*bottoms[0][: geometry.axis], self.outputs, *out)] * len(bottoms)
+
+    def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
+        geometry = self.geometry(bottoms[0])
+        inputs = self.channels(bottoms[0], geometry)
+        weight = Parameter((inputs, self.outputs // geometry.group, *geometry.kernel), self.param.weight_filler)
+        bias = Parameter((self.outputs,), self.param.bias_filler)
+        return [weight, bias] if self.param.bias_term else [weight]
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        weight, bias, geometry = self.blobs[0].data_tensor, self.parameter(1), self.geometry(bottom[0].shape)
+        for x, y in zip(bottom, top, strict=True):
+            engine.convolution_grad_data(x.data_tensor, weight, y.data_tensor, geometry)
+            if bias is not None:
+                engine.affine(y.data_tensor, None, bias, y.data_tensor, geometry.axis)
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        weight, geometry = self.blobs[0].data_tensor, self.geometry(bottom[0].shape)
+        dweight, dbias = self.gradient(0), self.gradient(1)
+        for y, x, needed in zip(top, bottom, needs, strict=True):
+            if dbias is not None:
+                engine.affine_grad_shift(y.diff_tensor, dbias, geometry.axis)
+            if dweight is not None:
+                engine.convolution_grad_weight(y.diff_tensor, x.data_tensor, dweight, None, geometry)
+            if needed:
+                engine.convolution(y.diff_tensor, weight, None, x.diff_tensor, geometry)
+
+
+@layer("Im2col")
+class Im2col(SlidingKernel):
+    """Every window as a column, channels and places of the kernel together.  (n, c, h, w) -> (n, c kh kw, h', w')"""
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        shape = bottoms[0]
+        geometry = self.geometry(shape)
+        out = geometry.output_size(shape[geometry.axis + 1 :])
+        self.check_fit(geometry, shape, out)
+        channels = shape[geometry.axis] * math.prod(geometry.kernel)
+        return [(*shape[: geometry.axis], channels, *out)]
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        engine.im2col(bottom[0].data_tensor, top[0].data_tensor, self.geometry(bottom[0].shape))
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if needs[0]:
+            engine.col2im(top[0].diff_tensor, bottom[0].diff_tensor, self.geometry(bottom[0].shape))

@@ -57,3 +57,35 @@ class InnerProduct(Layer):
         if needs[0]:
             dx = bottom[0].diff_tensor.reshaped(rows, inputs)
             engine.inner_product_grad_data(dy, self.blobs[0].data_tensor, dx, self.transpose)
+
+
+@layer("Embed")
+class Embed(Layer):
+    """y = weight[x] + bias: whole numbers to learned vectors.  (...) of 0 to input_dim - 1 -> (..., num_output)"""
+
+    def setup(self, config: Any) -> None:
+        self.param = config.embed_param
+        self.check(self.param.num_output > 0, "num_output: 0", "give num_output: 1 or more")
+        self.check(self.param.input_dim > 0, "input_dim: 0", "give input_dim: 1 or more")
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        return [(*bottoms[0], self.param.num_output)]
+
+    def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
+        weight = Parameter((self.param.input_dim, self.param.num_output), self.param.weight_filler)
+        bias = Parameter((self.param.num_output,), self.param.bias_filler)
+        return [weight, bias] if self.param.bias_term else [weight]
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        engine.embed(bottom[0].data_tensor, self.blobs[0].data_tensor, self.parameter(1), top[0].data_tensor)
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.check(not needs[0], "cannot backpropagate to indices", "set propagate_down: false")
+        dy, dweight, dbias = top[0].diff_tensor, self.gradient(0), self.gradient(1)
+        if dweight is not None:
+            engine.embed_grad(bottom[0].data_tensor, dy, dweight)
+        if dbias is not None:
+            engine.affine_grad_shift(dy, dbias, len(dy.shape) - 1)
+
+    def can_force_backward(self, bottom: int) -> bool:
+        return False

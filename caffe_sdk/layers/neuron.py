@@ -18,6 +18,8 @@ from caffe_sdk.schema.messages import FillerParameter
 class Neuron(Layer):
     """A function of single values: `compute` it and its gradient, `derive`."""
 
+    in_place = True
+
     keeps_input: bool = False
     """Whether the gradient needs x: in place, where y takes its place, a copy is kept."""
 
@@ -97,6 +99,8 @@ class PReLU(Neuron):
 @layer("Dropout")
 class Dropout(Layer):
     """y = x / (1 - dropout_ratio), or 0 with that probability; in the TEST phase y = x.  (...) -> (...)"""
+
+    in_place = True
 
     def setup(self, config: Any) -> None:
         self.ratio: float = config.dropout_param.dropout_ratio

@@ -44,6 +44,10 @@ class Case:
     """Whether the layer may compute in place."""
     batched: bool = True
     """Whether the first axis of every bottom is a batch that may have any size, 0 too."""
+    positive: bool = False
+    """Whether parameters must be positive (variances)."""
+    tolerance: float = 1e-6
+    """How far the computed gradient may be from the differences."""
     differentiable: bool = True
     smooth_tops: int | None = None
     """How many of the first tops have a gradient (a mask has none); all unless said."""
@@ -62,7 +66,10 @@ class Case:
     def values(self, batch_factor: int = 1) -> list[Array]:
         """Values for the bottoms, float64; the batch may be 0 or several times that of the case."""
         rng = np.random.default_rng(SEED)
-        return [self._value(rng, i, (shape[0] * batch_factor, *shape[1:])) for i, shape in enumerate(self.bottoms)]
+        return [
+            self._value(rng, i, (*(n * batch_factor for n in shape[:1]), *shape[1:]))
+            for i, shape in enumerate(self.bottoms)
+        ]
 
     def _value(self, rng: np.random.Generator, bottom: int, shape: Shape) -> Array:
         if bottom in self.classes:
@@ -93,12 +100,14 @@ class Trial:
             self.top[0] = self.bottom[0]
         declared = self.layer.parameters(case.bottoms)
         self.layer.blobs = [Blob(parameter.shape, dtype, f"parameter{i}") for i, parameter in enumerate(declared)]
-        self.layer.param_needs = [True] * len(declared)
+        specs = self.layer.config.param
+        self.layer.param_needs = [i >= len(specs) or specs[i].lr_mult != 0 for i in range(len(declared))]
         for parameter in declared:
             fillers.check(parameter.filler, parameter.shape, self.layer.where)
         rng = np.random.default_rng(SEED + 1)
         for blob in self.layer.blobs:
-            put(blob.data_memory, rng.normal(size=blob.count))
+            values = rng.normal(size=blob.count)
+            put(blob.data_memory, np.abs(values) + 0.5 if case.positive else values)
         self.needs = [self.layer.can_force_backward(i) and case.differentiable for i in range(len(self.bottom))]
         self.layer.reshape(self.bottom, self.top)
         self._recorded: dict[str, Any] = {}
@@ -126,7 +135,7 @@ class Trial:
         return [get(blob.data_memory, blob.shape) for blob in self.top]
 
     def backward(self, diffs: Sequence[Array]) -> list[Array]:
-        """Gradients: of the bottoms that get one, then of the parameters, which count from 0."""
+        """Gradients: of the bottoms that get one, then of the parameters that are learned, which count from 0."""
         for blob in self.layer.blobs:
             blob.diff_memory.clear()
         for blob, diff in zip(self.top, diffs, strict=True):
@@ -136,8 +145,16 @@ class Trial:
 
     def gradients(self) -> list[tuple[SyncedMemory, Shape]]:
         """Where `backward` leaves its results."""
-        blobs = [b for b, needed in zip(self.bottom, self.needs, strict=True) if needed] + self.layer.blobs
-        return [(blob.diff_memory, blob.shape) for blob in blobs]
+        bottoms = [b for b, needed in zip(self.bottom, self.needs, strict=True) if needed]
+        return [(blob.diff_memory, blob.shape) for blob in bottoms + self.learned()]
+
+    def learned(self) -> list[Blob]:
+        """Parameters that have a gradient."""
+        return [b for b, needed in zip(self.layer.blobs, self.layer.param_needs, strict=True) if needed]
+
+    def parameters(self) -> list[Array]:
+        """The parameters' values, some of which forward may change."""
+        return [get(blob.data_memory, blob.shape) for blob in self.layer.blobs]
 
     def diffs(self) -> list[Array]:
         """Some gradients of the tops; 0 for those that have none."""

@@ -54,14 +54,14 @@ def test_gradient_is_that_of_the_function(case: Case) -> None:
     computed = trial.backward(diffs)
     wanted = [value for value, needed in zip(values, trial.needs, strict=True) if needed]
     measured = [differences(objective, value.reshape(-1), None).reshape(value.shape) for value in wanted]
-    for blob in trial.layer.blobs:
+    for blob in trial.learned():
         flat = blob.data_memory.read(HOST).copy()
 
         def change(flat: Array = flat, memory: object = blob.data_memory) -> None:
             put(memory, flat)  # type: ignore[arg-type]
 
         measured.append(differences(objective, flat, change).reshape(blob.shape))
-    assert_close(computed, measured, 1e-6)
+    assert_close(computed, measured, case.tolerance)
 
 
 def differences(objective: Callable[[], float], flat: Array, changed: Callable[[], None] | None) -> Array:
@@ -82,11 +82,11 @@ def differences(objective: Callable[[], float], flat: Array, changed: Callable[[
 
 
 def run(case: Case, engine: Engine, values: Sequence[Array], **options: bool) -> tuple[list[Array], list[Array]]:
-    """Tops and gradients of a fresh layer."""
+    """Tops and parameters after forward, and gradients, of a fresh layer."""
     trial = Trial(case, engine, **options)
     if [value.shape for value in values] != [tuple(shape) for shape in case.bottoms]:
         trial.reshape([value.shape for value in values])
-    return trial.forward(values), trial.backward(trial.diffs())
+    return trial.forward(values) + trial.parameters(), trial.backward(trial.diffs())
 
 
 @each_engine
@@ -106,7 +106,7 @@ def test_programs_can_be_replayed(case: Case, engine: str) -> None:
     """The second run of a program sees new values, overwrites bottoms' diffs and adds to parameters' diffs."""
     trial, fresh = Trial(case, select(engine)), Trial(case, REFERENCE)
     second = [
-        value if i in case.classes else value[::-1] * 0.5 + case.high * 0.3 for i, value in enumerate(case.values())
+        value if i in case.classes else np.flip(value) * 0.5 + case.high * 0.3 for i, value in enumerate(case.values())
     ]
     trial.forward(case.values())
     trial.backward(trial.diffs())
@@ -141,7 +141,7 @@ def test_reshape_there_and_back(case: Case, engine: str) -> None:
         trial.reshape([value.shape for value in values])
         tops, gradients = trial.forward(values), trial.backward(trial.diffs())
         expected_tops, expected_gradients = run(case, REFERENCE, values)
-        assert_close(tops, expected_tops, 2e-5)
+        assert_close(tops, expected_tops[: len(tops)], 2e-5)
         assert_close(gradients, expected_gradients, 5e-5)
 
 

@@ -26,6 +26,12 @@ class Elementwise(EngineBase):
         """y = value."""
         self.write(y)[...] = value
 
+    @operation(updates="y")
+    def accumulate(self, x: Tensor, y: Tensor) -> None:
+        """y += x."""
+        values = self.read(x)
+        self.update(y)[...] += values.reshape(y.shape)
+
     @operation(writes="y")
     def add_all(self, xs: Sequence[Tensor], y: Tensor) -> None:
         """y = the sum of xs."""

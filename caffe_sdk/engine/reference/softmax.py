@@ -37,8 +37,8 @@ class Softmax(EngineBase):
         self, prob: Tensor, label: Tensor, loss: Tensor, axis: int, ignore_label: int | None, normalization: str
     ) -> None:
         """loss = - sum of log max(prob[label], FLT_MIN) / normalizer.  DataError for a label that is no class."""
-        probabilities = _cut(self.read(prob), axis)
-        classes, counted = _labels(self.read(label), probabilities.shape, ignore_label)
+        probabilities = cut(self.read(prob), axis)
+        classes, counted = class_indices(self.read(label), probabilities.shape, ignore_label)
         chosen = np.take_along_axis(probabilities, classes[:, None], axis=1)[:, 0]
         total = -np.log(np.maximum(chosen, np.finfo(np.float32).tiny))[counted].sum()
         self.write(loss)[...] = total / normalizer(normalization, counted)
@@ -55,8 +55,8 @@ class Softmax(EngineBase):
         normalization: str,
     ) -> None:
         """dx = dloss (prob - one at the label) / normalizer, and 0 where the label is ignored."""
-        probabilities = _cut(self.read(prob), axis)
-        classes, counted = _labels(self.read(label), probabilities.shape, ignore_label)
+        probabilities = cut(self.read(prob), axis)
+        classes, counted = class_indices(self.read(label), probabilities.shape, ignore_label)
         scale = self.read(dloss) / normalizer(normalization, counted)
         gradient = probabilities.copy()
         at_label = np.take_along_axis(gradient, classes[:, None], axis=1) - 1
@@ -80,8 +80,8 @@ class Softmax(EngineBase):
         As in Caffe an equal score counts as a better one, so a constant answer is never right; the share of nothing
         is 0.
         """
-        values = _cut(self.read(scores), axis)
-        classes, counted = _labels(self.read(label), values.shape, ignore_label)
+        values = cut(self.read(scores), axis)
+        classes, counted = class_indices(self.read(label), values.shape, ignore_label)
         chosen = np.take_along_axis(values, classes[:, None], axis=1)
         others_as_good = (~(values < chosen)).sum(axis=1) - 1  # written so that NaN is never right
         right = (others_as_good < top_k) & counted
@@ -98,12 +98,12 @@ def normalizer(normalization: str, counted: Array) -> float:
     return float(max(1, count))
 
 
-def _cut(x: Array, axis: int) -> Array:
+def cut(x: Array, axis: int) -> Array:
     """(outer, classes, inner)."""
     return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
 
 
-def _labels(label: Array, shape: Shape, ignore_label: int | None) -> tuple[Array, Array]:
+def class_indices(label: Array, shape: Shape, ignore_label: int | None) -> tuple[Array, Array]:
     """Class indices (outer, inner), and which of them count; an ignored label's index is 0."""
     outer, classes, inner = shape
     values = np.trunc(label.reshape(outer, inner))

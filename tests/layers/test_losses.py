@@ -30,7 +30,7 @@ def test_maps() -> None:
     [
         ([(4, 10), (5,)], r"5 labels \(5,\) for scores \(4, 10\) with classes at axis 1; give 4 labels \(4,\)"),
         ([(2, 10, 3, 4), (2,)], r"2 labels \(2,\) .*; give 24 labels \(2, 3, 4\)"),
-        ([(2, 10, 2), (4,)], r"scores \(2, 10, 2\) and labels \(4,\); give one batch size"),
+        ([(2, 10, 2), (4,)], r"bottoms \(2, 10, 2\) and \(4,\); give one batch size"),
         ([(4,), (4,)], "axis 1 is not one of 1 axes"),
         ([(4, 0), (4,)], r"input \(4, 0\) has no classes"),
     ],
@@ -75,7 +75,8 @@ def test_prob_top_is_the_buffer_itself() -> None:
     layer: Any = made("SoftmaxWithLoss", bottoms=2, tops=2)
     top = [Blob(), Blob((4, 10))]
     layer.reshape([Blob((4, 10)), Blob((4,))], top)
-    assert layer.prob.memory is top[1].data_memory
+    assert layer.probabilities(top).memory is top[1].data_memory
+    assert layer.probabilities(top[:1]).memory is not top[1].data_memory
 
 
 def test_softmax_of_no_classes() -> None:
