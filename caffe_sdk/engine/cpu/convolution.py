@@ -6,7 +6,7 @@ import math
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain
 from caffe_sdk.engine.cpu.fusion import Work
-from caffe_sdk.engine.cpu.library import Unsupported
+from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
     BIAS,
@@ -21,7 +21,6 @@ from caffe_sdk.engine.cpu.primitives import (
     WEIGHTS,
     Attributes,
     PrimitiveDescriptor,
-    axes,
 )
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import Shape, Tensor

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe_sdk.engine.cpu.library import MAX_AXES, Dims, Unsupported, library
+from caffe_sdk.engine.cpu.library import MAX_AXES, Unsupported, axes, library
 from caffe_sdk.memory import Shape
 
 DTYPES: dict[np.dtype[Any], int] = {
@@ -72,13 +72,13 @@ def copied(handle: int) -> Descriptor | None:
 def any_layout(dims: Shape) -> Descriptor:
     """float32 numbers in whatever layout the primitive likes best."""
     return Descriptor(
-        library().make("dnnl_memory_desc_create_with_tag", _axes(dims), Dims(*dims), DTYPES[FLOAT32], ANY)
+        library().make("dnnl_memory_desc_create_with_tag", _axes_of(dims), axes(dims), DTYPES[FLOAT32], ANY)
     )
 
 
 def strided(dims: Shape, strides: Shape, dtype: np.dtype[Any] = FLOAT32) -> Descriptor:
     """Numbers at the given distances, counted in numbers."""
-    arguments = (_axes(dims), Dims(*dims), DTYPES[dtype], Dims(*strides))
+    arguments = (_axes_of(dims), axes(dims), DTYPES[dtype], axes(strides))
     return Descriptor(library().make("dnnl_memory_desc_create_with_strides", *arguments))
 
 
@@ -90,7 +90,7 @@ def plain(dims: Shape, dtype: np.dtype[Any] = FLOAT32) -> Descriptor:
     return strided(dims, tuple(reversed(strides)), dtype)
 
 
-def _axes(dims: Shape) -> int:
+def _axes_of(dims: Shape) -> int:
     if not 0 < len(dims) <= MAX_AXES or 0 in dims:
         raise Unsupported("oneDNN", f"shape {dims} has no or too many axes, or no values")
     return len(dims)

@@ -19,7 +19,7 @@ import importlib.metadata
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ INVALID_ARGUMENTS, UNIMPLEMENTED = 2, 3  # statuses
 SPINS = "10000"
 MAX_AXES = 12  # DNNL_MAX_NDIMS
 
-Dims = c_int64 * MAX_AXES
+_Sizes = c_int64 * MAX_AXES
 _dims = POINTER(c_int64)
 _out = POINTER(c_void_p)
 _ptr = c_void_p
@@ -91,6 +91,11 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "dnnl_sum_primitive_desc_create": (_out, _ptr, _ptr, c_int, POINTER(c_float), _out, _ptr),
 }
 """The functions used, by name, with the types of their arguments. All return a status, 0 being success."""
+
+
+def axes(sizes: Sequence[int]) -> Any:
+    """One number for each axis, as oneDNN takes them."""
+    return _Sizes(*sizes)
 
 
 class Unsupported(DeviceError):

@@ -14,7 +14,7 @@ import numpy as np
 from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, any_layout, plain
 from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.layouts import reorder
-from caffe_sdk.engine.cpu.library import Unsupported
+from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
     DIFF_DST,
@@ -25,7 +25,6 @@ from caffe_sdk.engine.cpu.primitives import (
     SRC,
     WORKSPACE,
     PrimitiveDescriptor,
-    axes,
 )
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.memory import Array, Place, Shape, aligned

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, copied
-from caffe_sdk.engine.cpu.library import Dims, Unsupported, library
+from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.errors import DeviceError, InternalError
-from caffe_sdk.memory import Array, Shape, aligned
+from caffe_sdk.memory import Array, aligned
 
 # Arguments of an execution: DNNL_ARG_*
 SRC, SRC_1, DST, WEIGHTS, BIAS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 41, 64, 80
@@ -60,11 +60,6 @@ class Attributes(_Owned):
             after = _Owned(library().make("dnnl_post_ops_create"), "dnnl_post_ops_destroy")
             library().call("dnnl_post_ops_append_eltwise", after.handle, RELU, relu, 0.0)
             library().call("dnnl_primitive_attr_set_post_ops", self.handle, after.handle)
-
-
-def axes(sizes: Shape) -> Any:
-    """Sizes as oneDNN takes them."""
-    return Dims(*sizes)
 
 
 class PrimitiveDescriptor(_Owned):
@@ -135,6 +130,7 @@ class Scratch:
         self.nbytes = max(self.nbytes, nbytes)
 
     def operand(self, descriptor: Descriptor) -> Operand:
+        """The memory, in the form a primitive wants it in."""
         if self._area is None or self._area.nbytes < descriptor.nbytes:
             self._area = aligned(max(self.nbytes, descriptor.nbytes), np.uint8)
         return Operand(descriptor, self._area)

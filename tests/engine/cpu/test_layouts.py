@@ -9,8 +9,8 @@ import pytest
 
 from caffe_sdk.engine.cpu.descriptors import any_layout, plain, strided
 from caffe_sdk.engine.cpu.layouts import Layout, place_of
-from caffe_sdk.engine.cpu.library import Unsupported
-from caffe_sdk.engine.cpu.primitives import DST, FORWARD_TRAINING, SRC, WEIGHTS, PrimitiveDescriptor, axes
+from caffe_sdk.engine.cpu.library import Unsupported, axes
+from caffe_sdk.engine.cpu.primitives import DST, FORWARD_TRAINING, SRC, WEIGHTS, PrimitiveDescriptor
 from caffe_sdk.memory import HOST, SyncedMemory, transfers
 
 CHANNELS_LAST = strided((2, 20, 6, 5), (600, 1, 100, 20))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cpu.descriptors import any_layout, plain
-from caffe_sdk.engine.cpu.library import Unsupported
+from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.primitives import (
     DST,
     FORWARD_INFERENCE,
@@ -18,7 +18,6 @@ from caffe_sdk.engine.cpu.primitives import (
     Primitive,
     PrimitiveDescriptor,
     Scratch,
-    axes,
     check,
 )
 from caffe_sdk.errors import DeviceError, InternalError
