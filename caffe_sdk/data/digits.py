@@ -1,4 +1,8 @@
-"""Scikit-learn's digits as databases: 1,797 real scans of 8x8 points by 43 people, enlarged to the 28x28 of MNIST."""
+"""Scikit-learn's digits as databases: 1,797 real scans of 8x8 points by 43 people, as MNIST has its own.
+
+MNIST puts each digit into a box of 20x20 in the middle of 28x28. A digit that filled the whole image would reach the
+last rows and columns, which a convolution without padding sees least.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import numpy.typing as npt
 from caffe_sdk.data.databases import Progress, write_arrays
 from caffe_sdk.errors import DeviceError
 
-SIDE = 28
+SIDE, BOX = 28, 20
 TEST_SHARE = 0.2
 
 
@@ -25,8 +29,9 @@ def read_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
         raise DeviceError("digits", f"cannot be loaded ({error})", "pip install 'caffe-sdk[demo]'") from None
     scans = load_digits()
     grey = np.rint(scans.images * (255 / 16)).astype(np.uint8)
-    images = [Image.fromarray(scan).resize((SIDE, SIDE), Image.Resampling.BILINEAR) for scan in grey]
-    return np.stack([np.asarray(image) for image in images])[:, None], scans.target
+    boxes = [np.asarray(Image.fromarray(scan).resize((BOX, BOX), Image.Resampling.BICUBIC)) for scan in grey]
+    margin = (SIDE - BOX) // 2
+    return np.pad(np.stack(boxes), ((0, 0), (margin, margin), (margin, margin)))[:, None], scans.target
 
 
 def split(labels: npt.NDArray[Any], seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -4,8 +4,8 @@ LevelDB has no read-only mode: opening takes an exclusive lock, writes a new man
 So a database is never opened where it lies. A private folder gets links to its tables, which LevelDB never changes, and
 copies of the few small files beside them, and that is opened. This reads databases in read-only folders and those
 another process has open, and leaves every byte and date as it was; what was committed up to the opening is what is
-seen. The links lead through an open descriptor of the folder: when somebody puts another database in its place, reading
-on fails rather than mixing the two.
+seen. The links lead through an open descriptor of the database: when somebody puts another database in its place,
+reading on fails rather than mixing the two.
 """
 
 from __future__ import annotations
@@ -15,15 +15,24 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from caffe_sdk.data.database import Cursor, Database, Handle, Writer, library_text
 from caffe_sdk.errors import CorruptFileError, DeviceError, MissingFileError, WriteError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 OPEN_FILES = 100  # as Caffe sets it: LevelDB's own 1000 would use up a process's usual limit of 1024
 WRITE_BUFFER = 64 << 20
 BATCH_BYTES = 4 << 20
+PREFIX = "caffe-sdk-leveldb-"
+YOUNG = 60.0  # seconds
 TABLES = (".ldb", ".sst")
 NOTES = ("LOCK", "LOG", "LOG.old")  # what LevelDB makes anew at every opening
 TRIES = 5  # of opening while another process is rearranging the tables
@@ -129,11 +138,13 @@ class _Snapshot:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self.folder = tempfile.mkdtemp(prefix="caffe-leveldb-")
+            _sweep()
+            self.folder = tempfile.mkdtemp(prefix=PREFIX)
         except OSError as error:
             raise WriteError(
                 path, f"no private folder to open it in ({error})", "set TMPDIR to a writable folder"
             ) from None
+        self._lock = _lock(self.folder)
         self._descriptor = -1
         try:
             self._fill()
@@ -161,9 +172,35 @@ class _Snapshot:
     def close(self) -> None:
         """Remove the folder; the database is not touched."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for descriptor in (self._descriptor, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._lock = -1
+
+
+def _lock(folder: str) -> int:
+    """A descriptor that shows a private folder to be in use; -1 where it is in use already or there are no locks."""
+    if fcntl is None:
+        return -1
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return -1
+    return descriptor
+
+
+def _sweep() -> None:
+    """Remove the private folders of processes that were killed. Young ones may be about to be locked."""
+    for folder in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+        try:
+            lock = _lock(str(folder)) if time.time() - folder.stat().st_mtime > YOUNG else -1
+        except OSError:  # it is gone, or belongs to somebody else
+            continue
+        if lock >= 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
 def _tables(folder: str) -> set[str]:

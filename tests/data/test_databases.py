@@ -337,6 +337,26 @@ def test_where_nothing_can_be_written(tmp_path: Path, backend: str) -> None:
         create_database(tmp_path / "file" / "db", backend)
 
 
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    """And nothing else: neither what is in use, however old, nor what is so new that it may not be locked yet."""
+    path = make(tmp_path / "db", "LEVELDB")
+    old, new = (tmp_path / "private" / (leveldb.PREFIX + name) for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "000003.log").write_bytes(b"x")
+    os.utime(old, (0, 0))
+    with open_database(path) as db:
+        in_use = next(folder for folder in old.parent.iterdir() if folder != new)
+        os.utime(in_use, (0, 0))
+        shutil.copytree(path, tmp_path / "copy")
+        with open_database(tmp_path / "copy") as other:
+            assert list(db.items()) == list(other.items())
+            assert not old.exists()
+            assert new.exists()
+            assert in_use.exists()
+    shutil.rmtree(new)
+
+
 def test_no_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "db", "LEVELDB")
     with monkeypatch.context() as context:

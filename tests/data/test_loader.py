@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import weakref
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,8 @@ def test_forks_at_any_moment(tmp_path: Path, rng: np.random.Generator, backend: 
             with loader(tmp_path / "db", 8, prefetch=2) as ours:
                 batches(ours, 5)
 
+    with loader(tmp_path / "db", 8) as ours:
+        ours.next()  # Numba is imported: a fork in the midst of an import would hang too, but not because of us
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
@@ -293,6 +296,8 @@ def test_forks_at_any_moment(tmp_path: Path, rng: np.random.Generator, backend: 
                         ours.next()
                         ours.close()
                         os._exit(0 if ours.position == want else 2)
+                    except BaseException:  # noqa: BLE001  it is shown, and ends the child
+                        traceback.print_exc()
                     finally:
                         os._exit(1)
                 assert exit_status(child) == 0
