@@ -7,18 +7,17 @@ order and the words MatCaffe uses.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any, cast
+from typing import Any
 
 from caffe_sdk import __version__, mode
-from caffe_sdk.app.blobs import BlobRef
+from caffe_sdk.app.blobs import BlobRef, Values
 from caffe_sdk.app.descriptions import Shape
-from caffe_sdk.app.session import Session
+from caffe_sdk.app.session import Session, Training
 from caffe_sdk.bridge.values import Array
 from caffe_sdk.errors import ArgumentError, CancelledError, CorruptFileError, FileError, ShapeError
 from caffe_sdk.schema.wire import BlobArray, read_blob, write_blob
-from caffe_sdk.solver.events import Event
 from caffe_sdk.solver.log import TrainingLog
 
 Command = Callable[..., Any]
@@ -52,7 +51,7 @@ class Dispatch:
             "blob_shape": lambda net, blob: session.blob_shape(_handle(net), _blob(blob))[::-1],
             "blob_reshape": lambda net, blob, shape: session.reshape_blob(_handle(net), _blob(blob), _shape(shape)),
             "blob_get": lambda net, blob, which: session.get_blob(_handle(net), _blob(blob), which),
-            "blob_set": self._blob_set,
+            "blob_set": lambda net, blob, which, array: self._fill(net, [blob], which, [array]),
             "solver_create": self._solver_create,
             "solver_iter": lambda solver: session.solver_state(_handle(solver)).iter,
             "solver_max_iter": lambda solver: session.solver_state(_handle(solver)).max_iter,
@@ -77,15 +76,20 @@ class Dispatch:
         return self._described(self.session.create_net(_path(model), phase=phase, weights=_path(weights) or None))
 
     def _net_forward(self, net: Array, names: list[str], arrays: list[Array]) -> list[Array]:
-        inputs = {name: self._fitting(net, name, array) for name, array in zip(names, arrays, strict=True)}
-        return list(self.session.forward(_handle(net), inputs).values())
+        self._fill(net, names, "data", arrays)
+        return list(self.session.forward(_handle(net)).values())
 
     def _net_backward(self, net: Array, names: list[str], arrays: list[Array]) -> list[Array]:
-        diffs = {name: self._fitting(net, name, array) for name, array in zip(names, arrays, strict=True)}
-        return list(self.session.backward(_handle(net), diffs).values())
+        self._fill(net, names, "diff", arrays)
+        return list(self.session.backward(_handle(net)).values())
 
-    def _blob_set(self, net: Array, blob: Any, which: str, array: Array) -> None:
-        self.session.set_blob(_handle(net), _blob(blob), which, self._fitting(net, blob, array))
+    def _fill(self, net: Array, blobs: list[Any], which: str, arrays: list[Array]) -> None:
+        """Overwrite blobs, all or none. Raises ShapeError with both sizes as MATLAB counts them."""
+        references = [_blob(blob) for blob in blobs]
+        for reference, array in zip(references, arrays, strict=True):
+            _check_size(array, self.session.blob_shape(_handle(net), reference))
+        values = [Values(reference, which, array) for reference, array in zip(references, arrays, strict=True)]
+        self.session.set_blobs(_handle(net), values)
 
     def _solver_create(self, file: str) -> dict[str, Any]:
         solver = self.session.create_solver(_path(file))
@@ -93,11 +97,11 @@ class Dispatch:
         test_nets = [self._described(net) for net in nets.test_nets]
         return {"solver": solver, "net": self._described(nets.net), "test_nets": test_nets}
 
-    def _train(self, events: Iterator[Event]) -> None:
+    def _train(self, training: Training) -> None:
         """Train, printing the solver's log at the client. Raises CancelledError when the client asks for the end."""
         training_log = TrainingLog()
-        with closing(cast("Generator[Event, None, None]", events)):  # closing it is what stops the solver
-            for event in events:
+        with closing(training):  # which stops it
+            for event in training:
                 for line in training_log.lines(event):
                     self.log(line + "\n")
                 if self.cancelled():
@@ -120,15 +124,14 @@ class Dispatch:
             "outputs": list(net.outputs),
         }
 
-    def _fitting(self, net: Array, blob: Any, array: Array) -> Array:
-        """The array in the blob's number of axes, or ShapeError with both sizes as MATLAB counts them."""
-        shape = self.session.blob_shape(_handle(net), _blob(blob))
-        wanted = _matlab_size(shape, 2)
-        given = _matlab_size(array.shape, len(wanted))
-        if given != wanted:
-            sizes = f"input data/diff size: {_words(given)} vs target blob shape: {_words(wanted)}"
-            raise ShapeError("", f"input data/diff size does not match target blob shape, {sizes}")
-        return array.reshape(shape)
+
+def _check_size(array: Array, shape: Shape) -> None:
+    """Refuse an array that is not of a blob's shape, in MatCaffe's words; trailing ones are MATLAB's to leave out."""
+    wanted = _matlab_size(shape, 2)
+    given = _matlab_size(array.shape, len(wanted))
+    if given != wanted:
+        sizes = f"input data/diff size: {_words(given)} vs target blob shape: {_words(wanted)}"
+        raise ShapeError("", f"input data/diff size does not match target blob shape, {sizes}")
 
 
 def _matlab_size(shape: Shape, axes: int) -> Shape:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,25 @@ def run(script: str, folder: Path, transport: str = "pipe", timeout: float = 240
     )
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+def bridge_is_gone(folder: Path, seconds: float = 20) -> bool:
+    """Whether nothing is left of a bridge of `environment`, neither process nor folder, after a while at the latest."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any((folder / "bridges").iterdir()) and not _processes(str(folder / "bridges")):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _processes(words: str) -> list[int]:
+    """Processes whose command line has these words."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and words.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return found

@@ -1,4 +1,4 @@
-"""Runs the test functions of the .m files of this folder in Octave, over both transports; each is reported by itself."""
+"""Runs the test functions of the .m files of this folder in Octave, over both transports; reports each by itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def results(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> object:
         folder = tmp_path_factory.mktemp(f"{file}_{transport}")
         settings = {"CAFFE_TEST_FILES": str(pictures), "CAFFE_TEST_VERSION": caffe_sdk.__version__}
         said = octave.run(f"run_tests('{file}')", folder, transport, **settings)
-        assert list((folder / "bridges").iterdir()) == [], said
+        assert octave.bridge_is_gone(folder), said
         parts = re.split(r"^@@ (PASS|FAIL) (\w+) [\d.]+\n", said, flags=re.MULTILINE)
         return {
             name: "" if verdict == "PASS" else text for verdict, name, text in zip(*[iter(parts[1:])] * 3, strict=True)

@@ -57,7 +57,7 @@ classdef PipeLink < handle
   end
   methods (Access = private)
     function bytes = read_on(self, bytes, count)
-      % What is there comes at once; look again, at first without a pause.
+      % What is there comes at once; look again, the longer the less often.
       looks = 0;
       since = tic();
       while numel(bytes) < count
@@ -70,10 +70,10 @@ classdef PipeLink < handle
           continue
         end
         looks = looks + 1;
-        if looks > 200
-          pause(0.001);
+        if looks > 10
+          pause(min(0.002, 1e-5 * looks));
         end
-        if mod(looks, 100) == 0
+        if mod(looks, 50) == 0
           if ~self.runs()
             error('caffe:bridge', 'it ended');
           elseif toc(since) > self.silence

@@ -4,7 +4,7 @@ function bridge = connection(action)
 %   bridge = connection('peek')   the bridge if it was started, [] otherwise
 %   connection('close')           end it; the next use starts another
 persistent current
-mlock(); % 'clear all' must not cut the connection while nets use it
+mlock(); % 'clear all' keeps the bridge in MATLAB; in Octave it ends it with the nets
 if nargin < 1
   if isempty(current)
     current = caffe.internal.Bridge();
