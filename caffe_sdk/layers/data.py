@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from caffe_sdk import fillers
 from caffe_sdk.blob import Blob
 from caffe_sdk.data.loader import Loader
 from caffe_sdk.data.source import DatabaseSource
@@ -13,7 +15,8 @@ from caffe_sdk.data.transform import Transform
 from caffe_sdk.engine import Engine
 from caffe_sdk.errors import CaffeError
 from caffe_sdk.layers.base import Arity, Layer, exactly, layer
-from caffe_sdk.memory import HOST, Shape
+from caffe_sdk.memory import HOST, Array, Shape, SyncedMemory
+from caffe_sdk.schema.messages import FillerParameter
 
 
 @layer("Data")
@@ -80,3 +83,51 @@ class Data(Layer):
             yield
         except CaffeError as error:
             raise error.at(self.where) from None
+
+
+@layer("DummyData")
+class DummyData(Layer):
+    """Blobs filled by ``data_filler``, one for all tops or one each (0 if there is none).  () -> ``shape``, ...
+
+    Constants stay what they are, or what somebody writes into them; all else is drawn anew for every forward pass.
+    """
+
+    bottoms = exactly(0)
+    tops = Arity(1, None)
+    on_host = True
+
+    def setup(self, config: Any) -> None:
+        self.param = config.dummy_data_param
+        self.fillers = self._each("data_filler", list(self.param.data_filler) or [FillerParameter(type="constant")])
+        self._begun: list[SyncedMemory] = []
+
+    def _each(self, name: str, given: list[Any]) -> list[Any]:
+        """What is given, once per top."""
+        tops = len(self.config.top)
+        self.check(len(given) in (1, tops), f"{name} is given {len(given)} times for {tops} tops", "give one each")
+        return given if len(given) == tops else given * tops
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        legacy = {name: list(getattr(self.param, name)) for name in ("num", "channels", "height", "width")}
+        if any(legacy.values()):
+            self.check(not self.param.shape, "has shape and num, channels, height, width", "give shape only")
+            return list(zip(*(self._each(name, given) for name, given in legacy.items()), strict=True))
+        return [tuple(shape.dim) for shape in self._each("shape", list(self.param.shape))]
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        begun, self._begun = self._begun, [blob.data_memory for blob in top]
+        for i, blob in enumerate(top):
+            fillers.check(self.fillers[i], blob.shape, self.where)
+            if blob.data_memory not in begun:
+                blob.data_memory.begin_with(functools.partial(self._fill, i, blob.shape))
+
+    def _fill(self, top: int, shape: Shape, flat: Array) -> None:
+        fillers.fill(flat.reshape(shape), self.fillers[top], self.rng, self.where)
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for i, blob in enumerate(top):
+            if self.fillers[i].type != "constant":
+                self._fill(i, blob.shape, blob.data_memory.write(HOST))
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        pass

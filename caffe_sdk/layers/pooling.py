@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.layers.base import Arity, Layer, fitted, layer
-from caffe_sdk.memory import Shape, Tensor
+from caffe_sdk.memory import Shape, Tensor, new_tensor
 from caffe_sdk.schema.messages import PoolingParameter
 
 
@@ -116,3 +117,86 @@ class Pooling(Layer):
         if not self.training and len(top) < 2:  # forward did without the mask
             engine.max_pool(bottom[0].data_tensor, top[0].data_tensor, self.mask, geometry)
         engine.max_pool_grad(dy, self.mask, dx, geometry)
+
+
+@layer("SPP")
+class SPP(Layer):
+    """Spatial pyramid pooling: level i pools the plane into 2^i by 2^i windows, whatever its size (He, 2014).
+
+    (n, c, h, w) -> (n, c (1 + 4 + 16 + ...)), ``pyramid_height`` levels; a single level gives (n, c, 1, 1).
+    """
+
+    def setup(self, config: Any) -> None:
+        param = config.spp_param
+        self.levels: int = param.pyramid_height
+        self.maximum = param.pool == PoolingParameter.MAX
+        self.check(self.levels > 0, "pyramid_height: 0", "give pyramid_height: 1 or more")
+        self.check(param.pool != PoolingParameter.STOCHASTIC, "pool: STOCHASTIC is not implemented", "use MAX or AVE")
+
+    def geometries(self, shape: Shape) -> list[PoolingGeometry]:
+        """The windows of each level: as many along each axis as the level has, the last ones partly in the padding."""
+        found = []
+        for level in range(self.levels):
+            kernel, pad = zip(*(_bins(size, 2**level) for size in shape[2:]), strict=True)
+            geometry = PoolingGeometry((kernel[0], kernel[1]), (kernel[0], kernel[1]), (pad[0], pad[1]))
+            self.check_shape(
+                all(p < k for p, k in zip(pad, kernel, strict=True))
+                and geometry.output_size((shape[2], shape[3])) == (2**level, 2**level),
+                f"input {shape[2:]} does not divide into {2**level} by {2**level} windows",
+                "use a smaller pyramid_height or a larger input",
+            )
+            found.append(geometry)
+        return found
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        shape = bottoms[0]
+        self.check_shape(len(shape) == 4, f"input {shape} has {len(shape)} axes", "give num, channels, height, width")
+        self.check_shape(min(shape[2:]) > 0, f"input {shape} has no places", "give height and width of 1 or more")
+        self.geometries(shape)
+        if self.levels == 1:
+            return [(*shape[:2], 1, 1)]
+        return [(shape[0], shape[1] * sum(4**level for level in range(self.levels)))]
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape, dtype = bottom[0].shape, bottom[0].dtype
+        if getattr(self, "_shape", None) == shape:
+            return
+        self._shape = shape
+        planes = [(*shape[:2], 2**level, 2**level) for level in range(self.levels)]
+        self.pooled = [new_tensor(plane, dtype) for plane in planes]
+        self.masks = [new_tensor(plane, np.int32) for plane in planes]
+        self.shares = [new_tensor(shape, dtype) for _ in planes]
+
+    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        x = bottom[0].data_tensor
+        for y, mask, geometry in zip(self.pooled, self.masks, self.geometries(x.shape), strict=True):
+            if self.maximum:
+                engine.max_pool(x, y, mask, geometry)
+            else:
+                engine.average_pool(x, y, geometry)
+        engine.concatenate([_flat(y) for y in self.pooled], _flat(top[0].data_tensor), 1)
+
+    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not needs[0]:
+            return
+        start = 0
+        for level, geometry in enumerate(self.geometries(bottom[0].shape)):
+            dy, dx = self.pooled[level], self.shares[level]  # what was pooled is not needed any more
+            engine.crop(_flat(top[0].diff_tensor), _flat(dy), (0, start))
+            start += dy.shape[1] * dy.shape[2] * dy.shape[3]
+            if self.maximum:
+                engine.max_pool_grad(dy, self.masks[level], dx, geometry)
+            else:
+                engine.average_pool_grad(dy, dx, geometry)
+        engine.add_all(self.shares, bottom[0].diff_tensor)
+
+
+def _bins(size: int, bins: int) -> tuple[int, int]:
+    """Kernel and pad that divide ``size`` into ``bins`` windows."""
+    kernel = -(-size // bins)
+    return kernel, (kernel * bins - size + 1) // 2
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """A tensor as (n, values)."""
+    return tensor.reshaped(tensor.shape[0], math.prod(tensor.shape[1:]))

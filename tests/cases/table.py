@@ -67,6 +67,9 @@ CASES = [
     Case("Pooling", "pooling_param { pool: AVE kernel_size: 2 stride: 3 pad: 1 }", [(1, 2, 5, 5)]),
     Case("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 round_mode: FLOOR }", [(2, 2, 8, 8)]),
     Case("Pooling", "pooling_param { pool: AVE global_pooling: true }", [IMAGE]),
+    Case("SPP", "spp_param { pyramid_height: 3 }", [(2, 3, 8, 8)]),
+    Case("SPP", "spp_param { pyramid_height: 2 pool: AVE }", [(2, 3, 5, 7)]),
+    Case("SPP", "spp_param { pyramid_height: 1 }", [IMAGE]),
     # -- neurons
     Case("ReLU", in_place=True),
     Case("ReLU", "relu_param { negative_slope: 0.1 }", in_place=True),
@@ -221,6 +224,43 @@ CASES = [
         [(8, 3, 1, 1), (8, 3, 1, 1), (8,)],
         classes={2: 2},
     ),
+    # -- rows
+    Case("BatchReindex", bottoms=[(5, 3, 2), (7,)], classes={1: 5}),
+    Case("BatchReindex", bottoms=[(3,), (2,)], classes={1: 3}, note="numbers"),
+    # -- recurrence. Sequences begin at every step, or get their first state from a bottom: runs are alike.
+    Case("LSTMUnit", bottoms=[(1, 3, 2), (1, 3, 8), (1, 3)], classes={2: 2}, tops=2, batched=False),
+    Case("LSTM", "recurrent_param { num_output: 3 }", [(2, 3, 4), (2, 3)], "begins", classes={1: 1}),
+    Case(
+        "LSTM",
+        "recurrent_param { num_output: 3 expose_hidden: true }",
+        [(4, 3, 2), (4, 3), (1, 3, 3), (1, 3, 3)],
+        "goes on",
+        classes={1: 2},
+        tops=3,
+        smooth_tops=1,
+        batched=False,
+    ),
+    Case(
+        "LSTM",
+        "recurrent_param { num_output: 2 expose_hidden: true }",
+        [(3, 2, 2, 2), (3, 2), (2, 3), (1, 2, 2), (1, 2, 2)],
+        "static",
+        classes={1: 2},
+        tops=3,
+        smooth_tops=1,
+        batched=False,
+    ),
+    Case("RNN", "recurrent_param { num_output: 3 }", [(2, 3, 4), (2, 3)], "begins", classes={1: 1}),
+    Case(
+        "RNN",
+        "recurrent_param { num_output: 2 expose_hidden: true }",
+        [(3, 2, 2, 2), (3, 2), (2, 3), (1, 2, 2)],
+        "static",
+        classes={1: 2},
+        tops=2,
+        smooth_tops=1,
+        batched=False,
+    ),
     # -- blobs moved around
     Case("Input", "input_param { shape { dim: 2 dim: 3 } }", [], tops=2),
     Case("Parameter", "parameter_param { shape { dim: 2 dim: 3 } }", []),
@@ -229,5 +269,9 @@ CASES = [
     Case("Silence", bottoms=[(2, 3), (4,)], tops=0),
 ]
 
-ELSEWHERE = {"Data": "tests/layers/test_data.py"}
+ELSEWHERE = {
+    "Data": "tests/layers/test_data.py",
+    "DummyData": "tests/layers/test_data.py",
+    "Filter": "tests/layers/test_rows.py",
+}
 """Layer types that cannot stand alone in the table, and the file that tests them."""

@@ -16,6 +16,7 @@ from caffe_sdk.engine import select
 from caffe_sdk.errors import DataError, LayerError, MissingFileError
 from caffe_sdk.layers import Layer, create
 from caffe_sdk.schema.messages import TRAIN, LayerParameter
+from tests.layers import making
 
 ENGINE = select("reference")
 
@@ -131,3 +132,74 @@ def test_bad_record_names_layer_source_and_key(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"^layer 'digits' \(Data\): {tmp_path}.*'later'"):
         layer.forward(ENGINE, [], top)
     layer.close()
+
+
+# -- DummyData ---------------------------------------------------------------------------------------------------------
+
+
+def dummy(text: str, tops: int = 1) -> Layer:
+    return making.made("DummyData", f"dummy_data_param {{ {text} }}", 0, tops)
+
+
+def begun(layer: Layer) -> list[Blob]:
+    top = [Blob(shape) for shape in layer.shapes([])]
+    layer.reshape([], top)
+    return top
+
+
+def test_constants_stay_what_somebody_writes_into_them() -> None:
+    layer = dummy("data_filler { value: 3 } shape { dim: 2 dim: 3 }")
+    (top,) = begun(layer)
+    assert top.data_memory.allocated() == 0
+    assert (top.data == 3).all()
+    top.data[0] = 5
+    layer.reshape([], [top])
+    layer.forward(ENGINE, [], [top])
+    assert (top.data[0] == 5).all()
+    top.reshape(4, 3)
+    layer.reshape([], [top])
+    assert (top.data == 3).all()
+    layer.backward(ENGINE, [top], [], [])
+
+
+def test_random_values_are_drawn_anew() -> None:
+    layer = dummy("data_filler { type: 'gaussian' } data_filler { value: 1 } shape { dim: 50 }", tops=2)
+    top = begun(layer)
+    steps = []
+    for _ in range(2):
+        layer.forward(ENGINE, [], top)
+        steps.append(top[0].data.copy())
+    assert (steps[0] != steps[1]).all()
+    assert (top[1].data == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("shape { dim: 2 }", [(2,), (2,)]),
+        ("shape { dim: 2 } shape { dim: 3 dim: 4 }", [(2,), (3, 4)]),
+        ("num: 5 channels: 1 channels: 2 height: 3 width: 4", [(5, 1, 3, 4), (5, 2, 3, 4)]),
+    ],
+)
+def test_dummy_shapes(text: str, expected: list[tuple[int, ...]]) -> None:
+    assert dummy(text, tops=2).shapes([]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "shape is given 0 times for 2 tops"),
+        ("shape { dim: 1 } " * 3, "shape is given 3 times for 2 tops"),
+        ("num: 1 channels: 1 height: 1", "width is given 0 times for 2 tops"),
+        ("num: 1 shape { dim: 1 }", "has shape and num"),
+        ("shape { dim: 1 }" + " data_filler { }" * 3, "data_filler is given 3 times for 2 tops"),
+    ],
+)
+def test_dummy_parameters_that_make_no_sense(text: str, words: str) -> None:
+    with pytest.raises(LayerError, match=rf"^layer 'it' \(DummyData\): {words}"):
+        dummy(text, tops=2).shapes([])
+
+
+def test_dummy_filler_is_checked_with_the_shape() -> None:
+    with pytest.raises(LayerError, match="Unknown filler name: nonsense"):
+        begun(dummy("shape { dim: 1 } data_filler { type: 'nonsense' }"))
