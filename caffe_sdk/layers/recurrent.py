@@ -57,7 +57,7 @@ class LSTMUnit(Layer):
 
 
 class Recurrent(Layer):
-    """What LSTM and RNN share.  x (T, N, ...), cont (T, N), [static (N, ...)], [states (1, N, D)] -> (T, N, D), [states]
+    """What LSTM and RNN share.  x (T, N, ...), cont (T, N), [static (N, ...)], [states (1, N, D)] -> (T, N, D), [...]
 
     cont is 0 where a sequence begins, else 1. The states after the last step are those before the first of the next
     forward pass, unless ``expose_hidden`` makes bottoms and tops of them. Gradients stay within a pass: as in Caffe,
@@ -80,7 +80,9 @@ class Recurrent(Layer):
         least, wanted = 2 + self.exposed, 1 + self.exposed
         remedy = f"with expose_hidden: {str(bool(self.exposed)).lower()} give "
         self.check(
-            least <= bottoms <= least + 1, f"has {bottoms} bottoms", f"{remedy}{least}, or {least + 1} with a static one"
+            least <= bottoms <= least + 1,
+            f"has {bottoms} bottoms",
+            f"{remedy}{least}, or {least + 1} with a static one",
         )
         self.check(tops == wanted, f"has {tops} tops", f"{remedy}{wanted}")
         self.static = 2 if bottoms > least else None
@@ -227,7 +229,9 @@ class LSTM(Recurrent):
         cont, weight = bottom[1].data_tensor, self.blobs[self.recurrent].data_tensor
         gates = self.sequence("gates", 4 * self.outputs)
         h, c = self.sequence("h", self.outputs), self.sequence("c", self.outputs)
-        engine.lstm(inputs, static, cont, weight, *self.before(bottom), gates, c, h, *self.after(top))
+        h0, c0 = self.before(bottom)
+        h_last, c_last = self.after(top)
+        engine.lstm(inputs, static, cont, weight, h0, c0, gates, c, h, h_last, c_last)
         return h
 
     def run_back(self, engine: Engine, dy: Tensor, dinputs: Tensor, bottom: Sequence[Blob]) -> None:
@@ -253,7 +257,8 @@ class RNN(Recurrent):
     ) -> Tensor:
         cont, weight = bottom[1].data_tensor, self.blobs[self.recurrent].data_tensor
         h, y = self.sequence("h", self.outputs), self.sequence("y", self.outputs)
-        engine.rnn(inputs, static, cont, weight, *self.before(bottom), h, *self.after(top))
+        (h0,), (h_last,) = self.before(bottom), self.after(top)
+        engine.rnn(inputs, static, cont, weight, h0, h, h_last)
         weight, bias = (self.blobs[self.recurrent + i].data_tensor for i in (1, 2))
         engine.inner_product(_rows(h, 2), weight, bias, _rows(y, 2), False)
         engine.tanh(y, y)

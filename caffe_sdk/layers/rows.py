@@ -10,7 +10,7 @@ import numpy as np
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
-from caffe_sdk.layers.base import Arity, Layer, Parameter, exactly, layer
+from caffe_sdk.layers.base import Arity, Layer, exactly, layer
 from caffe_sdk.memory import HOST, Shape, Tensor, new_tensor
 
 
@@ -79,45 +79,6 @@ class Filter(Layer):
 
     def can_force_backward(self, bottom: int) -> bool:
         return bottom < len(self.config.bottom) - 1
-
-
-@layer("Embed")
-class Embed(Layer):
-    """y = weight[x] + bias: what an InnerProduct gives for one-hot vectors, without them.  (...) -> (..., num_output)
-
-    x are whole numbers from 0 to ``input_dim`` - 1; weight is (input_dim, num_output).
-    """
-
-    def setup(self, config: Any) -> None:
-        self.param = config.embed_param
-        self.outputs: int = self.param.num_output
-        self.check(self.outputs > 0, "num_output: 0", "give num_output: 1 or more")
-        self.check(self.param.input_dim > 0, "input_dim: 0", "give input_dim: 1 or more")
-
-    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
-        return [(*bottoms[0], self.outputs)]
-
-    def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
-        weight = Parameter((self.param.input_dim, self.outputs), self.param.weight_filler)
-        bias = Parameter((self.outputs,), self.param.bias_filler)
-        return [weight, bias] if self.param.bias_term else [weight]
-
-    def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        index, y = self._tensors(bottom[0].data_tensor, top[0].data_tensor)
-        engine.embed(index, self.blobs[0].data_tensor, self.parameter(1), y)
-
-    def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        self.check(not needs[0], "cannot backpropagate to indices", "set propagate_down: false")
-        dweight, dbias = self.gradient(0), self.gradient(1)
-        if dweight is not None or dbias is not None:
-            index, dy = self._tensors(bottom[0].data_tensor, top[0].diff_tensor)
-            engine.embed_grad(index, dy, dweight, dbias)
-
-    def _tensors(self, index: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return index.reshaped(index.count), rows.reshaped(index.count, self.outputs)
-
-    def can_force_backward(self, bottom: int) -> bool:
-        return False
 
 
 def _matrix(tensor: Tensor) -> Tensor:

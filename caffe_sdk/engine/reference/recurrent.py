@@ -43,9 +43,7 @@ class Recurrent(EngineBase):
     ) -> None:
         """The gradient of `lstm_unit` for the gradients dc and dh of its results."""
         gates, on = _activated(self.read(x)), self.read(cont)[:, None]
-        before, gradient = _step_grad(
-            gates, self.read(c_before), self.read(c), on, self.read(dc), self.read(dh)
-        )
+        before, gradient = _step_grad(gates, self.read(c_before), self.read(c), on, self.read(dc), self.read(dh))
         if dc_before is not None:
             self.write(dc_before)[...] = before
         if dx is not None:
