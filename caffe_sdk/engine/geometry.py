@@ -26,8 +26,7 @@ class ConvolutionGeometry:
         """Spatial output sizes; zero or negative where the kernel does not fit."""
         extents = (d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
         return tuple(
-            (n + 2 * p - extent) // s + 1
-            for n, p, s, extent in zip(size, self.pad, self.stride, extents, strict=True)
+            (n + 2 * p - extent) // s + 1 for n, p, s, extent in zip(size, self.pad, self.stride, extents, strict=True)
         )
 
     def input_size(self, size: Shape) -> Shape:
