@@ -18,7 +18,7 @@ import math
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, CancelledError, InternalError
 from caffe_sdk.rpc import faults, pb
-from caffe_sdk.rpc.tensors import Array, to_array, to_tensor
+from caffe_sdk.rpc.tensors import Array, put, put_all, to_array
 from caffe_sdk.rpc.transport import MAX_MESSAGE, channel_options
 from caffe_sdk.schema.files import read_bytes, read_text, write_bytes
 
@@ -93,7 +93,7 @@ class Client:
             raise ArgumentError("phase", f"{phase!r} is no phase", "use 'train' or 'test'")
         request = pb.CreateNetRequest(model=_model(model), phase=PHASES[phase], level=level, stages=stages)
         if weights is not None:
-            request.weights.CopyFrom(_weights(weights))
+            _put_weights(request.weights, weights)
         return RemoteNet(self, self.call("CreateNet", request))
 
     def solver(self, model: Model) -> RemoteSolver:
@@ -186,8 +186,8 @@ class RemoteNet:
         self, blobs: Iterable[str] = (), start: str | None = None, end: str | None = None, **inputs: npt.ArrayLike
     ) -> dict[str, Array]:
         """Set the input blobs, run layers ``start`` to ``end``, give the outputs and the ``blobs`` asked for."""
-        tensors = _named_tensors(inputs)
-        request = pb.ForwardRequest(net=self._net, inputs=tensors, start=start, end=end, blobs=blobs)
+        request = pb.ForwardRequest(net=self._net, start=start, end=end, blobs=blobs)
+        put_all(request.inputs, inputs)
         return _arrays(self._client.call("Forward", request).outputs)
 
     def backward(
@@ -196,8 +196,8 @@ class RemoteNet:
         """Set the outputs' gradients, run layers ``start`` back to ``end``, give the inputs' gradients and those of the
         blobs in ``diffs``.
         """
-        tensors = _named_tensors(tops)
-        request = pb.BackwardRequest(net=self._net, diffs=tensors, start=start, end=end, blobs=diffs)
+        request = pb.BackwardRequest(net=self._net, start=start, end=end, blobs=diffs)
+        put_all(request.diffs, tops)
         return _arrays(self._client.call("Backward", request).diffs)
 
     def reshape(self) -> None:
@@ -206,7 +206,8 @@ class RemoteNet:
 
     def copy_from(self, weights: Weights) -> list[str]:
         """Load a caffemodel into layers of the same names; gives those names."""
-        request = pb.CopyFromRequest(net=self._net, weights=_weights(weights))
+        request = pb.CopyFromRequest(net=self._net)
+        _put_weights(request.weights, weights)
         return list(self._client.call("CopyFrom", request).layers)
 
     def to_bytes(self) -> bytes:
@@ -237,8 +238,9 @@ class RemoteNet:
 
     def set(self, reference: Any, part: str, values: npt.ArrayLike) -> None:
         """Overwrite a blob's "data" or "diff"."""
-        blob = pb.BlobValues(blob=reference, part=PARTS[part], values=to_tensor(values))
-        self._client.call("SetBlobs", pb.SetBlobsRequest(net=self._net, blobs=[blob]))
+        request = pb.SetBlobsRequest(net=self._net)
+        put(request.blobs.add(blob=reference, part=PARTS[part]).values, values)
+        self._client.call("SetBlobs", request)
 
     def reshape_blob(self, reference: Any, shape: Sequence[int]) -> None:
         """Give a blob another shape."""
@@ -399,14 +401,11 @@ def _model(model: Model) -> Any:
     return pb.Model(text=model if isinstance(model, str) else read_text(model))
 
 
-def _weights(weights: Weights) -> Any:
+def _put_weights(message: Any, weights: Weights) -> None:
     if isinstance(weights, ServerFile):
-        return pb.Weights(path=weights.path)
-    return pb.Weights(data=weights if isinstance(weights, bytes) else read_bytes(Path(weights)))
-
-
-def _named_tensors(arrays: Mapping[str, npt.ArrayLike]) -> list[Any]:
-    return [pb.NamedTensor(name=name, tensor=to_tensor(values, f"blob '{name}'")) for name, values in arrays.items()]
+        message.path = weights.path
+    else:
+        message.data = weights if isinstance(weights, bytes) else read_bytes(Path(weights))
 
 
 def _arrays(tensors: Iterable[Any]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,27 @@ DTYPES: dict[int, np.dtype[Any]] = {
 TYPES = {dtype: number for number, dtype in DTYPES.items()}
 
 
-def to_tensor(values: npt.ArrayLike, where: str = "tensor") -> Any:
-    """A Tensor message of an array; types that have none of their own travel as float32.
+def put(tensor: Any, values: npt.ArrayLike, where: str = "tensor") -> Any:
+    """Make a Tensor message hold an array; types that have none of their own travel as float32. Gives the message.
 
-    Raises ArgumentError for values that are no numbers.
+    To be called on the message where it stands in a larger one: protobuf copies a message that is put into another, and
+    that takes longer than all the rest. Raises ArgumentError for values that are no numbers.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(where, f"values of type {array.dtype} are no numbers", "give float32")
     little = array.dtype.newbyteorder("<")
     dtype = little if little in TYPES else DTYPES[pb.DATA_TYPE_FLOAT32]
-    return pb.Tensor(shape=array.shape, type=TYPES[dtype], data=np.asarray(array, dtype).tobytes())
+    tensor.shape.extend(array.shape)
+    tensor.type = TYPES[dtype]
+    tensor.data = np.asarray(array, dtype).tobytes()
+    return tensor
+
+
+def put_all(named_tensors: Any, arrays: Mapping[str, npt.ArrayLike]) -> None:
+    """Add arrays by name to a field of NamedTensor messages."""
+    for name, values in arrays.items():
+        put(named_tensors.add(name=name).tensor, values, f"blob '{name}'")
 
 
 def to_array(tensor: Any, where: str = "tensor") -> Array:

@@ -21,6 +21,8 @@ from caffe_sdk.app.session import Session
 from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, InternalError
 from caffe_sdk.rpc import faults, pb
 from caffe_sdk.rpc.transport import MAX_MESSAGE, channel_options
+from caffe_sdk.server.health import Health
+from caffe_sdk.server.health import pb as health_pb
 from caffe_sdk.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class Options:
     """Host and port, port 0 for any free one; or ``unix:/path``."""
     models: str | None = None
     """The folder in which clients may open files; None: they send text and bytes."""
-    workers: int = 16
+    workers: int = 64
     """Calls that run at a time, streams of progress included; others wait."""
     max_message: int = MAX_MESSAGE
     """Bytes a message may have, either way; protobuf ends at 2 GiB."""
@@ -72,9 +74,9 @@ def start(options: Options) -> RunningServer:
     session = Session(Inside(options.models))
     settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0)]
     server = grpc.server(ThreadPoolExecutor(options.workers, "caffe-call"), options=settings)
-    service = Service(session)
+    service, health = Service(session), Health([descriptor.full_name for descriptor in SERVICES])
     server.add_generic_rpc_handlers([_handlers(descriptor, service) for descriptor in SERVICES])
-    _add_health(server)
+    server.add_generic_rpc_handlers([_handlers(health_pb.Health, health)])
     try:
         port = server.add_insecure_port(options.address)
     except RuntimeError as error:
@@ -119,10 +121,10 @@ def _checked_host(options: Options) -> str:
     return host
 
 
-def _handlers(service_descriptor: Any, service: Service) -> grpc.GenericRpcHandler[Any, Any]:
+def _handlers(descriptor: Any, service: Service | Health) -> grpc.GenericRpcHandler[Any, Any]:
     """Handlers for the calls of a service, by the names of the methods that answer them."""
     handlers = {}
-    for call in service_descriptor.methods:
+    for call in descriptor.methods:
         answer = getattr(service, re.sub(r"(?<!^)(?=[A-Z])", "_", call.name).lower())
         make = grpc.unary_stream_rpc_method_handler if call.server_streaming else grpc.unary_unary_rpc_method_handler
         handlers[call.name] = make(
@@ -130,7 +132,7 @@ def _handlers(service_descriptor: Any, service: Service) -> grpc.GenericRpcHandl
             request_deserializer=GetMessageClass(call.input_type).FromString,
             response_serializer=GetMessageClass(call.output_type).SerializeToString,
         )
-    return grpc.method_handlers_generic_handler(service_descriptor.full_name, handlers)
+    return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 
 
 def _call(answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext) -> Any:
@@ -155,15 +157,3 @@ def _abort(error: Exception, context: grpc.ServicerContext) -> NoReturn:
     message = faults.to_message(error)
     context.set_trailing_metadata(((faults.METADATA_KEY, message.SerializeToString()),))
     context.abort(grpc.StatusCode[error.status], str(faults.from_message(message)))
-
-
-def _add_health(server: grpc.Server) -> None:
-    """Tell orchestrators that the server is healthy, where grpcio-health-checking is installed."""
-    try:
-        from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-    except ImportError:
-        return
-    servicer = health.HealthServicer()
-    for name in ("", *(service.full_name for service in SERVICES)):
-        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

@@ -21,7 +21,7 @@ from caffe_sdk.app.session import Session, Training
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
-from caffe_sdk.rpc.tensors import to_array, to_tensor
+from caffe_sdk.rpc.tensors import put, put_all, to_array
 from caffe_sdk.solver.events import Event
 
 PHASES = {pb.PHASE_UNSPECIFIED: "test", pb.PHASE_TRAIN: "train", pb.PHASE_TEST: "test"}
@@ -58,8 +58,10 @@ class Service:
     def get_blobs(self, request: Any) -> Any:
         """Nets.GetBlobs."""
         part = _known(PARTS, request.part, "part")
-        arrays = self.session.get_blobs(request.net, list(map(_blob, request.blobs)), part)
-        return pb.Blobs(tensors=map(to_tensor, arrays))
+        reply = pb.Blobs()
+        for array in self.session.get_blobs(request.net, list(map(_blob, request.blobs)), part):
+            put(reply.tensors.add(), array)
+        return reply
 
     def set_blobs(self, request: Any) -> Any:
         """Nets.SetBlobs: all or none."""
@@ -78,15 +80,15 @@ class Service:
 
     def forward(self, request: Any) -> Any:
         """Nets.Forward."""
-        inputs = _arrays(request.inputs)
-        outputs = self.session.forward(request.net, inputs, *_layers(request), list(request.blobs))
-        return pb.ForwardReply(outputs=_named_tensors(outputs))
+        reply, inputs = pb.ForwardReply(), _arrays(request.inputs)
+        put_all(reply.outputs, self.session.forward(request.net, inputs, *_layers(request), list(request.blobs)))
+        return reply
 
     def backward(self, request: Any) -> Any:
         """Nets.Backward."""
-        diffs = _arrays(request.diffs)
-        results = self.session.backward(request.net, diffs, *_layers(request), list(request.blobs))
-        return pb.BackwardReply(diffs=_named_tensors(results))
+        reply, diffs = pb.BackwardReply(), _arrays(request.diffs)
+        put_all(reply.diffs, self.session.backward(request.net, diffs, *_layers(request), list(request.blobs)))
+        return reply
 
     def copy_from(self, request: Any) -> Any:
         """Nets.CopyFrom."""
@@ -208,10 +210,6 @@ def _layers(request: Any) -> tuple[str | None, str | None]:
 
 
 # -- to replies --------------------------------------------------------------------------------------------------------
-
-
-def _named_tensors(arrays: Mapping[str, Array]) -> Iterator[Any]:
-    return (pb.NamedTensor(name=name, tensor=to_tensor(array)) for name, array in arrays.items())
 
 
 def _shape(shape: Shape) -> Any:

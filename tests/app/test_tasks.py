@@ -7,7 +7,7 @@ import pytest
 
 from caffe_sdk.app import tasks
 from caffe_sdk.app.tasks import TestBatch, TestResult, TimedIteration, TimeResult
-from caffe_sdk.errors import ArgumentError, MissingFileError
+from caffe_sdk.errors import ArgumentError, DeviceError, MissingFileError
 from caffe_sdk.net import Net
 from tests.app.texts import NET, SOLVER
 
@@ -146,3 +146,23 @@ def _net_of(folder: Path) -> str:
     text = SOLVER[SOLVER.index("{") + 1 : SOLVER.index("\n}")]
     (folder / "net.prototxt").write_text(text)
     return str(folder / "net.prototxt")
+
+
+def test_a_missing_onednn_is_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise DeviceError("oneDNN", "is not installed", "install it")
+
+    monkeypatch.setattr("caffe_sdk.engine.cpu.library.library", missing)
+    facts = {fact.name: fact.value for fact in tasks.device_query()}
+    assert facts["oneDNN"] == "none: oneDNN: is not installed; install it"
+
+
+def test_measuring_with_weights(tmp_path: Path) -> None:
+    model = _net_of(tmp_path)
+    with Net(model, 1) as net:
+        net.save(tmp_path / "a.caffemodel")
+    *_, result = tasks.measure(model, iterations=1, phase="test", weights=str(tmp_path / "a.caffemodel"))
+    assert isinstance(result, TimeResult)
+    assert [layer.name for layer in result.layers] == ["data", "score", "accuracy"]
+    with pytest.raises(MissingFileError):
+        list(tasks.measure(model, weights="no.caffemodel"))

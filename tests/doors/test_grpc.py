@@ -463,11 +463,3 @@ def test_every_call_of_the_proto_is_answered() -> None:
     calls = {call.name for service in (pb.Server, pb.Nets, pb.Solvers) for call in service.methods}
     answers = {name for name in vars(Service) if not name.startswith("_")}
     assert {name.replace("_", "") for name in answers} == {name.lower() for name in calls}
-
-
-def test_health_is_told_where_the_package_is_installed(server: RunningServer) -> None:
-    health_pb2 = pytest.importorskip("grpc_health.v1.health_pb2")
-    stubs = pytest.importorskip("grpc_health.v1.health_pb2_grpc")
-    with grpc.insecure_channel(server.address) as channel:
-        reply = stubs.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="caffe_sdk.v1.Nets"))
-    assert reply.status == health_pb2.HealthCheckResponse.SERVING
