@@ -73,6 +73,10 @@ class Layer:
     """Whether forward and backward look at numbers themselves instead of telling an engine."""
     is_loss: ClassVar[bool] = False
     """Whether the first top has loss weight 1 by itself."""
+    shares_data: ClassVar[bool] = False
+    """Whether tops have no memory of their own for values, but that of the first bottom, or else first parameter."""
+    shares_diff: ClassVar[bool] = False
+    """Whether tops have no memory of their own for gradients, but that of the first bottom."""
 
     def __init__(self, config: Any, phase: int, generator: rng.Generator | None = None) -> None:
         self.config = config
@@ -106,6 +110,13 @@ class Layer:
     def parameters(self, bottoms: Sequence[Shape]) -> list[Parameter]:
         """The parameters for these bottoms' shapes."""
         return []
+
+    def multiply_adds(self, bottoms: Sequence[Shape]) -> int:
+        """How many multiplications, each with an addition, a forward pass takes for these bottoms' shapes.
+
+        Products with weights count (convolutions, inner products, recurrences); work value by value does not.
+        """
+        return 0
 
     def loss_weights(self, tops: int) -> list[float]:
         """The weight of each top in the loss: what the prototxt says, else 1 for the first top of a loss layer."""

@@ -40,6 +40,7 @@ class LearnedBlob(Layer):
     """A blob that is learned.  () -> ``shape``"""
 
     bottoms = exactly(0)
+    shares_data = True
 
     def _shape(self) -> Shape:
         return tuple(self.config.parameter_param.shape.dim)
@@ -67,6 +68,7 @@ class Split(Layer):
     """Every top is the bottom itself, with a gradient of its own; the gradients add up.  (...) -> (...), (...), ..."""
 
     tops = Arity(1, None)
+    shares_data = True
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for y in top:

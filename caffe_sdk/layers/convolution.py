@@ -110,6 +110,10 @@ class Convolution(SlidingKernel):
         bias = Parameter((self.outputs,), self.param.bias_filler)
         return [weight, bias] if self.param.bias_term else [weight]
 
+    def multiply_adds(self, bottoms: Sequence[Shape]) -> int:
+        (_, *window), outputs = self.parameters(bottoms)[0].shape, map(math.prod, self.shapes(bottoms))
+        return sum(outputs) * math.prod(window)
+
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         weight, bias, geometry = self.blobs[0].data_tensor, self.parameter(1), self.geometry(bottom[0].shape)
         for x, y in zip(bottom, top, strict=True):
@@ -158,6 +162,10 @@ class Deconvolution(SlidingKernel):
         weight = Parameter((inputs, self.outputs // geometry.group, *geometry.kernel), self.param.weight_filler)
         bias = Parameter((self.outputs,), self.param.bias_filler)
         return [weight, bias] if self.param.bias_term else [weight]
+
+    def multiply_adds(self, bottoms: Sequence[Shape]) -> int:
+        (_, *window), inputs = self.parameters(bottoms)[0].shape, map(math.prod, bottoms)
+        return sum(inputs) * math.prod(window)
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         weight, bias, geometry = self.blobs[0].data_tensor, self.parameter(1), self.geometry(bottom[0].shape)

@@ -37,6 +37,9 @@ class InnerProduct(Layer):
         bias = Parameter((self.outputs,), self.param.bias_filler)
         return [weight, bias] if self.param.bias_term else [weight]
 
+    def multiply_adds(self, bottoms: Sequence[Shape]) -> int:
+        return math.prod((*self._matrix(bottoms[0]), self.outputs))
+
     def _matrix(self, shape: Shape) -> tuple[int, int]:
         """The bottom as a matrix: rows and columns."""
         axis = self.axis(self.param.axis, len(shape))

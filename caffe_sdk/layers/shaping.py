@@ -16,6 +16,8 @@ from caffe_sdk.memory import Shape
 class Reshaping(Layer):
     """The top is the bottom, values and gradients, in another shape: there is nothing to compute."""
 
+    shares_data = shares_diff = True
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].share_data(bottom[0])
         top[0].share_diff(bottom[0])
