@@ -184,7 +184,7 @@ class Layer:
         if self.as_many_tops:
             self.check(bottoms == tops, f"has {bottoms} bottoms and {tops} tops", "give as many tops as bottoms")
         for name in set(self.config.top) & set(self.config.bottom):
-            self.check(self.in_place, f"bottom '{name}' is also a top", "give the top a name of its own")
+            self.check(self.in_place, f"cannot compute '{name}' in place", "give the top a name of its own")
 
     def axis(self, index: int, axes: int) -> int:
         """A possibly negative axis index as a plain one, checked."""

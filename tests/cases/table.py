@@ -163,7 +163,7 @@ CASES = [
     Case("ArgMax", "argmax_param { axis: 1 top_k: 2 }", [(2, 3, 4)], differentiable=False),
     Case("ArgMax", "argmax_param { axis: -1 out_max_val: true }", [(2, 3, 4)], differentiable=False),
     # -- classification
-    Case("Softmax", bottoms=[SCORES]),
+    Case("Softmax", bottoms=[SCORES], in_place=True),
     Case("Softmax", bottoms=[MAPS], note="maps"),
     Case("Softmax", "softmax_param { axis: -1 }", [MAPS]),
     Case("SoftmaxWithLoss", bottoms=[SCORES, (4,)], classes={1: 5}),

@@ -36,6 +36,11 @@ def test_every_layer_has_a_row(root: Path) -> None:
         assert (root / path).is_file()
 
 
+def test_rows_say_which_layers_compute_in_place() -> None:
+    ours = {name for name, cls in REGISTRY.items() if cls.in_place}
+    assert {case.type for case in CASES if case.in_place} == ours
+
+
 def test_rows_have_names_of_their_own() -> None:
     names = [str(case) for case in CASES]
     assert len(set(names)) == len(names)

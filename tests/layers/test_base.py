@@ -10,8 +10,9 @@ import pytest
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.errors import LayerError, ShapeError
-from caffe_sdk.layers import REGISTRY, Arity, Layer, exactly, layer
+from caffe_sdk.layers import REGISTRY, Arity, Layer, create, exactly, layer
 from caffe_sdk.layers.base import fitted
+from caffe_sdk.schema.messages import TRAIN, LayerParameter
 from tests.layers.making import made
 
 
@@ -68,6 +69,16 @@ def test_arity(kind: str, bottoms: int, tops: int, words: str) -> None:
     text = "convolution_param { num_output: 1 kernel_size: 1 }" if kind == "Convolution" else ""
     with pytest.raises(LayerError, match=words):
         made(kind, text, bottoms, tops)
+
+
+def test_in_place_only_where_it_may_be() -> None:
+    def config(kind: str) -> Any:
+        return LayerParameter(name="it", type=kind, bottom=["a", "b"][: 1 + (kind == "Eltwise")], top=["a"])
+
+    assert create(config("ReLU"), TRAIN).in_place
+    for kind in ("Eltwise", "Flatten", "LRN"):
+        with pytest.raises(LayerError, match=rf"^layer 'it' \({kind}\): cannot compute 'a' in place"):
+            create(config(kind), TRAIN)
 
 
 def test_loss_layers_may_leave_their_top_to_the_net() -> None:

@@ -1,10 +1,13 @@
-"""Inputs, copies and ends."""
+"""Inputs, learned blobs, copies and ends."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from caffe_sdk.blob import Blob
+from caffe_sdk.engine import select
 from caffe_sdk.errors import LayerError
 from caffe_sdk.memory import Shape
 from tests.layers.making import made
@@ -35,3 +38,17 @@ def test_split_tops_are_the_bottom() -> None:
 
 def test_silence_has_no_tops() -> None:
     assert made("Silence", bottoms=2, tops=0).shapes([(2,), (3,)]) == []
+
+
+def test_learned_blob_is_its_top() -> None:
+    layer: Any = made("Parameter", "parameter_param { shape { dim: 2 dim: 3 } }", 0)
+    assert layer.shapes([]) == [(2, 3)]
+    assert [p.shape for p in layer.parameters([])] == [(2, 3)]
+    layer.blobs, layer.param_needs, top = [Blob((2, 3))], [True], Blob((2, 3))
+    layer.reshape([], [top])
+    layer.blobs[0].data[...] = 4
+    assert (top.data == 4).all()
+    top.diff[...] = 1
+    for _ in range(2):
+        layer.backward(select("reference"), [top], [], [])
+    assert (layer.blobs[0].diff == 2).all()

@@ -80,3 +80,25 @@ def test_shapes_that_do_not_fit(text: str, words: str) -> None:
 def test_bottoms_must_be_alike() -> None:
     with pytest.raises(ShapeError, match=r"bottom 1 has shape \(1, 3, 5, 4\), bottom 0 \(1, 3, 4, 4\)"):
         shapes("num_output: 2 kernel_size: 1", (1, 3, 4, 4), (1, 3, 5, 4))
+
+
+# -- Deconvolution and Im2col ------------------------------------------------------------------------------------------
+
+
+def test_deconvolution_shapes() -> None:
+    layer = made("Deconvolution", "convolution_param { num_output: 4 kernel_size: 4 stride: 2 pad: 1 group: 2 }")
+    assert layer.shapes([(2, 6, 5, 7)]) == [(2, 4, 10, 14)]
+    assert [p.shape for p in layer.parameters([(2, 6, 5, 7)])] == [(6, 2, 4, 4), (4,)]
+
+
+def test_deconvolution_of_which_nothing_is_left() -> None:
+    layer = made("Deconvolution", "convolution_param { num_output: 4 kernel_size: 3 pad: 2 }")
+    with pytest.raises(ShapeError, match=r"pad \(2, 2\) leaves nothing of input \(2, 9\) with kernel \(3, 3\)"):
+        layer.shapes([(1, 3, 2, 9)])
+
+
+def test_columns() -> None:
+    layer = made("Im2col", "convolution_param { kernel_size: 3 stride: 2 }")
+    assert layer.shapes([(2, 3, 7, 5)]) == [(2, 27, 3, 2)]
+    with pytest.raises(ShapeError, match=r"kernel \(3, 3\) does not fit input \(2, 5\)"):
+        layer.shapes([(2, 3, 2, 5)])

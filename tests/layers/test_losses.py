@@ -1,15 +1,18 @@
-"""Softmax and its loss: which labels fit, how losses are divided, what has no gradient."""
+"""Losses: which labels and targets fit, how losses are divided, what has no gradient."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import select
-from caffe_sdk.errors import LayerError, ShapeError
-from caffe_sdk.memory import Shape
+from caffe_sdk.errors import LayerError, MissingFileError, ShapeError
+from caffe_sdk.memory import HOST, Shape
+from caffe_sdk.schema.wire import BlobArray, write_blob
 from tests.layers.making import made
 
 
@@ -79,6 +82,60 @@ def test_prob_top_is_the_buffer_itself() -> None:
     assert layer.probabilities(top[:1]).memory is not top[1].data_memory
 
 
-def test_softmax_of_no_classes() -> None:
-    with pytest.raises(ShapeError, match=r"input \(2, 0\) has no classes at axis 1"):
-        made("Softmax").shapes([(2, 0)])
+# -- the other losses --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes", "words"),
+    [
+        ("EuclideanLoss", [(4, 3), (4, 2)], "8 targets for 12 values; give one each"),
+        ("EuclideanLoss", [(4, 3), (3, 4)], r"bottoms \(4, 3\) and \(3, 4\); give one batch size"),
+        ("EuclideanLoss", [(), ()], "bottom 0 is a scalar"),
+        ("SigmoidCrossEntropyLoss", [(4, 3), (4,)], "4 targets for 12 values"),
+        ("HingeLoss", [(4, 3), (4, 3)], r"12 labels \(4, 3\) for scores \(4, 3\); give one label per item"),
+        ("MultinomialLogisticLoss", [(4, 3), (2,)], "2 labels"),
+        ("ContrastiveLoss", [(4, 3), (4, 3), (3,)], r"\(3,\) for pairs \(4, 3\); give one number per pair"),
+        ("ContrastiveLoss", [(4, 3), (4, 2), (4,)], "8 targets for 12 values"),
+        ("InfogainLoss", [(4, 3), (4,), (3, 4)], r"matrix \(3, 4\) for 3 classes; give \(3, 3\)"),
+        ("InfogainLoss", [(4, 3), (4,), (9,)], r"matrix \(9,\) for 3 classes"),
+    ],
+)
+def test_shapes_that_do_not_fit(kind: str, shapes: list[Shape], words: str) -> None:
+    with pytest.raises(ShapeError, match=rf"^layer 'it' \({kind}\): {words}"):
+        made(kind, bottoms=len(shapes)).shapes(shapes)
+
+
+@pytest.mark.parametrize("kind", ["HingeLoss", "MultinomialLogisticLoss", "SigmoidCrossEntropyLoss"])
+def test_targets_have_no_gradient(kind: str) -> None:
+    layer = made(kind, bottoms=2)
+    assert [layer.can_force_backward(i) for i in (0, 1)] == [True, False]
+    with pytest.raises(LayerError, match="cannot backpropagate to label inputs"):
+        layer.backward(select("reference"), [Blob()], [False, True], [Blob((4, 3)), Blob((4,))])
+
+
+def test_both_sides_have_gradients_where_they_are_alike() -> None:
+    assert made("EuclideanLoss", bottoms=2).can_force_backward(1)
+    layer = made("ContrastiveLoss", bottoms=3)
+    assert [layer.can_force_backward(i) for i in range(3)] == [True, True, False]
+    with pytest.raises(LayerError, match="set propagate_down: false for bottom 2"):
+        layer.backward(select("reference"), [Blob()], [True, True, True], [Blob((4, 3)), Blob((4, 3)), Blob((4,))])
+
+
+def test_sigmoid_loss_is_divided_by_the_batch_size() -> None:
+    layer: Any = made("SigmoidCrossEntropyLoss", bottoms=2)
+    assert layer.normalization == "BATCH_SIZE"
+
+
+def test_infogain_matrix_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.binaryproto"
+    write_blob(path, BlobArray(np.eye(3, dtype=np.float32)[None, None]))
+    text = f"infogain_loss_param {{ source: '{path}' }}"
+    layer: Any = made("InfogainLoss", text, bottoms=2)
+    assert layer.shapes([(4, 3), (4,)])[0] == ()
+    np.testing.assert_array_equal(layer.matrix.memory.read(HOST), np.eye(3).reshape(-1))
+    with pytest.raises(ShapeError, match=r"matrix \(1, 1, 3, 3\) for 5 classes"):
+        layer.shapes([(4, 5), (4,)])
+    with pytest.raises(MissingFileError, match=str(tmp_path)):
+        made("InfogainLoss", f"infogain_loss_param {{ source: '{tmp_path}/nowhere' }}", bottoms=2)
+    with pytest.raises(LayerError, match="has no matrix; give a third bottom, or source"):
+        made("InfogainLoss", bottoms=2)

@@ -64,3 +64,24 @@ def test_parameters_that_make_no_sense(text: str, tops: int, words: str) -> None
 def test_shapes_that_do_not_fit(text: str, shape: Shape, words: str) -> None:
     with pytest.raises(ShapeError, match=rf"^layer 'it' \(Pooling\): {words}"):
         made("Pooling", f"pooling_param {{ {text} }}").shapes([shape])
+
+
+# -- SPP ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("levels", "top"), [(1, (2, 3, 1, 1)), (2, (2, 15)), (3, (2, 63))])
+def test_pyramids(levels: int, top: Shape) -> None:
+    assert made("SPP", f"spp_param {{ pyramid_height: {levels} }}").shapes([(2, 3, 8, 9)]) == [top]
+
+
+def test_pyramids_that_do_not_fit() -> None:
+    with pytest.raises(LayerError, match="pyramid_height: 0"):
+        made("SPP")
+    with pytest.raises(LayerError, match="STOCHASTIC is not implemented"):
+        made("SPP", "spp_param { pyramid_height: 1 pool: STOCHASTIC }")
+    with pytest.raises(ShapeError, match=r"input \(3, 3\) does not divide into 4 by 4 windows"):
+        made("SPP", "spp_param { pyramid_height: 4 }").shapes([(1, 1, 3, 3)])
+    with pytest.raises(ShapeError, match="has 2 axes"):
+        made("SPP", "spp_param { pyramid_height: 1 }").shapes([(1, 3)])
+    with pytest.raises(ShapeError, match="has no places"):
+        made("SPP", "spp_param { pyramid_height: 1 }").shapes([(1, 3, 0, 4)])
