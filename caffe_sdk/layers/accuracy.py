@@ -21,6 +21,7 @@ class Accuracy(Layer):
 
     bottoms = exactly(2)
     tops = Arity(1, 2)
+    smooth_tops = 0
 
     def setup(self, config: Any) -> None:
         self.param = config.accuracy_param

@@ -77,6 +77,8 @@ class Layer:
     """Whether tops have no memory of their own for values, but that of the first bottom, or else first parameter."""
     shares_diff: ClassVar[bool] = False
     """Whether tops have no memory of their own for gradients, but that of the first bottom."""
+    smooth_tops: ClassVar[int | None] = None
+    """How many of the first tops backward takes gradients of (not of a mask, say); all unless said."""
 
     def __init__(self, config: Any, phase: int, generator: rng.Generator | None = None) -> None:
         self.config = config

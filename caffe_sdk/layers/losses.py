@@ -23,6 +23,7 @@ class Loss(Layer):
     bottoms = exactly(2)
     auto_tops = 1
     is_loss = True
+    smooth_tops = 1
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         values, targets = bottoms[:2]

@@ -24,6 +24,7 @@ class Pooling(Layer):
     """
 
     tops = Arity(1, 2)
+    smooth_tops = 1
 
     def setup(self, config: Any) -> None:
         self.param = config.pooling_param

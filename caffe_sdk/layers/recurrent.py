@@ -66,6 +66,7 @@ class Recurrent(Layer):
 
     bottoms = Arity(2, 5)
     tops = Arity(1, 3)
+    smooth_tops = 1
     gates: ClassVar[int] = 1
     """How many pre-activations each output has."""
     states: ClassVar[int] = 1
@@ -107,6 +108,11 @@ class Recurrent(Layer):
         if self.static is not None:
             found.append(Parameter((count, math.prod(bottoms[self.static][1:])), weight))
         return [*found, Parameter((count, self.outputs), weight)]
+
+    def multiply_adds(self, bottoms: Sequence[Shape]) -> int:
+        (steps, sequences), weights = bottoms[0][:2], [p.shape for p in self.parameters(bottoms) if len(p.shape) == 2]
+        static = weights.pop(1) if self.static is not None else (0,)
+        return sequences * (steps * sum(map(math.prod, weights)) + math.prod(static))
 
     @property
     def recurrent(self) -> int:
