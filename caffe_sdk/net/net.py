@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
@@ -18,7 +19,7 @@ from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, build
 from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, Array, SyncedMemory
-from caffe_sdk.net import batches, hdf5
+from caffe_sdk.net import batches, debug, hdf5
 from caffe_sdk.net.execution import Executor
 from caffe_sdk.net.parts import Parts
 from caffe_sdk.schema import prototxt, upgrade, wire
@@ -36,6 +37,7 @@ class Net:
     ``Net(model, phase, level=0, stages=None, weights=None)``, or as old scripts have it ``Net(model, weights, phase)``.
     The model is the path of a prototxt or a NetParameter; weights the path of a .caffemodel. Relative paths in the
     model count from the working directory. ``where`` is what errors call the net, its path or name unless given.
+    ``dtype`` float64 computes in double precision, by the reference operations.
     Raises the ModelErrors, WeightsError and FileErrors of whatever is wrong.
     """
 
@@ -48,6 +50,7 @@ class Net:
         weights: PathLike | None = None,
         *,
         where: str = "",
+        dtype: npt.DTypeLike = np.float32,
     ) -> None:
         if not isinstance(phase, int) and phase not in PHASES:  # the old order: model, weights, phase
             weights, phase, level = phase, level, 0
@@ -57,7 +60,7 @@ class Net:
         self.rng = rng.spawn()
         try:
             self.graph: Graph = build(config, self.phase, level, stages or (), self.rng)
-            self._build()
+            self._build(dtype)
         except CaffeError as error:
             raise error.at(self._where) from None
         if weights is not None:
@@ -79,9 +82,9 @@ class Net:
             )
         return upgrade.upgrade_net(config)
 
-    def _build(self) -> None:
+    def _build(self, dtype: npt.DTypeLike) -> None:
         self.name: str = self.graph.name
-        self._parts = Parts(self.graph, self.rng)
+        self._parts = Parts(self.graph, self.rng, dtype)
         self._blobs = self._parts.blobs
         self.learnable = self._parts.learnable()
         """Parameters as a solver trains them, each once."""
@@ -89,6 +92,8 @@ class Net:
         self._callbacks: dict[str, list[Callback]] = {
             name: [] for name in ("before_forward", "after_forward", "before_backward", "after_backward")
         }
+        self.debug_info: bool = self.graph.config.debug_info
+        """Whether to log mean absolute values of every blob and parameter as the net runs."""
         self._closed = False
         self._memories: list[SyncedMemory] = []
         self._fit()
@@ -174,7 +179,7 @@ class Net:
         """Run layers ``first`` to ``last`` by index; returns the loss they add up to (pycaffe's ``_forward``)."""
         if structure() != self._structure:
             self.reshape()
-        one_by_one = self._callbacks["before_forward"] or self._callbacks["after_forward"]
+        one_by_one = self.debug_info or self._callbacks["before_forward"] or self._callbacks["after_forward"]
         i = first
         while i <= last:
             end = i if one_by_one else self._executor.stretch(i, last)
@@ -182,6 +187,8 @@ class Net:
             self._claim()
             self._executor.forward(i, end)
             self._settle()
+            if self.debug_info:
+                debug.write(debug.forward_lines(self.graph.nodes[i], self._blobs))
             self._call("after_forward", i)
             if structure() != self._structure:  # a source of data took another shape, a callback reshaped a blob
                 self._follow(end + 1)
@@ -193,13 +200,17 @@ class Net:
         """Run layers ``last`` back to ``first`` by index (pycaffe's ``_backward``)."""
         if structure() != self._structure:
             self._fit()
-        one_by_one = self._callbacks["before_backward"] or self._callbacks["after_backward"]
+        one_by_one = self.debug_info or self._callbacks["before_backward"] or self._callbacks["after_backward"]
         for start, end in [(i, i) for i in range(last, first - 1, -1)] if one_by_one else [(first, last)]:
             self._call("before_backward", end)
             self._claim()
             self._executor.backward(start, end)
             self._settle()
+            if self.debug_info:
+                debug.write(debug.backward_lines(self.graph.nodes[end], self._blobs))
             self._call("after_backward", end)
+        if self.debug_info and self.learnable:
+            debug.log.info(debug.total_line([learnable.blob for learnable in self.learnable]))
 
     def forward_backward(self) -> float:
         """One forward and one backward pass over the whole net; returns the loss."""

@@ -7,6 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from caffe_sdk import fillers, rng
 from caffe_sdk.blob import Blob
 from caffe_sdk.errors import ShapeError
@@ -27,11 +30,12 @@ class Learnable:
 
 
 class Parts:
-    """Blobs and parameters of a graph. Parameters get their first values when somebody looks at them."""
+    """Blobs and parameters of a graph, all of one type. Parameters get their first values when somebody looks."""
 
-    def __init__(self, graph: Graph, generator: rng.Generator) -> None:
+    def __init__(self, graph: Graph, generator: rng.Generator, dtype: npt.DTypeLike = np.float32) -> None:
         self.graph = graph
-        self.blobs = [Blob(b.shape, name=b.name) for b in graph.blobs]
+        self.dtype = dtype
+        self.blobs = [Blob(b.shape, dtype, b.name) for b in graph.blobs]
         self.parameters = [self._parameter(p, generator) for p in graph.parameters]
         for i, planned in enumerate(graph.parameters):
             if planned.owner != i:
@@ -91,7 +95,7 @@ class Parts:
 
     def _parameter(self, planned: PlannedParameter, generator: rng.Generator) -> Blob:
         layer = self.graph.nodes[planned.layer].layer
-        blob = Blob(planned.shape, name=f"{layer.name}[{planned.index}]")
+        blob = Blob(planned.shape, self.dtype, f"{layer.name}[{planned.index}]")
         fillers.check(planned.filler, planned.shape, layer.where)
         (own,) = generator.spawn(1)  # one each, so that values do not depend on who is looked at first
         blob.data_memory.begin_with(functools.partial(_fill, planned=planned, generator=own, where=layer.where))
