@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("demo-output"), metavar="FOLDER", help="where to put things"
     )
-    parser.add_argument("--iterations", type=int, default=1000, metavar="N", help="training steps, of 64 digits each")
+    parser.add_argument("--iterations", type=int, default=1500, metavar="N", help="training steps, of 64 digits each")
     arguments = parser.parse_args()
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)

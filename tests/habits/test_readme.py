@@ -2,7 +2,8 @@
 
 A document is turned into one shell script: bash blocks as they stand, Python and Octave blocks handed to their
 interpreters. Blocks without a language (what a person does once: install, `make`) are left out. The script runs in a
-copy of what a checkout offers, with scikit-learn's digits in MNIST's file format for MNIST, and 20 training steps for 10,000.
+copy of what a checkout offers, with scikit-learn's digits in MNIST's file format for MNIST, and 20 training steps for
+10,000.
 """
 
 from __future__ import annotations
