@@ -96,11 +96,16 @@ system(sprintf('kill -STOP %d', pid));
 started = tic();
 check_error(@() caffe.version(), 'caffe:bridge', 'it was silent for 1.5 seconds');
 assert(toc(started) < 5);
-[~, state] = system(sprintf('ps -o stat= -p %d', pid));
-assert(isempty(state) || state(1) == 'Z'); % gone, or only its entry is left
+wait_until(@() ended(pid));
 clear restore
 evalc('caffe.reset_all()');
 check_equal(caffe.version(), getenv('CAFFE_TEST_VERSION'));
+end
+
+function answer = ended(pid)
+% Whether a process is gone, or only its entry is left.
+[~, state] = system(sprintf('ps -o stat= -p %d', pid));
+answer = isempty(state) || state(1) == 'Z';
 end
 
 function test_a_long_computation_is_not_silent()
@@ -138,6 +143,7 @@ place = tempname();
 mkdir(place);
 first = with_environment('CAFFE_PYTHON', python); %#ok<NASGU>
 second = with_environment('CAFFE_BRIDGE_DIR', place); %#ok<NASGU>
+check_error(@() caffe.version(), 'caffe:bridge', 'could not be started');
 check_error(@() caffe.version(), 'caffe:bridge', 'the stars are wrong');
 check_equal(numel(dir(place)), 2);
 end
@@ -197,7 +203,7 @@ end
 
 function test_settings_that_make_no_sense()
 restore = with_environment('CAFFE_BRIDGE_TRANSPORT', 'pigeon'); %#ok<NASGU>
-check_error(@() caffe.version(), 'caffe:bridge', 'CAFFE_BRIDGE_TRANSPORT is ''pigeon''');
+check_error(@() caffe.version(), 'caffe:argument', 'CAFFE_BRIDGE_TRANSPORT is ''pigeon''');
 end
 
 function test_transport_is_the_one_asked_for()

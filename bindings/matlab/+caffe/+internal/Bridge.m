@@ -13,16 +13,17 @@ classdef Bridge < handle
     function self = Bridge()
       %BRIDGE  Start the process and wait until it answers.
       python = caffe.internal.find_python();
+      transport = caffe.internal.transport();
       self.folder = caffe.internal.new_folder_name();
       try
-        if strcmp(caffe.internal.transport(), 'pipe')
+        if strcmp(transport, 'pipe')
           self.link = caffe.internal.PipeLink(python, self.folder);
         else
           self.link = caffe.internal.TcpLink(python, self.folder);
         end
         self.receive(0);
       catch reason
-        self.lost(reason.message);
+        error('caffe:bridge', 'the Caffe process could not be started: %s', self.bury(reason.message));
       end
     end
     function delete(self)
@@ -108,8 +109,8 @@ classdef Bridge < handle
       self.waiting = 0;
       if kind == 'E'
         text = caffe.internal.from_utf8(payload);
-        split = find(text == 10, 1);
-        error(text(1:split - 1), '%s', text(split + 1:end));
+        line_end = find(text == 10, 1);
+        error(text(1:line_end - 1), '%s', text(line_end + 1:end));
       end
       large = struct();
       if in_file
@@ -143,8 +144,17 @@ classdef Bridge < handle
       end
     end
     function lost(self, why)
-      % The process cannot be talked to any more: end it, clean up behind it, and say so.
-      log = caffe.internal.last_words(fullfile(self.folder, 'log'));
+      % The process cannot be talked to any more.
+      error('caffe:bridge', ['lost the Caffe process: %s; call caffe.reset_all(), ' ...
+        'then make your nets and solvers again'], self.bury(why));
+    end
+    function why = bury(self, why)
+      % End a process that is of no use, clean up behind it, and tell what is known of it.
+      if ~isempty(self.obituary)
+        why = self.obituary;
+        return
+      end
+      why = [why caffe.internal.last_words(fullfile(self.folder, 'log'))];
       if ~isempty(self.link)
         self.link.kill();
         self.link = [];
@@ -152,8 +162,6 @@ classdef Bridge < handle
       caffe.internal.remove_folder(self.folder);
       self.waiting = 0;
       self.obituary = why;
-      error('caffe:bridge', ['lost the Caffe process: %s%s; call caffe.reset_all(), ' ...
-        'then make your nets and solvers again'], why, log);
     end
     function file = array_file(self, letter, number)
       file = fullfile(self.folder, sprintf('%s%d.mat', letter, number));

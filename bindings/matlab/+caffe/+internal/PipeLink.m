@@ -62,9 +62,9 @@ classdef PipeLink < handle
       since = tic();
       while numel(bytes) < count
         fclear(self.out);
-        more = fread(self.out, [1, count - numel(bytes)], 'uint8=>uint8');
-        if ~isempty(more)
-          bytes = [bytes more]; %#ok<AGROW>
+        fresh = fread(self.out, [1, count - numel(bytes)], 'uint8=>uint8');
+        if ~isempty(fresh)
+          bytes = [bytes fresh]; %#ok<AGROW>
           looks = 0;
           since = tic();
           continue

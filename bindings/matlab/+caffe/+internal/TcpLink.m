@@ -29,9 +29,9 @@ classdef TcpLink < handle
         if toc(since) > self.silence
           error('caffe:bridge', 'it was silent for %g seconds', self.silence);
         end
-        more = self.read_some(count - numel(bytes));
-        if ~isempty(more)
-          bytes = [bytes more]; %#ok<AGROW>
+        fresh = self.read_some(count - numel(bytes));
+        if ~isempty(fresh)
+          bytes = [bytes fresh]; %#ok<AGROW>
           since = tic();
         end
       end

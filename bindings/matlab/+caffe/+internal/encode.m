@@ -24,8 +24,8 @@ end
 
 function [bytes, large] = parts(bytes, items, large)
 for k = 1:numel(items)
-  [more, large] = part(items{k}, large);
-  bytes = [bytes more]; %#ok<AGROW>
+  [fresh, large] = part(items{k}, large);
+  bytes = [bytes fresh]; %#ok<AGROW>
 end
 end
 
@@ -41,7 +41,7 @@ if numel(array) * widths(code + 1) <= 65536
     bytes = [bytes typecast(array(:).', 'uint8')];
   end
 else
-  chunks = split(array, floor(2^30 / widths(code + 1)));
+  chunks = cut(array, floor(2^30 / widths(code + 1)));
   bytes = [head(code + 128, size(array)) typecast(uint32([numel(large) numel(chunks)]), 'uint8')];
   large = [large chunks];
 end
@@ -51,7 +51,7 @@ function bytes = head(code, dimensions)
 bytes = [uint8([code numel(dimensions)]) typecast(uint32(dimensions), 'uint8')];
 end
 
-function chunks = split(array, most)
+function chunks = cut(array, most)
 % .mat version 6 holds less than 2 GB in one variable.
 count = ceil(numel(array) / most);
 chunks = {array};

@@ -1,7 +1,8 @@
 function python = find_python()
 %FIND_PYTHON  The Python that has caffe_sdk.
 %   It is the one CAFFE_PYTHON names, or the first that has caffe_sdk of: the active virtual
-%   environment, the environment in which these files are installed, python3 and python of the PATH.
+%   environment, the environment in which these files are installed (of a checkout, its .venv),
+%   python3 and python of the PATH.
 persistent found chosen
 wanted = getenv('CAFFE_PYTHON');
 if ~isempty(found) && strcmp(wanted, chosen)
@@ -42,14 +43,16 @@ end
 end
 
 function folder = own_environment()
-% PREFIX, when these files are PREFIX/lib/python3.x/site-packages/caffe_sdk/matlab/+caffe/+internal.
-folder = '';
+% PREFIX, when these files are PREFIX/lib/python3.x/site-packages/caffe_sdk/matlab/+caffe/+internal,
+% or .venv of the checkout, when they are CHECKOUT/bindings/matlab/+caffe/+internal.
 place = fileparts(mfilename('fullpath'));
-split = strfind(place, [filesep 'site-packages' filesep]);
-if ~isempty(split)
-  folder = fileparts(fileparts(place(1:split(end) - 1)));
-  if ispc()
-    folder = fileparts(place(1:split(end) - 1)); % PREFIX\Lib\site-packages
+start = strfind(place, [filesep 'site-packages' filesep]);
+if isempty(start)
+  folder = fullfile(place, '..', '..', '..', '..', '.venv');
+else
+  folder = fileparts(place(1:start(end) - 1)); % PREFIX\Lib on Windows
+  if ~ispc()
+    folder = fileparts(folder);
   end
 end
 end

@@ -1,0 +1,54 @@
+"""The demo classifies what Python classifies, and the .m files keep to what both languages know."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import loadmat, savemat
+
+import caffe_sdk as caffe
+from tests.matlab import octave
+
+CLIENT = sorted((octave.ROOT / "bindings" / "matlab").rglob("*.m"))
+LENET = octave.ROOT / "caffe_sdk" / "models" / "lenet" / "lenet_deploy.prototxt"
+
+
+def test_digits_of_a_mat_file(tmp_path: Path, rng: np.random.Generator) -> None:
+    images = rng.random((20, 1, 28, 28), np.float32)
+    savemat(tmp_path / "digits.mat", {"images": images[:, 0].T})
+    with caffe.Net(str(LENET), caffe.TEST) as net:
+        net.save(str(tmp_path / "lenet.caffemodel"))
+        wanted = net.forward_all(data=images)["prob"]
+    script = (
+        f"addpath('{octave.ROOT}/bindings/matlab/demo');"
+        "[digits, probabilities] = lenet_demo('digits.mat', 'lenet.caffemodel');"
+        "save('-v6', 'result.mat', 'digits', 'probabilities');"
+    )
+    said = octave.run(script, tmp_path)
+    result = loadmat(tmp_path / "result.mat")
+    np.testing.assert_allclose(result["probabilities"].T, wanted, atol=1e-5)
+    assert result["digits"].ravel().tolist() == wanted.argmax(axis=1).tolist()
+    assert re.findall(r"^ +(\d+): (\d)", said, re.MULTILINE) == [
+        (str(number), str(digit)) for number, digit in enumerate(wanted.argmax(axis=1)[:10], 1)
+    ]
+
+
+ONLY_OCTAVE = r'#|"|!=|\+=|-=|\*=|\+\+|\b(?:end(?:if|for|while|function|switch)|unwind_protect|printf)\b'
+ONLY_MATLAB = r"\b(?:string|contains|split|arguments|enumeration|import|getReport|MException)\s*[\(\n]"
+
+
+@pytest.mark.parametrize("path", CLIENT, ids=lambda path: path.stem)
+def test_language_of_both(path: Path) -> None:
+    text = re.sub(r"'(?:[^'\n]|'')*'", "''", path.read_text(encoding="utf-8"))
+    code = re.sub(r"%.*", "", text)
+    assert not re.findall(ONLY_OCTAVE, code)
+    assert not re.findall(ONLY_MATLAB, code)
+
+
+@pytest.mark.parametrize("path", CLIENT, ids=lambda path: path.stem)
+def test_first_help_line_names_what_it_helps_with(path: Path) -> None:
+    second = path.read_text(encoding="utf-8").splitlines()[1].strip()
+    assert re.fullmatch(rf"%(?:CAFFE\.)?{path.stem.upper()}  \S.*[.:]", second), second
