@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from caffe_sdk.engine.cpu.library import library
+from caffe_sdk.engine.cpu.loss import FastLoss
 from caffe_sdk.engine.cpu.update import FastUpdate
 from caffe_sdk.engine.operation import Call, Program
 from caffe_sdk.engine.reference import ReferenceEngine
@@ -14,7 +15,7 @@ from caffe_sdk.errors import DeviceError
 log = logging.getLogger(__name__)
 
 
-class CpuEngine(FastUpdate, ReferenceEngine):
+class CpuEngine(FastUpdate, FastLoss, ReferenceEngine):
     """All operations on the computer's own processor, float32 by oneDNN."""
 
     name = "cpu"

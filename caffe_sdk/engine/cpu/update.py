@@ -34,8 +34,8 @@ class FastUpdate(Update):
 
         place = meeting_place(weight, diff)
         arrays = [tensor.memory.update(place) for tensor in tensors]
-        factors = (rate, momentum, 0 if l1 else decay, decay if l1 else 0, scale)
-        kernels.sgd(*arrays, *map(weight.memory.dtype.type, factors))
+        loop = kernels.sgd_l1 if l1 else kernels.sgd
+        loop(*arrays, *map(weight.memory.dtype.type, (rate, momentum, decay, scale)))
 
 
 def meeting_place(weight: Tensor, diff: Tensor) -> Place:
