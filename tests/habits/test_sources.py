@@ -103,3 +103,9 @@ def text_of(path: Path) -> str:
     """A file's text; nothing for a binary file."""
     data = path.read_bytes()
     return "" if b"\0" in data[:1024] else data.decode(errors="replace")
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    records = {path.name for path in tracked("docs/decisions/*.md")} - {"README.md"}
+    assert set(re.findall(r"^\| \[[\w-]+\]\(([\w-]+\.md)\)", index, re.MULTILINE)) == records
