@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
+from caffe_sdk.errors import CaffeError
 from caffe_sdk.memory import Tensor
 
 Method = TypeVar("Method", bound=Callable[..., None])
@@ -31,13 +32,13 @@ class Operation:
     updates: frozenset[str]
     """Tensors changed: read, then written, as gradients of parameters that add up."""
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], where: str = "") -> Call:
         """The call with these arguments, defaults filled in. TypeError if they do not fit, as for any function."""
         bound = self.signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         del arguments["self"]
-        return Call(self, arguments)
+        return Call(self, arguments, where)
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -67,10 +68,11 @@ def operation(writes: str = "", updates: str = "") -> Callable[[Method], Method]
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operation with its arguments."""
+    """One operation with its arguments. ``where`` names the layer that asked for it in errors."""
 
     operation: Operation
     arguments: dict[str, Any]
+    where: str = ""
 
     @property
     def name(self) -> str:
@@ -101,17 +103,18 @@ class Call:
 
 
 class Recorder:
-    """Stands in for an engine and writes calls down instead of computing them."""
+    """Stands in for an engine and writes calls down instead of computing them, each with the layer set in ``where``."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.where = ""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if name not in OPERATIONS:
             raise AttributeError(f"'{name}' is not an operation")
 
         def record(*args: Any, **kwargs: Any) -> None:
-            self.calls.append(OPERATIONS[name].bind(args, kwargs))
+            self.calls.append(OPERATIONS[name].bind(args, kwargs, self.where))
 
         return record
 
@@ -127,9 +130,12 @@ class EagerProgram:
     """The simplest program: the engine's own methods, called one after the other."""
 
     def __init__(self, engine: object, calls: Sequence[Call]) -> None:
-        self.steps = [(getattr(engine, call.name), call.arguments) for call in calls]
+        self.steps = [(getattr(engine, call.name), call.arguments, call.where) for call in calls]
 
     def run(self) -> None:
-        """Call everything once, in order."""
-        for method, arguments in self.steps:
-            method(**arguments)
+        """Call everything once, in order. What is wrong with numbers (a label that is no class) names the layer."""
+        for method, arguments, where in self.steps:
+            try:
+                method(**arguments)
+            except CaffeError as error:
+                raise (error.at(where) if where else error) from None

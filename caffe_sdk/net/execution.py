@@ -75,9 +75,11 @@ class Executor:
         stand_in = cast(Engine, recorder)
         if direction == "forward":
             for node in self.nodes[first : last + 1]:
+                recorder.where = node.layer.where
                 node.layer.forward(stand_in, self._of(node.bottoms), self._of(node.tops))
         else:
             for node in reversed(self.nodes[first : last + 1]):
+                recorder.where = node.layer.where
                 self._backward_layer(stand_in, node)
         return engine.compile(recorder.calls)
 

@@ -9,6 +9,7 @@ import pytest
 
 from caffe_sdk.engine import Engine, select
 from caffe_sdk.engine.operation import OPERATIONS, EagerProgram, Recorder
+from caffe_sdk.errors import DataError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
 
 
@@ -69,6 +70,18 @@ def test_program_replays_calls_in_order() -> None:
     assert values(y) == [2, 4]
     program.run()
     assert values(x) == [4, 8]
+
+
+def test_errors_name_the_layer_that_asked() -> None:
+    recorder = Recorder()
+    recorder.where = "layer 'loss' (SoftmaxWithLoss)"
+    recorder.softmax_loss(new_tensor((1, 3)), tensor(7), new_tensor(()), 1, None, "VALID")
+    for engine in ("reference", "cpu"):
+        with pytest.raises(DataError, match=r"^layer 'loss' \(SoftmaxWithLoss\): label: 7 is not one of 3 classes"):
+            select(engine).compile(recorder.calls).run()
+    nameless = EagerProgram(select("reference"), [recorder.calls[0].operation.bind((), recorder.calls[0].arguments)])
+    with pytest.raises(DataError, match=r"^label: 7"):
+        nameless.run()
 
 
 def test_what_overflows_is_infinite_without_a_warning() -> None:
