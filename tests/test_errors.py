@@ -8,12 +8,15 @@ import re
 import pytest
 
 from caffe_sdk import errors
-from caffe_sdk.errors import CaffeError, FileError, InternalError, MissingFileError, PrototxtError, of_code, tree
+from caffe_sdk.errors import CaffeError, FileError, InternalError, MissingFileError, PrototxtError, of_code
 
 STATUSES = {
     "INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "DATA_LOSS", "RESOURCE_EXHAUSTED", "UNAVAILABLE",
     "CANCELLED", "INTERNAL",
 }  # fmt: skip
+
+
+TREE = [kind for kind in errors.tree() if kind.__module__ == errors.__name__]  # others may be private to a module
 
 
 @pytest.mark.parametrize(
@@ -33,19 +36,19 @@ def test_words(parts: tuple[str, ...], text: str) -> None:
 def test_docstring_draws_the_tree() -> None:
     assert errors.__doc__ is not None
     drawn = re.findall(r"^[ │├└─]*(\w+Error)\s+(\w+)\s+([A-Z_]+)\s+(\d+)", errors.__doc__, re.MULTILINE)
-    expected = [(kind.__name__, kind.code, kind.status, str(kind.exit_status)) for kind in tree()[1:]]
+    expected = [(kind.__name__, kind.code, kind.status, str(kind.exit_status)) for kind in TREE[1:]]
     assert drawn == expected
 
 
 def test_codes_are_unique_and_found_again() -> None:
-    codes = [kind.code for kind in tree()]
+    codes = [kind.code for kind in TREE]
     assert len(set(codes)) == len(codes)
-    for kind in tree():
+    for kind in TREE:
         assert of_code(kind.code) is kind
     assert of_code("nonsense") is InternalError
 
 
-@pytest.mark.parametrize("kind", tree()[1:])
+@pytest.mark.parametrize("kind", TREE[1:])
 def test_every_error_has_what_the_doors_need(kind: type[CaffeError]) -> None:
     assert kind.status in STATUSES
     assert 0 < kind.exit_status < 256
@@ -57,7 +60,7 @@ def test_matlab_identifier() -> None:
     assert CaffeError("a", "b").identifier == "caffe:error"
 
 
-@pytest.mark.parametrize("kind", tree())
+@pytest.mark.parametrize("kind", TREE)
 def test_errors_cross_processes(kind: type[CaffeError]) -> None:
     error = kind("here", "wrong", "right")
     again = pickle.loads(pickle.dumps(error))

@@ -169,6 +169,8 @@ class Recurrent(Layer):
         self.check(
             not any(needs[i] for i in outside), "cannot backpropagate to cont or states", "set propagate_down: false"
         )
+        if not any((*needs, *self.param_needs)):
+            return
         dinputs = self.sequence("dinputs", self.gates * self.outputs)
         self.run_back(engine, top[0].diff_tensor, dinputs, bottom)
         dweight = self.gradient(self.recurrent)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from caffe_sdk.engine import Engine, select
+from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.layers import REGISTRY
 from caffe_sdk.memory import HOST, Array
 from tests.cases.case import Case, Trial, put
@@ -92,6 +94,14 @@ def run(case: Case, engine: Engine, values: Sequence[Array], **options: bool) ->
     if [value.shape for value in values] != [tuple(shape) for shape in case.bottoms]:
         trial.reshape([value.shape for value in values])
     return trial.forward(values) + trial.parameters(), trial.backward(trial.diffs())
+
+
+@each_case
+def test_nothing_is_computed_that_nobody_wants(case: Case) -> None:
+    trial, recorder = Trial(case, REFERENCE), Recorder()
+    trial.layer.param_needs = [False] * len(trial.layer.blobs)
+    trial.layer.backward(cast(Engine, recorder), trial.top, [False] * len(trial.bottom), trial.bottom)
+    assert not recorder.calls
 
 
 @each_engine
