@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
 
-from caffe_sdk.data.prefetch import Batch, Prefetcher
+from caffe_sdk.data.prefetch import Batch, Filler, Floats, Prefetcher
 from caffe_sdk.data.source import Source, place
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.errors import ArgumentError, CaffeError
 
-Floats = npt.NDArray[np.float32]
+Shape = tuple[int, ...]
 
 
-class Loader:
-    """Batches of ``batch_size`` transformed records, made ahead by a thread (``prefetch`` buffers; 0 for no thread).
+class Batches:
+    """Batches that a filler makes, ahead of time by a thread (``prefetch`` buffers; 0 for no thread).
 
-    ``shapes`` are those of data (n, channels, height, width) and labels (n,), by the first record. ``seed`` decides
-    crops and mirroring, for each record by its number in the stream. The loader owns the source and closes it.
+    ``shapes`` are those of the arrays of the first batch. The filler is owned, and closed with this.
     """
 
-    def __init__(self, source: Source, transform: Transform, batch_size: int, prefetch: int = 4, seed: int = 0) -> None:
-        """Reads the first record and the mean file, so that what is wrong with them is said now. Starts no thread."""
-        if batch_size <= 0 or prefetch < 0:
-            what = f"batch_size {batch_size} and prefetch {prefetch}"
-            raise ArgumentError(source.name, what, "batch_size must be positive, prefetch not negative")
-        self._source = source
-        filler = _Filler(source, transform, batch_size, seed)
-        channels, height, width = filler.first_shape()
-        self.shapes: tuple[tuple[int, int, int, int], tuple[int]] = (
-            (batch_size, channels, height, width),
-            (batch_size,),
-        )
+    def __init__(self, filler: Filler, shapes: Sequence[Shape], prefetch: int) -> None:
+        """Starts no thread yet."""
+        self.shapes = list(shapes)
+        self._filler = filler
         self._prefetcher = Prefetcher(filler, prefetch)
-        self._prefetcher.position = source.position
 
-    def next(self) -> tuple[Floats, Floats]:
-        """The next batch: data (n, channels, height, width) and labels (n,), valid until the next call.
+    def next(self) -> Sequence[Floats]:
+        """The arrays of the next batch, valid until the next call.
 
-        The shape follows the first record of each batch. Raises DataError naming source and key, FileError,
-        HandleError.
+        Raises DataError naming source and key, FileError, HandleError.
         """
-        batch = self._prefetcher.next()
-        return batch.data, batch.labels
+        return self._prefetcher.next().arrays
 
     @property
     def position(self) -> int:
@@ -56,16 +43,33 @@ class Loader:
     def close(self) -> None:
         """Stop the thread and close the source; closing again does nothing."""
         self._prefetcher.close()
-        self._source.close()
+        self._filler.close()
 
-    def __enter__(self) -> Loader:
+    def __enter__(self) -> Batches:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
 
-class _Filler:
+class Loader(Batches):
+    """Batches of ``batch_size`` transformed records: data (n, channels, height, width) and labels (n,).
+
+    The shape follows the first record of each batch. ``seed`` decides crops and mirroring, for each record by its
+    number in the stream. The loader owns the source and closes it.
+    """
+
+    def __init__(self, source: Source, transform: Transform, batch_size: int, prefetch: int = 4, seed: int = 0) -> None:
+        """Reads the first record and the mean file, so that what is wrong with them is said now. Starts no thread."""
+        if batch_size <= 0 or prefetch < 0:
+            what = f"batch_size {batch_size} and prefetch {prefetch}"
+            raise ArgumentError(source.name, what, "batch_size must be positive, prefetch not negative")
+        filler = _Records(source, transform, batch_size, seed)
+        super().__init__(filler, [(batch_size, *filler.first_shape()), (batch_size,)], prefetch)
+        self._prefetcher.position = source.position
+
+
+class _Records:
     """Fills batches from the source; used by the prefetching thread, and by the caller while that does not run."""
 
     def __init__(self, source: Source, transform: Transform, batch_size: int, seed: int) -> None:
@@ -89,19 +93,18 @@ class _Filler:
             record = self._source.read()
             try:
                 if row == 0:
-                    self._fit(batch, self._transform.output_shape(self._transform.pixels(record).shape))
-                self._transform.apply(record, batch.data[row], self._seed)
+                    shape = self._transform.output_shape(self._transform.pixels(record).shape)
+                    data, labels = batch.fit((self._batch_size, *shape), (self._batch_size,))
+                self._transform.apply(record, data[row], self._seed)
             except CaffeError as error:
                 raise error.at(place(self.name, record.key)) from None
-            batch.labels[row] = record.label
+            labels[row] = record.label
         batch.position = self._source.position
-
-    def _fit(self, batch: Batch, shape: tuple[int, int, int]) -> None:
-        """Make the buffers anew where the shape is another one."""
-        if batch.data.shape != (self._batch_size, *shape):
-            batch.data = np.empty((self._batch_size, *shape), np.float32)
-            batch.labels = np.empty(self._batch_size, np.float32)
 
     def seek(self, position: int) -> None:
         """Go on with the record at ``position``."""
         self._source.seek(position)
+
+    def close(self) -> None:
+        """Give the source back."""
+        self._source.close()

@@ -14,14 +14,21 @@ import numpy.typing as npt
 
 from caffe_sdk.errors import HandleError
 
+Floats = npt.NDArray[np.float32]
+
 
 @dataclass(slots=True)
 class Batch:
-    """A buffer: ``data`` (n, channels, height, width), ``labels`` (n,), and the position of the source behind them."""
+    """Buffers for one batch, an array for each top of the layer, and the position of the source behind them."""
 
-    data: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.float32))
-    labels: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    arrays: list[Floats] = field(default_factory=list)
     position: int = 0
+
+    def fit(self, *shapes: tuple[int, ...]) -> list[Floats]:
+        """The arrays, made anew where they have other shapes."""
+        if [array.shape for array in self.arrays] != list(shapes):
+            self.arrays = [np.empty(shape, np.float32) for shape in shapes]
+        return self.arrays
 
 
 class Filler(Protocol):
@@ -35,6 +42,10 @@ class Filler(Protocol):
 
     def seek(self, position: int) -> None:
         """Go on with the batch that begins at ``position``."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; closing again does nothing."""
         ...
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from caffe_sdk import fillers
+from caffe_sdk import fillers, rng
 from caffe_sdk.blob import Blob
-from caffe_sdk.data.loader import Loader
+from caffe_sdk.data.loader import Batches, Loader
 from caffe_sdk.data.source import DatabaseSource
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.engine import Engine
@@ -19,42 +19,35 @@ from caffe_sdk.memory import HOST, Array, Shape, SyncedMemory
 from caffe_sdk.schema.messages import FillerParameter
 
 
-@layer("Data")
-class Data(Layer):
-    """Records of a LevelDB or LMDB, transformed.  () -> (batch_size, c, h, w), [labels (batch_size,)]
-
-    After the last record comes the first again. The shape follows the first record of every batch.
-    """
+class Fed(Layer):
+    """What layers share that a stream of batches feeds. The stream is opened when somebody asks for shapes."""
 
     bottoms = exactly(0)
     tops = Arity(1, 2)
     on_host = True
 
-    def setup(self, config: Any) -> None:
-        self.param = config.data_param
-        with self._named():
-            self.transform = Transform(config.transform_param, self.phase, "")
+    def __init__(self, config: Any, phase: int, generator: rng.Generator | None = None) -> None:
+        super().__init__(config, phase, generator)
         self.seed = int(self.rng.integers(2**63))
-        self._loader: Loader | None = None
-        self.check(bool(self.param.source), "has no source", "give the folder of a database in data_param")
-        self.check(self.param.batch_size > 0, "batch_size: 0", "give batch_size: 1 or more")
+        self._batches: Batches | None = None
 
-    def loader(self) -> Loader:
-        """The stream of batches; opens the database on first use. Raises FileErrors and DataErrors."""
-        if self._loader is None:
-            source = DatabaseSource(
-                self.param.source, self.param.backend, rand_skip=self.param.rand_skip, seed=self.seed
-            )
-            self._loader = Loader(source, self.transform, self.param.batch_size, self.param.prefetch, self.seed)
-        return self._loader
+    def open(self) -> Batches:
+        """The stream from its beginning, by the layer's parameters and ``seed``. Raises FileErrors and DataErrors."""
+        raise NotImplementedError
+
+    def batches(self) -> Batches:
+        """The stream, opened on first use."""
+        if self._batches is None:
+            self._batches = self.open()
+        return self._batches
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         with self._named():
-            return list(self.loader().shapes)
+            return self.batches().shapes
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         with self._named():
-            batch = self.loader().next()
+            batch = self.batches().next()
         for blob, values in zip(top, batch, strict=False):
             blob.reshape(*values.shape)
             blob.data_memory.write(HOST)[...] = values.reshape(-1)
@@ -63,18 +56,18 @@ class Data(Layer):
         pass
 
     def state(self) -> dict[str, Any]:
-        return {"position": self.loader().position, "seed": self.seed}
+        return {"position": self.batches().position, "seed": self.seed}
 
     def restore_state(self, state: dict[str, Any]) -> None:
         if state["seed"] != self.seed:
             self.close()
             self.seed = state["seed"]
-        self.loader().seek(state["position"])
+        self.batches().seek(state["position"])
 
     def close(self) -> None:
-        if self._loader is not None:
-            self._loader.close()
-            self._loader = None
+        if self._batches is not None:
+            self._batches.close()
+            self._batches = None
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -83,6 +76,26 @@ class Data(Layer):
             yield
         except CaffeError as error:
             raise error.at(self.where) from None
+
+
+@layer("Data")
+class Data(Fed):
+    """Records of a LevelDB or LMDB, transformed.  () -> (batch_size, c, h, w), [labels (batch_size,)]
+
+    After the last record comes the first again. The shape follows the first record of every batch.
+    """
+
+    def setup(self, config: Any) -> None:
+        self.param = config.data_param
+        with self._named():
+            self.transform = Transform(config.transform_param, self.phase, "")
+        self.check(bool(self.param.source), "has no source", "give the folder of a database in data_param")
+        self.check(self.param.batch_size > 0, "batch_size: 0", "give batch_size: 1 or more")
+
+    def open(self) -> Batches:
+        param = self.param
+        source = DatabaseSource(param.source, param.backend, rand_skip=param.rand_skip, seed=self.seed)
+        return Loader(source, self.transform, param.batch_size, param.prefetch, self.seed)
 
 
 @layer("DummyData")

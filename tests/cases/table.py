@@ -273,5 +273,7 @@ ELSEWHERE = {
     "Data": "tests/layers/test_data.py",
     "DummyData": "tests/layers/test_data.py",
     "Filter": "tests/layers/test_rows.py",
+    "HDF5Data": "tests/layers/test_hdf5.py",
+    "HDF5Output": "tests/layers/test_hdf5.py",
 }
 """Layer types that cannot stand alone in the table, and the file that tests them."""

@@ -80,7 +80,7 @@ def test_batches_of_caffe(shared: Path, tmp_path: Path, name: str, mean: str, cr
     shutil.copytree(golden / name, tmp_path / name)
     fields = {"mean_file": str(golden / mean), "scale": 0.0125, "crop_size": crop}
     with np.load(golden / f"net_{name}.npz") as want, loader(tmp_path / name, 5, phase=TEST, **fields) as ours:
-        assert ours.shapes == (want["s0_out_data"].shape, (5,))
+        assert ours.shapes == [want["s0_out_data"].shape, (5,)]
         for step in range(3):
             data, labels = ours.next()
             np.testing.assert_allclose(data, want[f"s{step}_out_data"], rtol=0, atol=2e-6)
@@ -236,7 +236,7 @@ def test_other_exceptions_come_through_too() -> None:
 def test_source_closed_under_the_loader(ten: Path) -> None:
     ours = loader(ten, batch_size=1)
     ours.next()
-    ours._source.close()
+    ours._filler.close()
     with pytest.raises((HandleError, CorruptFileError)):
         batches(ours, 10)
     ours.close()
