@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from caffe_sdk.engine.cpu import convolution, dense, elementwise, pooling, softmax
+from caffe_sdk.engine.cpu import convolution, dense, elementwise, normalization, pooling, softmax
 from caffe_sdk.engine.cpu.fusion import Work, fused, single
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
 from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
@@ -25,6 +25,8 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     "max_pool_grad": pooling.max_pool_grad,
     "average_pool": pooling.average_pool,
     "average_pool_grad": pooling.average_pool_grad,
+    "lrn": normalization.lrn,
+    "lrn_grad": normalization.lrn_grad,
     "relu": elementwise.relu,
     "relu_grad": elementwise.relu_grad,
     "dropout_grad": elementwise.dropout_grad,

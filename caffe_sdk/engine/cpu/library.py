@@ -87,6 +87,12 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     ),
     "dnnl_softmax_forward_primitive_desc_create": (_out, _ptr, c_int, c_int, _ptr, _ptr, c_int, _ptr),
     "dnnl_softmax_backward_primitive_desc_create": (_out, _ptr, c_int, _ptr, _ptr, _ptr, c_int, _ptr, _ptr),
+    "dnnl_lrn_forward_primitive_desc_create": (
+        *(_out, _ptr, c_int, c_int, _ptr, _ptr, c_int64, c_float, c_float, c_float, _ptr),
+    ),
+    "dnnl_lrn_backward_primitive_desc_create": (
+        *(_out, _ptr, c_int, _ptr, _ptr, _ptr, c_int64, c_float, c_float, c_float, _ptr, _ptr),
+    ),
     "dnnl_binary_primitive_desc_create": (_out, _ptr, c_int, _ptr, _ptr, _ptr, _ptr),
     "dnnl_sum_primitive_desc_create": (_out, _ptr, _ptr, c_int, POINTER(c_float), _out, _ptr),
 }

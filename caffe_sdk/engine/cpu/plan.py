@@ -24,7 +24,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Step,
     check,
 )
-from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, transfers
+from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, aligned, transfers
 
 Places = dict[SyncedMemory, list[Place]]
 """Where memories are fresh, the place written first in front."""
@@ -64,7 +64,7 @@ class Stretch:
         self._accumulators = plan.accumulators
         self._steps = plan.steps
         self._exits = [(memory, tuple(places)) for memory, places in plan.written.items()]
-        self._kept = plan.executions, plan.operands  # the steps hold their addresses
+        self._kept = plan.executions, plan.operands, plan.rooms  # the steps hold their addresses
 
     def run(self) -> None:
         """Compute everything once."""
@@ -93,6 +93,7 @@ class Plan:
         self.names: list[str] = []
         self.executions: list[Execution] = []
         self.operands: dict[tuple[SyncedMemory, Place, Descriptor], Operand] = {}
+        self.rooms: list[Operand] = []
         self._after: list[Step] = []
 
     # -- where numbers are -----------------------------------------------------------------------------------------
@@ -148,6 +149,17 @@ class Plan:
         self._after.append((accumulator.finish, ()))
         self.written[memory] = [place]
         return operand
+
+    def room(self, descriptor: Descriptor) -> Operand:
+        """Room for what one step leaves for the next."""
+        area = aligned(descriptor.nbytes // descriptor.dtype.itemsize, descriptor.dtype)
+        self.rooms.append(Operand(descriptor, area))
+        return self.rooms[-1]
+
+    def promise(self, tensor: Tensor, place: Place) -> None:
+        """The tensor's numbers will be at a place that no step need bring them to."""
+        tensor.memory.buffer(place)
+        self.written[tensor.memory] = [place]
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
