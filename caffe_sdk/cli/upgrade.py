@@ -1,4 +1,4 @@
-"""Caffe's upgrade tools: ``upgrade_net_proto_text``, ``_binary`` and ``upgrade_solver_proto_text``, each with IN and OUT.
+"""Caffe's tools ``upgrade_net_proto_text``, ``upgrade_net_proto_binary``, ``upgrade_solver_proto_text``: IN and OUT.
 
 The exit status is 0 when all went well, 1 when something had to be left out or the files are not named, and an error's
 own when there is one (`caffe_sdk.errors` lists them).

@@ -18,7 +18,7 @@ BYTES = 4  # of a number
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer: its blobs by name and shape, its own parameters' values, multiply-adds of a forward pass, and bytes."""
+    """One layer: its blobs by name and shape, the values of parameters it owns, multiply-adds of a pass, and bytes."""
 
     name: str
     type: str
@@ -91,7 +91,7 @@ def _worked_on(graph: Graph) -> set[int]:
     """Blobs whose gradients backward writes or reads; the gradient of a loss is its weight."""
     found = set()
     for node in graph.nodes:
-        if node.needs:
+        if node.needs and (node.bottoms or node.parameters):  # nobody reads the gradients of a source's tops
             found |= set(node.tops[: node.layer.smooth_tops])
             found |= {b for b, needed in zip(node.bottoms, node.bottom_needs, strict=True) if needed}
         found |= {top for top, weight in zip(node.tops, node.loss_weights, strict=True) if weight}

@@ -7,6 +7,7 @@ import functools
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
-from caffe_sdk.graph import Graph, build
+from caffe_sdk.graph import Graph, build, summary
 from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, Array, SyncedMemory
 from caffe_sdk.net import batches, debug, hdf5
@@ -427,6 +428,13 @@ class Net:
     def __repr__(self) -> str:
         phase = "TRAIN" if self.phase == TRAIN else "TEST"
         return f"<Net {self.name!r} {phase}: {len(self.layers)} layers, {len(self._blobs)} blobs>"
+
+    def __str__(self) -> str:
+        """A table of layers, shapes, parameters, multiply-adds and memory as they are now (see `summary`)."""
+        blobs = [
+            replace(planned, shape=blob.shape) for planned, blob in zip(self.graph.blobs, self._blobs, strict=True)
+        ]
+        return summary(replace(self.graph, blobs=blobs))
 
     # -- lookups and checks --------------------------------------------------------------------------------------------
 
