@@ -90,7 +90,8 @@ def _decode_pillow(image: Buffer, color: bool | None) -> Pixels | None:
         with pil.open(io.BytesIO(image)) as opened:
             if opened.mode.startswith("I;16"):
                 raise DataError("image", "has 16 bits a channel", "Caffe reads images of 8 bits a channel")
-            pixels: Pixels = np.asarray(opened.convert(_pillow_mode(opened, color)))
+            mode = _pillow_mode(opened, color)
+            pixels: Pixels = _grey(opened) if color is False else np.asarray(opened.convert(mode))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError("image", f"{len(image)} bytes do not decode ({error})", "must be a complete image") from None
     if pixels.ndim == 2:
@@ -98,9 +99,23 @@ def _decode_pillow(image: Buffer, color: bool | None) -> Pixels | None:
     return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
 
 
+def _grey(image: Any) -> Pixels:
+    """One channel, as OpenCV gets it: of a JPEG the brightness that is stored, else a sum, for a PNG that of libpng."""
+    image.draft("L", image.size)
+    if image.mode in ("1", "L"):
+        grey: Pixels = np.asarray(image.convert("L"))
+        return grey
+    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), np.uint32), 2, 0)
+    if image.format == "PNG":
+        total = (9797 * red + 19235 * green + 3736 * blue) >> 15
+    else:
+        total = (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14
+    return np.asarray(total, np.uint8)
+
+
 def _pillow_mode(image: Any, color: bool | None) -> str:
     if color is not None:
-        return "RGB" if color else "L"
+        return "RGB"
     if image.mode in ("1", "L"):
         return "L"
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

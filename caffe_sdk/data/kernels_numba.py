@@ -49,3 +49,24 @@ def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore
             else:
                 for x in range(width):
                     row[x] = (np.float32(from_row[x]) - offset) * scale
+
+
+@_compiled
+def interpolate(pixels, rows, columns, out):  # type: ignore[no-untyped-def]
+    """See `kernels_numpy.interpolate`."""
+    upper, lower, from_upper, from_lower = rows
+    left, right, from_left, from_right = columns
+    channels, height, width = out.shape
+    line = np.empty((2, width), np.int32)
+    for c in range(channels):
+        held = [-1, -1]
+        for y in range(height):
+            for k, source in enumerate((upper[y], lower[y])):
+                if held[k] != source:
+                    held[k] = source
+                    for x in range(width):
+                        near = np.int32(pixels[c, source, left[x]]) * from_left[x]
+                        line[k, x] = (near + np.int32(pixels[c, source, right[x]]) * from_right[x]) >> 4
+            for x in range(width):
+                above = line[0, x] * from_upper[y] >> 16
+                out[c, y, x] = (above + (line[1, x] * from_lower[y] >> 16) + 2) >> 2

@@ -1,8 +1,8 @@
-"""The pass from a record to its row of the batch, in NumPy: the reference, and what is used where Numba is missing.
+"""The passes over pixels, in NumPy: the reference, and what is used where Numba is missing.
 
-Crop, mirror, minus mean, times scale. ``pixels`` is (channels, height, width), uint8 or float32; the crop begins at
-(``top``, ``left``) and is as large as ``out``, which is (channels, height, width) float32. Arithmetic is in float32, so
-that both implementations agree to the last bit.
+From a record to its row of the batch: crop, mirror, minus mean, times scale. ``pixels`` is (channels, height, width),
+uint8 or float32; the crop begins at (``top``, ``left``) and is as large as ``out``, which is (channels, height, width)
+float32. Arithmetic is in float32, so that both implementations agree to the last bit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Neighbours = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 
 def minus_image(
@@ -33,3 +34,16 @@ def minus_channels(
     row = out[..., ::-1] if mirror else out
     np.subtract(window, mean[:, None, None], out=row, dtype=np.float32)
     row *= scale
+
+
+def interpolate(
+    pixels: npt.NDArray[np.uint8], rows: Neighbours, columns: Neighbours, out: npt.NDArray[np.uint8]
+) -> None:
+    """Bilinear resizing of (channels, h, w) to ``out`` (channels, height, width); see `caffe_sdk.data.resize`."""
+    upper, lower, from_upper, from_lower = rows
+    left, right, from_left, from_right = columns
+    wide = pixels.astype(np.int32)
+    lines = (wide[:, :, left] * from_left + wide[:, :, right] * from_right) >> 4
+    above = lines[:, upper] * from_upper[:, None] >> 16
+    below = lines[:, lower] * from_lower[:, None] >> 16
+    out[...] = (above + below + 2) >> 2

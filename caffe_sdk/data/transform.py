@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy.typing as npt
 
 from caffe_sdk.data import draws, images
 from caffe_sdk.data.datum import Pixels, Record
+from caffe_sdk.data.kernels import kernels
 from caffe_sdk.errors import DataError, LayerError, ShapeError
 from caffe_sdk.schema.messages import TRAIN
 from caffe_sdk.schema.wire import read_blob
@@ -109,10 +108,10 @@ class Transform:
             top, left = down // 2, right // 2
         mirror = self._mirror and draws.below(2, seed, index, draws.MIRROR) == 1
         if self._image is not None:
-            _kernels().minus_image(pixels, top, left, mirror, self._image, self._scale, out)
+            kernels().minus_image(pixels, top, left, mirror, self._image, self._scale, out)
         else:
             mean = self._values if self._values.size == shape[0] else np.repeat(self._values, shape[0])
-            _kernels().minus_channels(pixels, top, left, mirror, mean, self._scale, out)
+            kernels().minus_channels(pixels, top, left, mirror, mean, self._scale, out)
 
     def apply_batch(self, records: Sequence[Record], out: Floats, seed: int) -> None:
         """`apply` for each record and its row of ``out``, which is (records, channels, height, width)."""
@@ -122,16 +121,3 @@ class Transform:
 
 def _text(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
-
-
-@functools.cache
-def _kernels() -> ModuleType:
-    """The compiled kernels, or where Numba cannot be loaded those of NumPy, which give the same numbers."""
-    try:
-        from caffe_sdk.data import kernels_numba
-
-        return kernels_numba
-    except ImportError:
-        from caffe_sdk.data import kernels_numpy
-
-        return kernels_numpy

@@ -275,5 +275,7 @@ ELSEWHERE = {
     "Filter": "tests/layers/test_rows.py",
     "HDF5Data": "tests/layers/test_hdf5.py",
     "HDF5Output": "tests/layers/test_hdf5.py",
+    "ImageData": "tests/layers/test_images.py",
+    "WindowData": "tests/layers/test_images.py",
 }
 """Layer types that cannot stand alone in the table, and the file that tests them."""

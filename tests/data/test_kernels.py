@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from caffe_sdk.data import kernels_numba, kernels_numpy
+from caffe_sdk.data.resize import _neighbours
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -34,3 +35,13 @@ def test_without_a_place_to_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(numba, "njit", njit)
     assert kernels_numba._compiled(print) == ("compiled", print, {"nogil": True})
+
+
+@pytest.mark.parametrize("size", [(30, 40), (60, 17), (9, 100)])
+def test_interpolation_same_bits(rng: np.random.Generator, size: tuple[int, int]) -> None:
+    pixels = rng.integers(0, 256, (3, 30, 40)).astype(np.uint8)
+    rows, columns = (_neighbours(*ends) for ends in zip(pixels.shape[1:], size, strict=True))
+    outs = [np.empty((3, *size), np.uint8) for _ in range(2)]
+    for module, out in zip((kernels_numba, kernels_numpy), outs, strict=True):
+        module.interpolate(pixels, rows, columns, out)
+    np.testing.assert_array_equal(*outs)

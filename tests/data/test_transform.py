@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caffe_sdk.data import datum, transform
+from caffe_sdk.data import datum
+from caffe_sdk.data import kernels as selection
 from caffe_sdk.data.datum import Record
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.errors import DataError, LayerError, MissingFileError, ShapeError
@@ -23,10 +24,10 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "numpy":
         monkeypatch.setitem(sys.modules, "caffe_sdk.data.kernels_numba", None)
         monkeypatch.delattr("caffe_sdk.data.kernels_numba", raising=False)
-    transform._kernels.cache_clear()
-    assert transform._kernels().__name__.endswith(request.param)
+    selection.kernels.cache_clear()
+    assert selection.kernels().__name__.endswith(request.param)
     yield str(request.param)
-    transform._kernels.cache_clear()
+    selection.kernels.cache_clear()
 
 
 def made(phase: int = TEST, **fields: Any) -> Transform:
