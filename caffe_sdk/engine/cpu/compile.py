@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from caffe_sdk.engine.cpu import convolution, dense, elementwise, normalization, pooling, softmax
+from caffe_sdk.engine.cpu import convolution, dense, elementwise, movement, normalization, pooling, softmax
 from caffe_sdk.engine.cpu.fusion import Work, fused, single
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
 from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
@@ -32,6 +32,8 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     "dropout_grad": elementwise.dropout_grad,
     "copy": elementwise.copy,
     "add_all": elementwise.add_all,
+    "concatenate": movement.concatenate,
+    "crop": movement.crop,
     "softmax": softmax.softmax,
     "softmax_grad": softmax.softmax_grad,
 }

@@ -24,7 +24,7 @@ ANY = 1  # dnnl_format_tag_any, and also dnnl_format_kind_any
 FLOAT32 = np.dtype(np.float32)
 
 # dnnl_query_t of what a descriptor tells about itself
-_NDIMS, _DIMS, _DTYPE, _PADDED_DIMS, _FORMAT_KIND = 256, 257, 258, 260, 262
+_NDIMS, _DIMS, _DTYPE, _OFFSET, _PADDED_DIMS, _FORMAT_KIND = 256, 257, 258, 259, 260, 262
 _BLOCK_COUNT, _BLOCKS, _BLOCK_AXES, _STRIDES = 263, 264, 265, 14
 
 Key = tuple[Any, ...]
@@ -90,6 +90,23 @@ def plain(dims: Shape, dtype: np.dtype[Any] = FLOAT32) -> Descriptor:
     return strided(dims, tuple(reversed(strides)), dtype)
 
 
+def part(whole: Descriptor, dims: Shape, offsets: Shape) -> Descriptor:
+    """Numbers that are part of others: those from ``offsets`` on. Unsupported where that cuts through a block."""
+    arguments = (whole.handle, axes(dims), axes(offsets))
+    return Descriptor(library().make("dnnl_memory_desc_create_submemory", *arguments))
+
+
+def alike(other: Descriptor, dims: Shape) -> Descriptor:
+    """Numbers of other sizes in the same order of axes and the same blocks."""
+    blocks, block_axes = other.key[-2:]
+    strides = _numbers(other.handle, _STRIDES, len(dims))
+    order = sorted(range(len(dims)), key=lambda axis: (-strides[axis], axis))
+    letters = [chr(ord("A" if axis in block_axes else "a") + axis) for axis in order]
+    letters += [f"{block}{chr(ord('a') + axis)}" for block, axis in zip(blocks, block_axes, strict=True)]
+    arguments = (_axes_of(dims), axes(dims), DTYPES[other.dtype], "".join(letters).encode())
+    return Descriptor(library().make("dnnl_memory_desc_create_with_string_tag", *arguments))
+
+
 def _axes_of(dims: Shape) -> int:
     if not 0 < len(dims) <= MAX_AXES or 0 in dims:
         raise Unsupported("oneDNN", f"shape {dims} has no or too many axes, or no values")
@@ -97,9 +114,11 @@ def _axes_of(dims: Shape) -> int:
 
 
 def _format(handle: int, axes: int) -> Key:
-    """Padded sizes, strides and inner blocks; () for any layout. The stride of an axis never stepped along is 0."""
+    """Where it begins, padded sizes, strides (0 of an axis never stepped along) and blocks; () for any layout."""
     if _number(handle, _FORMAT_KIND) == ANY:
         return ()
+    start = c_int64()
+    library().call("dnnl_memory_desc_query", handle, _OFFSET, ctypes.byref(start))
     padded = _numbers(handle, _PADDED_DIMS, axes)
     count = _number(handle, _BLOCK_COUNT)
     blocks, block_axes = _numbers(handle, _BLOCKS, count), _numbers(handle, _BLOCK_AXES, count)
@@ -107,7 +126,13 @@ def _format(handle: int, axes: int) -> Key:
     for block, axis in zip(blocks, block_axes, strict=True):
         steps[axis] //= block
     strides = _numbers(handle, _STRIDES, axes)
-    return padded, tuple(s if n > 1 else 0 for s, n in zip(strides, steps, strict=True)), blocks, block_axes
+    return (
+        start.value,
+        padded,
+        tuple(s if n > 1 else 0 for s, n in zip(strides, steps, strict=True)),
+        blocks,
+        block_axes,
+    )
 
 
 def _number(handle: int, what: int) -> int:

@@ -45,6 +45,8 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "dnnl_stream_create": (_out, _ptr, c_uint),
     "dnnl_memory_desc_create_with_tag": (_out, c_int, _dims, c_int, c_int),
     "dnnl_memory_desc_create_with_strides": (_out, c_int, _dims, c_int, _dims),
+    "dnnl_memory_desc_create_with_string_tag": (_out, c_int, _dims, c_int, c_char_p),
+    "dnnl_memory_desc_create_submemory": (_out, _ptr, _dims, _dims),
     "dnnl_memory_desc_clone": (_out, _ptr),
     "dnnl_memory_desc_destroy": (_ptr,),
     "dnnl_memory_desc_query": (_ptr, c_int, _ptr),
@@ -94,6 +96,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
         *(_out, _ptr, c_int, _ptr, _ptr, _ptr, c_int64, c_float, c_float, c_float, _ptr, _ptr),
     ),
     "dnnl_binary_primitive_desc_create": (_out, _ptr, c_int, _ptr, _ptr, _ptr, _ptr),
+    "dnnl_concat_primitive_desc_create": (_out, _ptr, _ptr, c_int, c_int, _out, _ptr),
     "dnnl_sum_primitive_desc_create": (_out, _ptr, _ptr, c_int, POINTER(c_float), _out, _ptr),
 }
 """The functions used, by name, with the types of their arguments. All return a status, 0 being success."""

@@ -7,8 +7,8 @@ import gc
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu.descriptors import any_layout, plain, strided
-from caffe_sdk.engine.cpu.layouts import Layout, place_of
+from caffe_sdk.engine.cpu.descriptors import alike, any_layout, part, plain, strided
+from caffe_sdk.engine.cpu.layouts import Layout, place_of, reorder
 from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.primitives import DST, FORWARD_TRAINING, SRC, WEIGHTS, PrimitiveDescriptor
 from caffe_sdk.memory import HOST, SyncedMemory, transfers
@@ -112,6 +112,26 @@ def test_descriptors_are_values():
     assert any_layout((4, 5)) != plain((4, 5))
     assert first.dims == (50, 20, 3, 3)
     assert first.dtype == np.float32
+
+
+@pytest.mark.parametrize("argument", [SRC, WEIGHTS, DST])
+def test_alike_with_the_same_sizes_is_the_same(argument):
+    descriptor = blocked_convolution().layout(argument)
+    assert alike(descriptor, descriptor.dims) == descriptor
+
+
+def test_alike_with_other_sizes():
+    assert alike(CHANNELS_LAST, (3, 4, 5, 7)) == strided((3, 4, 5, 7), (140, 1, 28, 4))
+    assert alike(CHANNELS_LAST, (1, 4, 1, 1)) == plain((1, 4, 1, 1))
+
+
+def test_parts():
+    whole = plain((4, 6))
+    assert part(whole, (4, 6), (0, 0)) == whole
+    assert part(whole, (2, 3), (1, 2)) != part(whole, (2, 3), (1, 3)), "they begin elsewhere"
+    numbers, room = np.arange(24, dtype=np.float32), np.zeros(6, np.float32)
+    reorder(part(whole, (2, 3), (1, 2)), numbers, plain((2, 3)), room)
+    np.testing.assert_array_equal(room, [8, 9, 10, 14, 15, 16])
 
 
 def test_layouts_nobody_uses_are_forgotten():

@@ -1,0 +1,70 @@
+"""Joining and cutting against the reference, along every axis, plain and in blocks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.cpu.twins import agree, geometry, left_to_reference
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3])
+def test_concatenate_and_crop(axis):
+    parts = [3, 1, 4]
+    shape = (2, 3, 4, 5)
+    shapes = {f"x{i}": (*shape[:axis], n, *shape[axis + 1 :]) for i, n in enumerate(parts)}
+    whole = (*shape[:axis], sum(parts), *shape[axis + 1 :])
+
+    def calls(engine, t):
+        engine.concatenate([t[name] for name in shapes], t["y"], axis)
+        for i in range(3):
+            engine.crop(t["y"], t[f"d{i}"], tuple(sum(parts[:i]) if a == axis else 0 for a in range(4)))
+
+    gradients = {f"d{i}": shapes[f"x{i}"] for i in range(3)}
+    assert left_to_reference(agree({**shapes, **gradients, "y": whole}, calls)) == []
+
+
+@pytest.mark.parametrize("channels", [(16, 32, 16), (32, 5, 48), (20, 20, 20), (16, 16, 3)])
+def test_branches_of_convolutions(channels):
+    """As an Inception module has them: convolved, joined, convolved; and the gradients' way back."""
+    total, g = sum(channels), geometry((3, 3), pad=1)
+    shapes = {"data": (2, 16, 6, 6), "joined": (2, total, 6, 6), "top": (2, 32, 6, 6), "last": (32, total, 3, 3)}
+    for i, c in enumerate(channels):
+        shapes |= {f"x{i}": (2, c, 6, 6), f"w{i}": (c, 16, 3, 3), f"d{i}": (2, c, 6, 6), f"dw{i}": (c, 16, 3, 3)}
+    shapes |= {"dtop": (2, 32, 6, 6), "djoined": (2, total, 6, 6)}
+
+    def calls(engine, t):
+        for i in range(3):
+            engine.convolution(t["data"], t[f"w{i}"], None, t[f"x{i}"], g)
+            engine.relu(t[f"x{i}"], t[f"x{i}"], 0.0)
+        engine.concatenate([t[f"x{i}"] for i in range(3)], t["joined"], 1)
+        engine.convolution(t["joined"], t["last"], None, t["top"], g)
+        engine.convolution_grad_data(t["dtop"], t["last"], t["djoined"], g)
+        for i in range(3):
+            engine.crop(t["djoined"], t[f"d{i}"], (0, sum(channels[:i]), 0, 0))
+            engine.relu_grad(t[f"x{i}"], t[f"d{i}"], t[f"d{i}"], 0.0)
+            engine.convolution_grad_weight(t["data"], t[f"d{i}"], t[f"dw{i}"], None, g)
+
+    assert left_to_reference(agree(shapes, calls, runs=1)) == []
+
+
+def test_a_part_out_of_the_middle():
+    def calls(engine, t):
+        engine.crop(t["x"], t["y"], (1, 3, 2, 1))
+
+    assert left_to_reference(agree({"x": (3, 40, 7, 6), "y": (1, 16, 4, 4)}, calls)) == []
+
+
+def test_one_part_and_the_same_twice():
+    def calls(engine, t):
+        engine.concatenate([t["x"]], t["y"], 1)
+        engine.concatenate([t["x"], t["x"]], t["z"], 1)
+
+    agree({"x": (2, 5, 3), "y": (2, 5, 3), "z": (2, 10, 3)}, calls)
+
+
+def test_what_is_overwritten_is_left_to_the_reference():
+    def calls(engine, t):
+        engine.concatenate([t["x"]], t["x"], 0)
+        engine.crop(t["x"], t["x"], (0, 0))
+
+    assert left_to_reference(agree({"x": (2, 5)}, calls)) == ["concatenate", "crop"]
