@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` needs on a fresh machine. tools/setup.sh python|octave
+# What `make` needs on a fresh machine. tools/setup.sh python|octave|node
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,16 @@ octave() {
         sockets || { say "octave is here, but 'pkg load instrument-control' fails"; exit 1; }
     fi
     touch .venv/octave
+}
+
+# What the JavaScript client of bindings/grpc needs, for its tests.
+node() {
+    if command -v npm >/dev/null; then
+        say "installing the JavaScript client's packages"
+        npm install --prefix bindings/grpc/node --no-audit --no-fund --silent
+    else
+        say "no npm here: the JavaScript client's tests will be skipped; install Node 18 or later to run them"
+    fi
 }
 
 sockets() { command -v octave-cli >/dev/null && octave-cli --no-gui --no-history --eval 'pkg load instrument-control' >/dev/null 2>&1; }

@@ -107,8 +107,11 @@ def axes(sizes: Sequence[int]) -> Any:
     return _Sizes(*sizes)
 
 
-class Unsupported(DeviceError):
+class Unsupported(Exception):
     """oneDNN does not do this, or not in this way. Never seen outside this folder: the reference engine does it."""
+
+    def __init__(self, who: str, what: str) -> None:
+        super().__init__(f"{who}: {what}")
 
 
 @contextlib.contextmanager
