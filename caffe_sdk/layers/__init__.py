@@ -5,6 +5,7 @@ from __future__ import annotations
 from caffe_sdk.layers import (
     accuracy,
     affine,
+    arrays,
     common,
     convolution,
     data,
@@ -34,6 +35,7 @@ __all__ = [
     "layer",
     "accuracy",
     "affine",
+    "arrays",
     "common",
     "convolution",
     "data",

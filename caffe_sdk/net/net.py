@@ -19,6 +19,7 @@ from caffe_sdk.blob import Blob, structure
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, build, summary
 from caffe_sdk.layers import Layer
+from caffe_sdk.layers.arrays import MemoryData
 from caffe_sdk.memory import HOST, Array, SyncedMemory
 from caffe_sdk.net import batches, debug, hdf5
 from caffe_sdk.net.execution import Executor
@@ -171,6 +172,27 @@ class Net:
             forward.append(_copies(self.forward(wanted, **inputs)))
             backward.append(_copies(self.backward(wanted_diffs, **tops)))
         return batches.joined(forward, items), batches.joined(backward, items)
+
+    def set_input_arrays(self, data: Any, labels: Any) -> None:
+        """Let the net's first layer, a MemoryData, take its batches from these arrays; they are not copied.
+
+        ``data`` (items, c, h, w) and ``labels`` (items,) or (items, 1, 1, 1) are float32, items a multiple of the batch
+        size. Raises ArgumentError if they are not, or if the first layer is another one.
+        """
+        if isinstance(labels, np.ndarray) and labels.ndim == 1:
+            labels = np.ascontiguousarray(labels[:, None, None, None])
+        self._set_input_arrays(data, labels)
+
+    def _set_input_arrays(self, data: Any, labels: Any) -> None:
+        self._open()
+        first = self.layers[0] if self.layers else None
+        if not isinstance(first, MemoryData):
+            raise ArgumentError(
+                self._where,
+                "set_input_arrays may only be called if the first layer is a MemoryDataLayer",
+                "use Net.forward(name=values) for Input layers",
+            )
+        first.reset(data, labels)
 
     def _batch_size(self) -> int:
         """As in pycaffe, how many items the net's first blob holds."""

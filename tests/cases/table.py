@@ -276,6 +276,7 @@ ELSEWHERE = {
     "HDF5Data": "tests/layers/test_hdf5.py",
     "HDF5Output": "tests/layers/test_hdf5.py",
     "ImageData": "tests/layers/test_images.py",
+    "MemoryData": "tests/layers/test_arrays.py",
     "WindowData": "tests/layers/test_images.py",
 }
 """Layer types that cannot stand alone in the table, and the file that tests them."""
