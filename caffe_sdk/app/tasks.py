@@ -13,21 +13,28 @@ from typing import Any, ClassVar
 from caffe_sdk import __version__, engine
 from caffe_sdk.app.models import PHASES
 from caffe_sdk.errors import ArgumentError, CaffeError
-from caffe_sdk.memory import HOST
 from caffe_sdk.net import Net
 from caffe_sdk.schema.messages import TEST
-from caffe_sdk.solver import Output, Solver, get_solver
+from caffe_sdk.solver import Options, Output, Solver, get_solver
 from caffe_sdk.solver.nets import find
+from caffe_sdk.solver.outputs import outputs_of
 from caffe_sdk.solver.solver import read_solver
 
 # -- train -------------------------------------------------------------------------------------------------------------
 
 
-def open_solver(path: str, weights: str = "", snapshot: str = "", level: int = 0, stages: Sequence[str] = ()) -> Solver:
+def open_solver(
+    path: str,
+    weights: str = "",
+    snapshot: str = "",
+    level: int = 0,
+    stages: Sequence[str] = (),
+    options: Options | None = None,
+) -> Solver:
     """The solver of a prototxt, ready to train: `Solver.events` is the task.
 
     ``weights`` are caffemodels with commas between them, taken instead of those the solver names; ``snapshot`` is a
-    solverstate to go on from. ``level`` and ``stages`` choose among the train net's layers.
+    solverstate to go on from. ``level`` and ``stages`` choose among the train net's layers. ``options`` are the solver's.
     Raises ArgumentError for both weights and snapshot, and what `Solver` does.
     """
     if weights and snapshot:
@@ -42,7 +49,7 @@ def open_solver(path: str, weights: str = "", snapshot: str = "", level: int = 0
     if level:
         param.train_state.level = level
     param.train_state.stage.extend(stages)
-    solver = get_solver(param)
+    solver = get_solver(param, options)
     try:
         if snapshot:
             solver.restore(snapshot)
@@ -104,15 +111,6 @@ def evaluate(
             batches.append(TestBatch(batch, loss, tuple(outputs_of(net))))
             yield batches[-1]
         yield TestResult(iterations, sum(b.loss for b in batches) / iterations, _means(batches))
-
-
-def outputs_of(net: Net) -> Iterator[Output]:
-    """Every number of a net's output blobs, with its blob's name and weight in the loss."""
-    weights = net.blob_loss_weights
-    for name in net.outputs:
-        blob = net.blobs[name]
-        for value in blob.data_memory.read(HOST)[: blob.count].tolist():
-            yield Output(name, value, weights[name])
 
 
 def _means(batches: Sequence[TestBatch]) -> tuple[Output, ...]:

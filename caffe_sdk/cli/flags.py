@@ -69,6 +69,10 @@ def _train(commands: Any) -> None:
     _common(command)
 
 
+    _flag(command, "watch", "the output to judge weights by in tests: NAME, NAME:max or NAME:min", default="")
+    _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
+    _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)
+    _flag(command, "keep_best", "save after each test that is the best so far, and keep it", action="store_true")
 def _test(commands: Any) -> None:
     command = _command(commands, "test", "test", "score a model")
     _common(command)

@@ -11,7 +11,7 @@ from caffe_sdk.cli.flags import required, stages
 from caffe_sdk.cli.progress import TrainingBar
 from caffe_sdk.cli.signals import handled
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import Solver
+from caffe_sdk.solver import Options, Solver
 from caffe_sdk.solver.log import TrainingLog
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,8 @@ def run(options: argparse.Namespace) -> int:
     path = required(options, "solver", "Need a solver definition to train.")
     if options.gpu:
         mode.set_mode_gpu()
-    solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options))
+    wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best)
+    solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes)
     try:
         if not options.gpu:
             _choose_mode(solver)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.graph import Node
+from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, SyncedMemory
+from caffe_sdk.net.parts import Learnable
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,18 @@ def backward_lines(node: Node, blobs: Sequence[Blob]) -> Iterator[str]:
             yield f"    [Backward] Layer {node.layer.name}, param blob {name} diff: {_mean(blob.diff_memory)}"
 
 
+def sizes(learnable: Sequence[Learnable]) -> list[str]:
+    """The parameters' mean absolute values, for `update_lines` to tell when they have changed."""
+    return [_mean(each.blob.data_memory) for each in learnable]
+
+
+def update_lines(layers: Mapping[str, Layer], learnable: Sequence[Learnable], before: Sequence[str]) -> Iterator[str]:
+    """A solver updated the parameters: what they were ``before``, and what was taken from them."""
+    for each, data in zip(learnable, before, strict=True):
+        name, diff = _display_name(layers[each.layer], each.index), _mean(each.blob.diff_memory)
+        yield f"    [Update] Layer {each.layer}, param {name} data: {data}; diff: {diff}"
+
+
 def total_line(parameters: Sequence[Blob]) -> str:
     """The whole net ran backward: norms over all parameters."""
     datas, diffs = ([_host(m) for m in each] for each in zip(*_memories(parameters), strict=True))
@@ -54,10 +68,13 @@ def write(lines: Iterator[str]) -> None:
 
 
 def _parameters(node: Node) -> list[tuple[str, Blob]]:
-    """A layer's parameters by the name a ParamSpec gives, or by number."""
-    specs = node.layer.config.param
-    names = [specs[i].name if i < len(specs) and specs[i].name else str(i) for i in range(len(node.layer.blobs))]
-    return list(zip(names, node.layer.blobs, strict=True))
+    return [(_display_name(node.layer, i), blob) for i, blob in enumerate(node.layer.blobs)]
+
+
+def _display_name(layer: Layer, index: int) -> str:
+    """What a layer's parameter is called: the name its ParamSpec gives, or its number."""
+    specs = layer.config.param
+    return specs[index].name if index < len(specs) and specs[index].name else str(index)
 
 
 def _memories(parameters: Sequence[Blob]) -> list[tuple[SyncedMemory, SyncedMemory]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Output, Snapshot, Started, Tested, Testing
 from caffe_sdk.solver.log import TrainingLog
+from caffe_sdk.solver.options import Options
 from caffe_sdk.solver.solver import Solver, read_solver
 from caffe_sdk.solver.solvers import (
     SOLVERS,
@@ -26,6 +27,7 @@ __all__ = [
     "Finished",
     "Iteration",
     "NesterovSolver",
+    "Options",
     "Output",
     "RMSPropSolver",
     "SGDSolver",

@@ -85,6 +85,7 @@ def build_test_nets(param: Any) -> list[Net]:
     try:
         for source, state in zip(testing_sources(param), states, strict=True):
             nets.append(_build(source, TEST, state))
+            nets[-1].debug_info = param.debug_info
     except CaffeError:
         for net in nets:
             net.close()
@@ -93,6 +94,12 @@ def build_test_nets(param: Any) -> list[Net]:
 
 
 def _build(source: Source, phase: int, extra: Any) -> Net:
+    config, where = described(source, phase, extra)
+    return Net(config, config.state.phase, where=where)
+
+
+def described(source: Source, phase: int, extra: Any) -> tuple[Any, str]:
+    """A net's upgraded description with its state, which is ``phase`` < its own < ``extra``; and how errors name it."""
     config, where = NetParameter(), source.where
     if isinstance(source.net, str):
         where = source.net
@@ -103,7 +110,7 @@ def _build(source: Source, phase: int, extra: Any) -> Net:
     state.MergeFrom(config.state)
     state.MergeFrom(extra)
     config.state.CopyFrom(state)
-    return Net(config, state.phase, where=where)
+    return config, where
 
 
 def find_files(param: Any, folder: Path) -> None:

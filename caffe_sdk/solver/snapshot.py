@@ -29,7 +29,7 @@ from caffe_sdk.schema.messages import SolverParameter, SolverState
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of the resume record
+FORMAT = 2  # of the resume record
 
 
 class Paths(NamedTuple):
@@ -42,10 +42,14 @@ class Paths(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a resume record holds: the state of the train net and the test nets, and the losses of the average."""
+    """What a resume record holds: the state of the train net and the test nets, the losses of the average, the best
+    test so far (`watch.Watch.state`), and the iterations of all snapshots that the training had made and not deleted.
+    """
 
     nets: list[dict[str, Any]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    best: list[float] | None = None
+    snapshots: list[int] = field(default_factory=list)
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
@@ -92,8 +96,9 @@ def check_writable(param: Any) -> None:
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress) -> None:
-    """Write a snapshot, with gradients beside the weights if ``diffs``.
+def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress, made: Sequence[int]) -> None:
+    """Write a snapshot, with gradients beside the weights if ``diffs``. ``made`` are the iterations of the training's
+    snapshots, this one included.
 
     WriteError when that fails; no file is left half written, and earlier snapshots stay.
     """
@@ -106,9 +111,27 @@ def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress:
         "caffemodel": file_fingerprint(paths.caffemodel),
         "losses": progress.losses,
         "nets": progress.nets,
+        "best": progress.best,
+        "snapshots": list(made),
     }
     write_bytes(paths.record, json.dumps(record, indent=1).encode())
     (hdf5 if as_hdf5 else wire).write_state(paths.solverstate, state.state, state.history)
+
+
+def superfluous(made: Sequence[int], keep_last: int, best: int | None) -> list[int]:
+    """Which of the snapshots ``made``, the latest last, are neither among the last ``keep_last`` nor the best one."""
+    return [iteration for iteration in made[:-keep_last] if iteration != best] if keep_last else []
+
+
+def remove(paths: Paths) -> None:
+    """Delete a snapshot, the solverstate first: where there is one, there are always the other two."""
+    for path in (paths.solverstate, paths.record, paths.caffemodel):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("the old snapshot %s stays: %s", path, error.strerror)
 
 
 def make_state(iteration: int, learned_net: str, history: Sequence[Tensor], current_step: int) -> wire.StateBlobs:
@@ -179,7 +202,7 @@ def read_progress(path: PathLike, state: wire.StateBlobs) -> Progress | None:
     same_state = record["solverstate"] == state_fingerprint(state)
     same_weights = record["caffemodel"] == file_fingerprint(weights)
     if same_state and same_weights:
-        return Progress(record["nets"], record["losses"])
+        return Progress(record["nets"], record["losses"], record["best"], record["snapshots"])
     if same_state or same_weights:
         changed, other = (weights, path) if same_state else (path, weights)
         raise CorruptFileError(
@@ -200,12 +223,12 @@ def _read_record(path: Path) -> dict[str, Any] | None:
     except (FileError, ValueError) as error:
         _continue_like_caffe(f"the resume record {path} cannot be read ({error})")
         return None
-    kinds = {"format": int, "solverstate": str, "caffemodel": str, "losses": list, "nets": list}
+    kinds = {"format": int, "solverstate": str, "caffemodel": str, "losses": list, "nets": list, "snapshots": list}
     known = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
-    if not known or record["format"] != FORMAT:
+    if not known or record["format"] != FORMAT or not isinstance(record.get("best"), (list, type(None))):
         _continue_like_caffe(f"the resume record {path} has another form")
         return None
-    return dict(record)
+    return {"best": None, **record}
 
 
 def _continue_like_caffe(why: str) -> None:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
@@ -15,17 +15,20 @@ from typing import Any, ClassVar
 from caffe_sdk import engine, rng
 from caffe_sdk.errors import ArgumentError, CaffeError, SolverError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
-from caffe_sdk.net import Net, first_not_finite
+from caffe_sdk.net import Net, debug, first_not_finite
 from caffe_sdk.schema import prototxt, upgrade
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.schema.messages import SolverParameter
 from caffe_sdk.solver import nets, rates, snapshot, updates
+from caffe_sdk.solver.callbacks import Callback, Callbacks, IterationCallback, TestCallback
 from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Output, Snapshot, Started, Tested, Testing
 from caffe_sdk.solver.log import TrainingLog
+from caffe_sdk.solver.options import Options
+from caffe_sdk.solver.outputs import added, outputs_of
+from caffe_sdk.solver.snapshot import Progress
+from caffe_sdk.solver.watch import Watch
 
 log = logging.getLogger(__name__)
-
-Callback = Callable[[], None]
 
 
 class Solver:
@@ -33,6 +36,8 @@ class Solver:
 
     ``Solver(solver)`` takes the path of a solver prototxt, or a SolverParameter. Relative paths count from the working
     directory, as in Caffe, and where nothing is there from the solver file's folder.
+
+    ``options`` are wishes that a description has no fields for: early stopping, which snapshots to keep.
 
     Members as in pycaffe: ``net``, ``test_nets``, ``iter`` (updates made), ``param``, ``lr``, `step`, `solve`,
     `restore`, `snapshot`, `share_weights`, `apply_update`, `add_callback`.
@@ -43,8 +48,9 @@ class Solver:
     rule: ClassVar[type[updates.Rule]]
     """The update rule of the class."""
 
-    def __init__(self, solver_file: PathLike | Any) -> None:
+    def __init__(self, solver_file: PathLike | Any, options: Options | None = None) -> None:
         self.param: Any = read_solver(solver_file)
+        self.options = options or Options()
         param = self.param
         self._check()
         self._rule = self.rule(param)
@@ -55,6 +61,7 @@ class Solver:
         try:
             self.test_nets = nets.build_test_nets(param)
             self._load_weights()
+            self.watch = Watch(self.options.watch, self.test_nets) if self.options.watches else None
         except CaffeError:
             self.close()
             raise
@@ -65,8 +72,11 @@ class Solver:
             [new_tensor(p.blob.shape, p.blob.dtype) for _ in range(self.rule.histories)] for p in self.net.learnable
         ]
         self._losses: deque[float] = deque(maxlen=param.average_loss)
-        self._callbacks: list[tuple[Callback, Callback]] = []
+        self.callbacks = Callbacks()
+        self.snapshots: list[int] = []
+        """The snapshots this training has made and not deleted, by iteration, the latest last."""
         self._last_snapshot = -1
+        self._before_tests: Progress | None = None
         self._stop_requested = self._snapshot_requested = False
 
     def _check(self) -> None:
@@ -163,17 +173,23 @@ class Solver:
 
     def _iteration(self) -> Iteration:
         began, iteration, displayed = time.perf_counter(), self.iter, self._due(self.param.display)
+        if self.param.debug_info:
+            self.net.debug_info = displayed
         self.net.clear_param_diffs()
-        for on_start, _ in self._callbacks:
+        for on_start in self.callbacks.on_start:
             on_start()
         loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
         self._check_loss(loss)
         self._losses.append(loss)
-        outputs = tuple(_outputs(self.net)) if displayed else ()
-        for _, on_gradients_ready in self._callbacks:
+        outputs = tuple(outputs_of(self.net)) if displayed else ()
+        for on_gradients_ready in self.callbacks.on_gradients_ready:
             on_gradients_ready()
         rate = self._update()
-        return Iteration(iteration, loss, self._smoothed_loss, rate, outputs, time.perf_counter() - began, displayed)
+        seconds = time.perf_counter() - began
+        done = Iteration(iteration, loss, self._smoothed_loss, rate, outputs, seconds, displayed)
+        for after_iteration in self.callbacks.after_iteration:
+            after_iteration(done)
+        return done
 
     def _due(self, interval: int) -> bool:
         return bool(interval > 0 and self.iter % interval == 0)
@@ -196,6 +212,7 @@ class Solver:
     # -- testing -------------------------------------------------------------------------------------------------------
 
     def _test_all(self) -> Iterator[Event]:
+        self._before_tests = self._progress()  # what is saved until the next update: a resumed training tests again
         for index in range(len(self.test_nets)):
             if not self._stop_requested:
                 yield from self._test(index)
@@ -214,9 +231,27 @@ class Solver:
                 yield Tested(self.iter, index, (), interrupted=True)
                 return
             loss += self._forward(net)
-            sums = _added(sums, _outputs(net))
+            sums = added(sums, list(outputs_of(net)))
         means = tuple(Output(o.name, o.value / batches, o.loss_weight) for o in sums)
-        yield Tested(self.iter, index, means, loss / max(1, batches) if self.param.test_compute_loss else None)
+        tested = Tested(self.iter, index, means, loss / max(1, batches) if self.param.test_compute_loss else None)
+        for after_test in self.callbacks.after_test:
+            after_test(tested)
+        yield tested
+        if self.watch is not None:
+            yield from self._judge(self.watch, tested)
+
+    def _judge(self, watch: Watch, tested: Tested) -> Iterator[Event]:
+        """Save the weights if they are the best so far; end the training if they have not become better for long."""
+        better = watch.see(tested)
+        if better and self.options.keep_best and self.iter != self._last_snapshot:
+            yield self._save()
+        if better or watch.best is None:
+            return
+        if self.options.patience and watch.best.tests_since >= self.options.patience:
+            log.info(
+                "Stopping early: %s was best (%g) at iteration %d", watch.name, watch.best.value, watch.best.iteration
+            )
+            self.request_stop()
 
     @staticmethod
     def _forward(net: Net) -> float:
@@ -238,6 +273,7 @@ class Solver:
         param, computing = self.param, engine.current()
         self.current_step = rates.next_step(param, self.iter, self.current_step)
         rate = rates.learning_rate(param, self.iter, self.current_step)
+        before = debug.sizes(self.net.learnable) if self.net.debug_info else []
         memories = [m for p in self.net.learnable for m in (p.blob.data_memory, p.blob.diff_memory)]
         for memory in memories:
             memory.claim()
@@ -249,7 +285,10 @@ class Solver:
             self._rule.update(computing, learnable.blob.data_tensor, learnable.blob.diff_tensor, history, by)
         for memory in memories:
             memory.settle()
+        if self.net.debug_info:
+            debug.write(debug.update_lines(self.net.layer_dict, self.net.learnable, before))
         self.iter += 1
+        self._before_tests = None
         return rate
 
     def _clip_scale(self, computing: engine.Engine) -> float:
@@ -280,10 +319,20 @@ class Solver:
         self._snapshot_requested = False
         paths = snapshot.paths_of(self.param, self.iter)
         state = snapshot.make_state(self.iter, paths.caffemodel, self._flat_history(), self.current_step)
-        progress = snapshot.Progress([net.state() for net in (self.net, *self.test_nets)], list(self._losses))
-        snapshot.write(paths, self.net, self.param.snapshot_diff, state, progress)
+        made = [*(i for i in self.snapshots if i != self.iter), self.iter]
+        snapshot.write(paths, self.net, self.param.snapshot_diff, state, self._before_tests or self._progress(), made)
         self._last_snapshot = self.iter
+        best = self.watch.best.iteration if self.watch and self.watch.best and self.options.keep_best else None
+        dropped = snapshot.superfluous(made, self.options.keep_last, best)
+        for iteration in dropped:
+            snapshot.remove(snapshot.paths_of(self.param, iteration))
+        self.snapshots = [i for i in made if i not in dropped]
         return Snapshot(self.iter, tuple(paths))
+
+    def _progress(self) -> Progress:
+        """What besides weights and histories a training needs to go on exactly as if it had not been interrupted."""
+        states = [net.state() for net in (self.net, *self.test_nets)]
+        return Progress(states, list(self._losses), self.watch.state() if self.watch else None)
 
     def _flat_history(self) -> list[Tensor]:
         """Histories in the order of a solverstate: the first of every parameter, then the second of every one."""
@@ -309,8 +358,13 @@ class Solver:
         self.iter = self._last_snapshot = saved.state.iter
         self.current_step = saved.state.current_step
         self._losses.clear()
+        self._before_tests = None
+        self.snapshots = [saved.state.iter]
         if progress is not None:
+            self.snapshots = progress.snapshots
             self._losses.extend(progress.losses)
+            if self.watch is not None:
+                self.watch.restore_state(progress.best)
             for net, state in zip((self.net, *self.test_nets), progress.nets, strict=False):
                 net.restore_state(state)
 
@@ -332,9 +386,29 @@ class Solver:
         """Let another net use this solver's weights: the same memory, in layers of the same name."""
         net.share_with(self.net)
 
-    def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
-        """Call ``on_start()`` before each iteration's forward pass, ``on_gradients_ready()`` before its update."""
-        self._callbacks.append((on_start, on_gradients_ready))
+    def add_callback(
+        self,
+        on_start: Callback | None = None,
+        on_gradients_ready: Callback | None = None,
+        *,
+        after_iteration: IterationCallback | None = None,
+        after_test: TestCallback | None = None,
+    ) -> None:
+        """Call functions in every iteration from now on; any of them may call `request_stop` or `request_snapshot`.
+
+        ``on_start()`` is called before the forward pass and ``on_gradients_ready()`` before the update, as in pycaffe;
+        ``after_iteration(event)`` with the `Iteration` when the weights are updated, ``after_test(event)`` with the
+        `Tested` of each test net when it was not interrupted. What they return does not matter; what they raise ends
+        the training there.
+        """
+        if on_start is not None:
+            self.callbacks.on_start.append(on_start)
+        if on_gradients_ready is not None:
+            self.callbacks.on_gradients_ready.append(on_gradients_ready)
+        if after_iteration is not None:
+            self.callbacks.after_iteration.append(after_iteration)
+        if after_test is not None:
+            self.callbacks.after_test.append(after_test)
 
     def close(self) -> None:
         """Give back the nets' memory, threads and files; the solver cannot be used afterwards."""
@@ -372,23 +446,3 @@ def read_solver(source: PathLike | Any) -> Any:
     param.snapshot_prefix = snapshot.complete_prefix(param.snapshot_prefix, Path(source))
     nets.find_files(param, Path(source).parent)
     return param
-
-
-def _outputs(net: Net) -> Iterator[Output]:
-    weights = net.blob_loss_weights
-    for name in net.outputs:
-        blob = net.blobs[name]
-        for value in blob.data_memory.read(HOST)[: blob.count].tolist():
-            yield Output(name, value, weights[name])
-
-
-def _added(sums: list[Output], outputs: Iterator[Output]) -> list[Output]:
-    """Sums of a test so far and the outputs of one more batch, number by number."""
-    values = list(outputs)
-    if sums and len(sums) != len(values):
-        raise SolverError(
-            "test",
-            f"the test net put out {len(sums)} numbers for one batch and {len(values)} for another",
-            "means are taken number by number: use test data of one shape",
-        )
-    return [Output(o.name, o.value + (sums[i].value if sums else 0.0), o.loss_weight) for i, o in enumerate(values)]

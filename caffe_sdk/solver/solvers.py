@@ -7,6 +7,7 @@ from typing import Any
 from caffe_sdk.errors import SolverError
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.solver import updates
+from caffe_sdk.solver.options import Options
 from caffe_sdk.solver.solver import Solver, read_solver
 
 
@@ -57,12 +58,12 @@ SOLVERS: dict[str, type[Solver]] = {
 """Solver classes by ``type``. A class of one's own can be added."""
 
 
-def get_solver(solver_file: PathLike | Any) -> Solver:
-    """The solver of the ``type`` that a solver prototxt (its path) or a SolverParameter names.
+def get_solver(solver_file: PathLike | Any, options: Options | None = None) -> Solver:
+    """The solver of the ``type`` that a solver prototxt (its path) or a SolverParameter names, with `Options`.
 
     Raises SolverError for an unknown type, and what `Solver` raises.
     """
     param = read_solver(solver_file)
     if param.type not in SOLVERS:
         raise SolverError("solver", f"Unknown solver type: {param.type}", f"use one of {', '.join(SOLVERS)}")
-    return SOLVERS[param.type](solver_file)
+    return SOLVERS[param.type](solver_file, options)

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe_sdk.data import datum
 from caffe_sdk.data.databases import create_database
-from caffe_sdk.solver import Solver, get_solver
+from caffe_sdk.solver import Options, Solver, get_solver
 
 LINEAR = """
 name: "linear"
@@ -59,9 +59,9 @@ def write_digits(folder: Path, count: int = 23) -> None:
             writer.put(b"%08d" % i, datum.encode(picture, i % 10))
 
 
-def linear(folder: Path, solver: str) -> Solver:
+def linear(folder: Path, solver: str, options: Options | None = None) -> Solver:
     """The linear classifier's solver, with the same data in train and test nets."""
-    made = get_solver(write(folder, solver))
+    made = get_solver(write(folder, solver), options)
     generator = np.random.default_rng(1)
     data = generator.standard_normal((4, 3))
     for net in (made.net, *made.test_nets):

@@ -17,6 +17,7 @@ from caffe_sdk import engine
 from caffe_sdk.errors import (
     ArgumentError,
     CaffeError,
+    DataError,
     LayerError,
     MissingFileError,
     PrototxtError,
@@ -141,6 +142,21 @@ def test_members_of_pycaffe(tmp_path: Path) -> None:
     assert calls == ["start", "gradients 2", "start", "gradients 3"]
     solver.solve()
     assert solver.iter == 7
+
+
+def test_callbacks_of_every_moment(tmp_path: Path) -> None:
+    solver = linear(tmp_path, SGD + TESTED)
+    calls: list[str] = []
+    solver.add_callback(on_gradients_ready=lambda: calls.append(f"gradients {solver.iter}"))
+    solver.add_callback(
+        after_iteration=lambda done: calls.append(f"done {done.iteration}, {solver.iter} updates"),
+        after_test=lambda tested: calls.append(f"tested {tested.iteration}, {len(tested.outputs)} outputs"),
+    )
+    solver.step(1)
+    assert calls == ["tested 0, 2 outputs", "gradients 0", "done 0, 1 updates"]
+    solver.add_callback(after_iteration=lambda done: solver.request_stop())
+    solver.step(5)
+    assert solver.iter == 2
 
 
 def test_apply_update_uses_the_diffs_that_are_there(tmp_path: Path) -> None:
@@ -268,6 +284,20 @@ def test_a_loss_that_is_no_number_stops_and_names_the_layer(tmp_path: Path) -> N
     assert solver.iter == 3
 
 
+def test_a_label_that_is_no_class_is_named_and_nothing_is_learned_from_it(tmp_path: Path) -> None:
+    solver = linear(tmp_path, SGD + TESTED)
+    begin = weights(solver)
+    for net, where in ((solver.net, "layer 'loss'"), (solver.test_nets[0], "layer 'accuracy'")):
+        for wrong in (4, -1):
+            net.blobs["label"].data[1] = wrong
+            with pytest.raises(DataError, match=rf"{where} .*: label: {wrong} is not one of 4 classes; give 0 to 3"):
+                solver.step(1)
+        net.blobs["label"].data[1] = 1
+        assert_same(weights(solver), begin)
+    solver.step(1)
+    assert solver.iter == 1
+
+
 # -- log ---------------------------------------------------------------------------------------------------------------
 
 
@@ -305,6 +335,24 @@ def test_log_lines_are_caffes(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 def test_stepping_does_not_tell_of_an_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "caffe_sdk.solver"):
         linear(tmp_path, SGD).step(1)
+    assert caplog.messages == []
+
+
+def test_debug_info_tells_of_displayed_iterations(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    solver = linear(tmp_path, SGD + TESTED + "debug_info: true display: 2")
+    (begin, _), rate = weights(solver), 0.1
+    with caplog.at_level(logging.INFO, "caffe_sdk.net"):
+        solver.step(1)
+    lines = [line.strip() for line in caplog.messages]
+    tests, train = lines[: lines.index(next(line for line in lines if "Backward" in line))], lines
+    assert sum(line.startswith("[Forward] Layer accuracy, top blob accuracy data: ") for line in tests) == 2
+    assert sum("[Backward] All net params (data, diff): " in line for line in train) == 1
+    step = rate * np.abs(solver.net.params["ip"][0].diff / rate).mean()
+    assert train[-2] == f"[Update] Layer ip, param 0 data: {np.abs(begin).mean():g}; diff: {step:g}"
+    assert train[-1].startswith("[Update] Layer ip, param 1 data: 0; diff: ")
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "caffe_sdk.net"):
+        solver.step(1)
     assert caplog.messages == []
 
 

@@ -1,0 +1,59 @@
+"""``caffe train``: the flags that Caffe does not have, signals, and what it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffe_sdk.cli.main import main
+from caffe_sdk.data.databases import write_arrays
+
+NET = """
+name: "small"
+layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 8 } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
+        inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" include { phase: TEST } }
+"""
+SOLVER = """
+net: "net.prototxt" base_lr: 0.001 lr_policy: "fixed" momentum: 0.9 max_iter: 20 display: 10
+test_iter: 2 test_interval: 10 snapshot: 5 snapshot_prefix: "small" random_seed: 1 solver_mode: CPU
+"""
+TRAIN = ["train", "-solver", "solver.prototxt"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a small net, its solver and a LevelDB of three classes."""
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(30) % 3
+    images = np.zeros((30, 1, 2, 2), np.uint8)
+    images.reshape(30, 4)[np.arange(30), labels] = 200
+    write_arrays("db", images, labels)
+    for name, text in (("net", NET), ("solver", SOLVER)):
+        Path(f"{name}.prototxt").write_text(text)
+    return tmp_path
+
+
+def test_keeping_the_best_and_the_last(folder: Path) -> None:
+    assert main([*TRAIN, "-keep_last", "1", "--keep_best", "--watch=accuracy:min"]) == 0
+    assert sorted(path.name for path in folder.glob("*.solverstate")) == [
+        "small_iter_0.solverstate",
+        "small_iter_20.solverstate",
+    ]
+
+
+def test_patience(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("solver.prototxt").write_text(SOLVER.replace("max_iter: 20", "max_iter: 1000"))
+    assert main([*TRAIN, "-patience", "3"]) == 0
+    text = capsys.readouterr().err
+    assert "Stopping early: accuracy was best (1) at iteration 10" in text
+    assert "Optimization stopped early." in text
+
+
+def test_wishes_that_make_no_sense(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TRAIN, "-watch", "acuracy"]) == 2
+    assert "use one of accuracy, loss, with :min or :max behind it" in capsys.readouterr().err
