@@ -13,11 +13,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from caffe_sdk.blob import Blob as Blob
     from caffe_sdk.errors import CaffeError as CaffeError
+    from caffe_sdk.layers.python import Layer as Layer
     from caffe_sdk.mode import layer_type_list as layer_type_list
     from caffe_sdk.mode import set_device as set_device
     from caffe_sdk.mode import set_mode_cpu as set_mode_cpu
     from caffe_sdk.mode import set_mode_gpu as set_mode_gpu
     from caffe_sdk.net import Net as Net
+    from caffe_sdk.net_spec import NetSpec as NetSpec
+    from caffe_sdk.net_spec import params as params
+    from caffe_sdk.net_spec import to_proto as to_proto
     from caffe_sdk.rng import set_random_seed as set_random_seed
     from caffe_sdk.solver import AdaDeltaSolver as AdaDeltaSolver
     from caffe_sdk.solver import AdaGradSolver as AdaGradSolver
@@ -32,8 +36,10 @@ TRAIN, TEST = 0, 1
 _HOMES = {
     "caffe_sdk.blob": ["Blob"],
     "caffe_sdk.errors": ["CaffeError"],
+    "caffe_sdk.layers.python": ["Layer"],
     "caffe_sdk.mode": ["layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
     "caffe_sdk.net": ["Net"],
+    "caffe_sdk.net_spec": ["NetSpec", "params", "to_proto"],
     "caffe_sdk.rng": ["set_random_seed"],
     "caffe_sdk.solver": [
         "AdaDeltaSolver",
@@ -46,7 +52,7 @@ _HOMES = {
     ],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBMODULES = {"client", "errors", "proto"}
+_SUBMODULES = {"client", "errors", "layers", "net_spec", "proto"}
 
 __all__ = ["TEST", "TRAIN", "__version__", *sorted(_HOME_OF)]
 
