@@ -20,6 +20,8 @@ def make_parser() -> argparse.ArgumentParser:
     _test(commands)
     _time(commands)
     _device_query(commands)
+    _summary(commands)
+    _check(commands)
     _predict(commands)
     _data(commands)
     _serve(commands)
@@ -67,12 +69,12 @@ def _common(command: argparse.ArgumentParser) -> None:
 def _train(commands: Any) -> None:
     command = _command(commands, "train", "train", "train or finetune a model")
     _common(command)
-
-
     _flag(command, "watch", "the output to judge weights by in tests: NAME, NAME:max or NAME:min", default="")
     _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
     _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)
     _flag(command, "keep_best", "save after each test that is the best so far, and keep it", action="store_true")
+
+
 def _test(commands: Any) -> None:
     command = _command(commands, "test", "test", "score a model")
     _common(command)
@@ -86,6 +88,23 @@ def _time(commands: Any) -> None:
 def _device_query(commands: Any) -> None:
     command = _command(commands, "device_query", "device_query", "show what computes here")
     _common(command)
+
+
+def _summary(commands: Any) -> None:
+    command = _command(commands, "summary", "summary", "show a model's layers, shapes, parameters, work and memory")
+    command.add_argument("model", metavar="MODEL", help="the model definition (prototxt)")
+    _flag(command, "phase", "TRAIN or TEST (default: %(default)s)", default="TEST", choices=("TRAIN", "TEST"))
+    _flag(command, "level", "the net's level", type=int, default=0)
+    _flag(command, "stage", "the net's stages, separated by ','", default="")
+    _flag(command, "weights", "caffemodels that must fit, separated by ','", default="")
+
+
+def _check(commands: Any) -> None:
+    command = _command(commands, "check", "check", "look for mistakes in a model or solver")
+    command.add_argument("model", metavar="MODEL", help="a model or solver definition (prototxt)")
+    _flag(command, "phase", "TRAIN or TEST (default: those the model is for)", default="", choices=("TRAIN", "TEST"))
+    _flag(command, "level", "the net's level", type=int, default=0)
+    _flag(command, "stage", "the net's stages, separated by ','", default="")
 
 
 def _predict(commands: Any) -> None:

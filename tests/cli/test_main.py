@@ -16,7 +16,21 @@ import scipy.io
 
 import caffe_sdk as caffe
 from caffe_sdk.cli import __main__ as module
-from caffe_sdk.cli import arrays, data, device_query, flags, logs, predict, progress, serve, signals, test, train
+from caffe_sdk.cli import (
+    arrays,
+    check,
+    data,
+    device_query,
+    flags,
+    logs,
+    predict,
+    progress,
+    serve,
+    signals,
+    summary,
+    test,
+    train,
+)
 from caffe_sdk.cli import time as time_command
 from caffe_sdk.cli.main import main
 from caffe_sdk.data.databases import write_arrays
@@ -29,6 +43,8 @@ COMMANDS = {
     "test": test,
     "time": time_command,
     "device_query": device_query,
+    "summary": summary,
+    "check": check,
     "predict": predict,
     "data": data,
     "serve": serve,
