@@ -27,15 +27,21 @@ FILLERS: dict[str, Filler] = {}
 def fill(array: Array, filler: Any, generator: Generator, where: str) -> None:
     """Fill an array in place as the FillerParameter says. ``where`` names the parameter's layer in errors.
 
+    ``filler`` may also be a function, which is called with the array.
+
     Raises LayerError for an unknown type or values that make no sense, ShapeError for a shape the type cannot fill.
     """
     check(filler, array.shape, where)
-    if array.size:
+    if callable(filler):
+        filler(array)
+    elif array.size:
         array[...] = FILLERS[filler.type](array.shape, filler, generator)
 
 
 def check(filler: Any, shape: Shape, where: str) -> None:
     """Raise what `fill` would raise for an array of ``shape``, without filling."""
+    if callable(filler):
+        return
     name = filler.type
     if name not in FILLERS:
         raise LayerError(where, f"Unknown filler name: {name}", f"use one of {', '.join(sorted(FILLERS))}")

@@ -121,3 +121,14 @@ def test_what_makes_no_sense(text: str, shape: Shape, kind: type[Exception], wor
         filled(text, shape)
     with pytest.raises(kind, match=f"^layer 'it': .*{words}"):
         fillers.check(parameter(text), shape, "layer 'it'")
+
+
+def test_a_function_fills_too(rng: np.random.Generator) -> None:
+    array = np.zeros((2, 3))
+
+    def ones(values: np.ndarray) -> None:
+        values[...] = 1
+
+    fillers.check(ones, array.shape, "here")
+    fillers.fill(array, ones, rng, "here")
+    assert array.tolist() == [[1] * 3] * 2

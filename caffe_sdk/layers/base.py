@@ -23,6 +23,7 @@ from caffe_sdk import rng
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
 from caffe_sdk.errors import LayerError, ShapeError
+from caffe_sdk.layers.plugins import user_module
 from caffe_sdk.memory import Shape, Tensor, new_tensor
 from caffe_sdk.schema.messages import TRAIN
 
@@ -51,7 +52,10 @@ def exactly(count: int) -> Arity:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter blob a layer wants: its shape, and the filler (a FillerParameter) of its first values."""
+    """A parameter blob a layer wants: its shape, and the filler of its first values.
+
+    A filler is a FillerParameter, or a function that fills the array it is given.
+    """
 
     shape: Shape
     filler: Any
@@ -224,7 +228,12 @@ def layer(type_name: str) -> Callable[[LayerClass], LayerClass]:
 
 
 def create(config: Any, phase: int, generator: rng.Generator | None = None) -> Layer:
-    """The layer a LayerParameter describes, set up and with its arity checked; LayerError if there is no such type."""
+    """The layer a LayerParameter describes, set up and with its arity checked; LayerError if there is no such type.
+
+    A type nobody has registered yet is looked for in the module that ``python_param`` names, if it names one.
+    """
+    if config.type not in REGISTRY and config.python_param.module:
+        user_module(config.python_param.module, f"layer '{config.name}' ({config.type})")
     cls = REGISTRY.get(config.type)
     if cls is None:
         close = difflib.get_close_matches(config.type, REGISTRY, 1)

@@ -277,6 +277,7 @@ ELSEWHERE = {
     "HDF5Output": "tests/layers/test_hdf5.py",
     "ImageData": "tests/layers/test_images.py",
     "MemoryData": "tests/layers/test_arrays.py",
+    "Python": "tests/layers/test_python.py",
     "WindowData": "tests/layers/test_images.py",
 }
 """Layer types that cannot stand alone in the table, and the file that tests them."""
