@@ -20,7 +20,9 @@ from caffe_sdk.schema.messages import PoolingParameter
 class Pooling(Layer):
     """y = the maximum (MAX) or average (AVE) of each window.  (n, c, h, w) -> (n, c, h', w')
 
-    MAX may have a second top: where in the h * w plane each maximum was. ``global_pooling`` takes the whole plane.
+    STOCHASTIC draws a value in proportion to the values in TRAIN, and takes the expectation in TEST; inputs are not
+    negative then. MAX may have a second top: where in the h * w plane each maximum was. ``global_pooling`` takes the
+    whole plane.
     """
 
     tops = Arity(1, 2)
@@ -28,12 +30,13 @@ class Pooling(Layer):
 
     def setup(self, config: Any) -> None:
         self.param = config.pooling_param
-        self.maximum = self.param.pool == PoolingParameter.MAX
+        self.method: str = PoolingParameter.PoolMethod.Name(self.param.pool)
         self.mask: Tensor | None = None
         self.check(
-            self.param.pool != PoolingParameter.STOCHASTIC, "pool: STOCHASTIC is not implemented", "use MAX or AVE"
+            self.method == "MAX" or len(config.top) < 2,
+            f"pool: {self.method} has no mask for a second top",
+            "remove the top",
         )
-        self.check(self.maximum or len(config.top) < 2, "pool: AVE has no mask for a second top", "remove the top")
         self.kernel, self.stride, self.pad = self._kernel(), self._pair("stride", 1), self._pair("pad", 0)
         self.check(all(s > 0 for s in self.stride), f"stride {self.stride}", "give 1 or more")
         if self.kernel is None:
@@ -94,30 +97,36 @@ class Pooling(Layer):
         return [(*shape[:2], *out)] * max(1, len(self.config.top))
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if self.maximum:
+        if self.method == "MAX" or (self.method == "STOCHASTIC" and self.training):
             self.mask = fitted(self.mask, top[0], np.int32)
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, y, geometry = bottom[0].data_tensor, top[0].data_tensor, self.geometry(bottom[0].shape)
-        if self.mask is None:
+        if self.method == "AVE":
             engine.average_pool(x, y, geometry)
-        elif self.training or len(top) > 1:
-            engine.max_pool(x, y, self.mask, geometry)
+        elif self.method == "STOCHASTIC":
+            if self.mask is not None:
+                engine.stochastic_pool(x, y, self.mask, geometry, self.rng)
+            else:
+                engine.expected_pool(x, y, geometry)
         else:
-            engine.max_pool(x, y, None, geometry)
-        if self.mask is not None and len(top) > 1:
-            engine.copy(self.mask, top[1].data_tensor)
+            engine.max_pool(x, y, self.mask if self.training or len(top) > 1 else None, geometry)
+            if self.mask is not None and len(top) > 1:
+                engine.copy(self.mask, top[1].data_tensor)
 
     def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not needs[0]:
             return
-        dy, dx, geometry = top[0].diff_tensor, bottom[0].diff_tensor, self.geometry(bottom[0].shape)
-        if self.mask is None:
+        x, dy, dx = bottom[0].data_tensor, top[0].diff_tensor, bottom[0].diff_tensor
+        geometry = self.geometry(bottom[0].shape)
+        if self.method == "AVE":
             engine.average_pool_grad(dy, dx, geometry)
-            return
-        if not self.training and len(top) < 2:  # forward did without the mask
-            engine.max_pool(bottom[0].data_tensor, top[0].data_tensor, self.mask, geometry)
-        engine.max_pool_grad(dy, self.mask, dx, geometry)
+        elif self.mask is None:
+            engine.expected_pool_grad(x, dy, dx, geometry)
+        else:
+            if self.method == "MAX" and not self.training and len(top) < 2:  # forward did without the mask
+                engine.max_pool(x, top[0].data_tensor, self.mask, geometry)
+            engine.max_pool_grad(dy, self.mask, dx, geometry)
 
 
 @layer("SPP")
@@ -130,9 +139,8 @@ class SPP(Layer):
     def setup(self, config: Any) -> None:
         param = config.spp_param
         self.levels: int = param.pyramid_height
-        self.maximum = param.pool == PoolingParameter.MAX
+        self.method: str = PoolingParameter.PoolMethod.Name(param.pool)
         self.check(self.levels > 0, "pyramid_height: 0", "give pyramid_height: 1 or more")
-        self.check(param.pool != PoolingParameter.STOCHASTIC, "pool: STOCHASTIC is not implemented", "use MAX or AVE")
 
     def geometries(self, shape: Shape) -> list[PoolingGeometry]:
         """The windows of each level: as many along each axis as the level has, the last ones partly in the padding."""
@@ -171,10 +179,14 @@ class SPP(Layer):
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = bottom[0].data_tensor
         for y, mask, geometry in zip(self.pooled, self.masks, self.geometries(x.shape), strict=True):
-            if self.maximum:
-                engine.max_pool(x, y, mask, geometry)
-            else:
+            if self.method == "AVE":
                 engine.average_pool(x, y, geometry)
+            elif self.method == "MAX":
+                engine.max_pool(x, y, mask, geometry)
+            elif self.training:
+                engine.stochastic_pool(x, y, mask, geometry, self.rng)
+            else:
+                engine.expected_pool(x, y, geometry)
         engine.concatenate([_flat(y) for y in self.pooled], _flat(top[0].data_tensor), 1)
 
     def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
@@ -185,10 +197,12 @@ class SPP(Layer):
             dy, dx = self.pooled[level], self.shares[level]  # what was pooled is not needed any more
             engine.crop(_flat(top[0].diff_tensor), _flat(dy), (0, start))
             start += dy.shape[1] * dy.shape[2] * dy.shape[3]
-            if self.maximum:
+            if self.method == "AVE":
+                engine.average_pool_grad(dy, dx, geometry)
+            elif self.method == "MAX" or self.training:
                 engine.max_pool_grad(dy, self.masks[level], dx, geometry)
             else:
-                engine.average_pool_grad(dy, dx, geometry)
+                engine.expected_pool_grad(bottom[0].data_tensor, dy, dx, geometry)
         engine.add_all(self.shares, bottom[0].diff_tensor)
 
 

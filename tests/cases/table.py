@@ -67,8 +67,13 @@ CASES = [
     Case("Pooling", "pooling_param { pool: AVE kernel_size: 2 stride: 3 pad: 1 }", [(1, 2, 5, 5)]),
     Case("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 round_mode: FLOOR }", [(2, 2, 8, 8)]),
     Case("Pooling", "pooling_param { pool: AVE global_pooling: true }", [IMAGE]),
+    Case("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 3 stride: 2 }", [IMAGE], low=0.1, high=2),
+    Case("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 3 stride: 2 pad: 1 }", [IMAGE], low=0.1, high=2),
+    Case("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }", [IMAGE], phase="TEST", low=0.1, high=2),
     Case("SPP", "spp_param { pyramid_height: 3 }", [(2, 3, 8, 8)]),
     Case("SPP", "spp_param { pyramid_height: 2 pool: AVE }", [(2, 3, 5, 7)]),
+    Case("SPP", "spp_param { pyramid_height: 2 pool: STOCHASTIC }", [(2, 3, 5, 7)], low=0.1, high=2),
+    Case("SPP", "spp_param { pyramid_height: 2 pool: STOCHASTIC }", [(2, 3, 4, 6)], phase="TEST", low=0.1, high=2),
     Case("SPP", "spp_param { pyramid_height: 1 }", [IMAGE]),
     # -- neurons
     Case("ReLU", in_place=True),

@@ -1,6 +1,8 @@
-"""Maximum and average of windows over the two spatial axes of (n, c, h, w)."""
+"""Maximum, average and random value of windows over the two spatial axes of (n, c, h, w)."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -23,19 +25,11 @@ class Pooling(EngineBase):
         As in Caffe, a window that lies wholly outside the image (stride > kernel, no padding) gives -FLT_MAX, and -1.
         """
         values = self.read(x)
-        h, w = values.shape[2:]
-        (kh, kw), (oh, ow) = geometry.kernel, y.shape[2:]
-        lowest = float(np.finfo(values.dtype).min)
-        image = padded(values, geometry.pad, _extent(values.shape, y.shape, geometry), lowest)
-        seen = windows(image, geometry.kernel, geometry.stride, NO_DILATION, (oh, ow))
-        seen = seen.reshape(*values.shape[:2], kh * kw, oh, ow)
+        seen = _flat_windows(values, y.shape, geometry, float(np.finfo(values.dtype).min))
         best = seen.argmax(axis=2)
         self.write(y)[...] = np.take_along_axis(seen, best[:, :, None], axis=2)[:, :, 0]
         if mask is not None:
-            rows = best // kw + (np.arange(oh) * geometry.stride[0] - geometry.pad[0])[:, None]
-            columns = best % kw + np.arange(ow) * geometry.stride[1] - geometry.pad[1]
-            inside = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
-            self.write(mask)[...] = np.where(inside, rows * w + columns, -1)
+            self.write(mask)[...] = _places(best, values.shape, y.shape, geometry)
 
     @operation(writes="dx")
     def max_pool_grad(self, dy: Tensor, mask: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
@@ -64,6 +58,59 @@ class Pooling(EngineBase):
         every = np.broadcast_to(shares[:, :, None, None], (*dx.shape[:2], *kernel, *out))
         add_windows(every, image, kernel, geometry.stride, NO_DILATION, out)
         self.write(dx)[...] = image[inner(dx.shape[2:], geometry.pad)]
+
+    @operation(writes="y mask")
+    def stochastic_pool(
+        self, x: Tensor, y: Tensor, mask: Tensor, geometry: PoolingGeometry, rng: np.random.Generator
+    ) -> None:
+        """y = one value of each window, drawn with probabilities in proportion to the values (Zeiler, Fergus 2013).
+
+        x holds no negative values. mask (int32) = the drawn value's index in the h * w plane; its gradient is that of
+        `max_pool_grad`. A window of zeros gives 0.
+        """
+        values = self.read(x)
+        seen = _flat_windows(values, y.shape, geometry)
+        sums = seen.cumsum(axis=2)
+        threshold = rng.random(sums[:, :, 0].shape).astype(values.dtype) * sums[:, :, -1]
+        drawn = (sums >= threshold[:, :, None]).argmax(axis=2)
+        self.write(y)[...] = np.take_along_axis(seen, drawn[:, :, None], axis=2)[:, :, 0]
+        self.write(mask)[...] = _places(drawn, values.shape, y.shape, geometry)
+
+    @operation(writes="y")
+    def expected_pool(self, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> None:
+        """y = what stochastic_pool draws on average: sum of x^2 / sum of x over each window; 0 for zeros."""
+        values = self.read(x)
+        seen = _flat_windows(values, y.shape, geometry)
+        self.write(y)[...] = np.square(seen).sum(axis=2) / (seen.sum(axis=2) + np.finfo(values.dtype).tiny)
+
+    @operation(writes="dx")
+    def expected_pool_grad(self, x: Tensor, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
+        """dx += dy (2 x - y) / sum of x, at every place of each window."""
+        values, gradient = self.read(x), self.read(dy)
+        seen = _flat_windows(values, dy.shape, geometry)
+        total = seen.sum(axis=2, keepdims=True) + np.finfo(values.dtype).tiny
+        mean = np.square(seen).sum(axis=2, keepdims=True) / total
+        shares = gradient[:, :, None] * (2 * seen - mean) / total
+        image = np.zeros(values.shape[:2] + _extent(values.shape, dy.shape, geometry), values.dtype)
+        shares = shares.reshape(*values.shape[:2], *geometry.kernel, *dy.shape[2:])
+        add_windows(shares, image, geometry.kernel, geometry.stride, NO_DILATION, dy.shape[2:])
+        self.write(dx)[...] = image[inner(values.shape[2:], geometry.pad)]
+
+
+def _flat_windows(values: Array, y: Shape, geometry: PoolingGeometry, outside: float = 0) -> Array:
+    """What each window sees, (n, c, kh * kw, oh, ow); ``outside`` the image this value."""
+    image = padded(values, geometry.pad, _extent(values.shape, y, geometry), outside)
+    seen = windows(image, geometry.kernel, geometry.stride, NO_DILATION, y[2:])
+    return seen.reshape(*values.shape[:2], math.prod(geometry.kernel), *y[2:])
+
+
+def _places(chosen: Array, x: Shape, y: Shape, geometry: PoolingGeometry) -> Array:
+    """Indices into the h * w plane of what was chosen in each window; -1 outside the image."""
+    (h, w), (oh, ow), kw = x[2:], y[2:], geometry.kernel[1]
+    rows = chosen // kw + (np.arange(oh) * geometry.stride[0] - geometry.pad[0])[:, None]
+    columns = chosen % kw + np.arange(ow) * geometry.stride[1] - geometry.pad[1]
+    inside = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
+    return np.where(inside, rows * w + columns, -1)
 
 
 def _extent(x: Shape, y: Shape, geometry: PoolingGeometry) -> Shape:

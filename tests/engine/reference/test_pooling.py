@@ -66,3 +66,21 @@ def test_not_a_number_comes_out_of_the_window_it_is_in() -> None:
     y = new_tensor((1, 1, 1, 2), np.float64)
     ENGINE.max_pool(tensor(x), y, None, PoolingGeometry((2, 2), (2, 2), (0, 0)))
     np.testing.assert_array_equal(values(y), [[[[0, np.nan]]]])
+
+
+def test_stochastic_pooling_draws_in_proportion_to_the_values(rng: np.random.Generator) -> None:
+    geometry = PoolingGeometry((2, 2), (2, 2), (0, 0))
+    x = np.broadcast_to(np.array([[1.0, 2.0], [0.0, 5.0]]), (4000, 1, 2, 2)).copy()
+    y, mask = new_tensor((4000, 1, 1, 1), np.float64), new_tensor((4000, 1, 1, 1), np.int32)
+    ENGINE.stochastic_pool(tensor(x), y, mask, geometry, rng)
+    drawn = values(mask).ravel()
+    np.testing.assert_array_equal(values(y).ravel(), x.reshape(4000, 4)[np.arange(4000), drawn])
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 4000, [1 / 8, 2 / 8, 0, 5 / 8], atol=0.03)
+
+
+def test_expected_pooling_is_the_mean_of_the_draws() -> None:
+    x = np.array([[[[1.0, 2.0, 0.0], [0.0, 5.0, 0.0]]]])
+    geometry = PoolingGeometry((2, 2), (1, 2), (0, 0))
+    y = new_tensor((1, 1, 1, 2), np.float64)
+    ENGINE.expected_pool(tensor(x), y, geometry)
+    np.testing.assert_allclose(values(y).ravel(), [30 / 8, 0])
