@@ -13,6 +13,7 @@ A layer lives in three steps, in this order:
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -26,6 +27,8 @@ from caffe_sdk.errors import LayerError, ShapeError
 from caffe_sdk.layers.plugins import user_module
 from caffe_sdk.memory import Shape, Tensor, new_tensor
 from caffe_sdk.schema.messages import TRAIN
+
+OPTIONS = """write it as '{"name": value, ...}'"""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,20 @@ class Layer:
     def training(self) -> bool:
         """Whether the phase is TRAIN."""
         return bool(self.phase == TRAIN)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Parameters of a type that has no message of its own: ``python_param { param_str: '{"start": 2}' }``, JSON.
+
+        Raises LayerError if the text is no JSON object.
+        """
+        text = self.config.python_param.param_str
+        try:
+            found = json.loads(text or "{}")
+        except ValueError as error:
+            raise LayerError(self.where, f"param_str '{text}' is no JSON: {error}", OPTIONS) from None
+        self.check(isinstance(found, dict), f"param_str '{text}' is no JSON object", OPTIONS)
+        return dict(found)
 
     # -- what a layer says about itself, without memory ------------------------------------------------------------
 

@@ -126,3 +126,15 @@ def test_buffers_are_kept_while_they_fit() -> None:
     second = fitted(first, blob, np.int32)
     assert second.shape == (3, 2)
     assert second.memory.dtype == np.int32
+
+
+def test_options_are_json() -> None:
+    def options(text: str) -> dict[str, Any]:
+        return made("ReLU", f"python_param {{ param_str: '{text}' }}").options
+
+    assert options('{"start": 2}') == {"start": 2}
+    assert made("ReLU").options == {}
+    with pytest.raises(LayerError, match=r"param_str '\[1\]' is no JSON object; write it as"):
+        options("[1]")
+    with pytest.raises(LayerError, match="param_str 'start: 2' is no JSON: Expecting value"):
+        options("start: 2")
