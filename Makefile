@@ -1,7 +1,7 @@
 # Each target does all its own set-up; a second run finds it done.
 bin := .venv/bin
 
-.PHONY: help setup octave demo test check style types rungs protos docs bench clean
+.PHONY: help setup octave node demo test check style types rungs protos docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ octave: .venv/ready
 	@tools/setup.sh octave
 
 bindings/grpc/node/node_modules: bindings/grpc/node/package.json
+	@tools/setup.sh node
+
+node: .venv/ready
 	@tools/setup.sh node
 
 demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts

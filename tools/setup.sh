@@ -41,6 +41,16 @@ node() {
 
 sockets() { command -v octave-cli >/dev/null && octave-cli --no-gui --no-history --eval 'pkg load instrument-control' >/dev/null 2>&1; }
 
+# Libraries of the JavaScript client, for its tests; without npm these are skipped and say so. .venv/node remembers.
+node() {
+    local client=bindings/grpc/node
+    [ .venv/node -nt $client/package-lock.json ] && [ -d $client/node_modules ] && return
+    command -v npm >/dev/null || { say "no npm here, so the tests of the JavaScript client are skipped; Node 18 or later has it"; return; }
+    say "installing the JavaScript client's libraries"
+    npm ci --prefix $client --silent --no-audit --no-fund
+    touch .venv/node
+}
+
 # Run a Debian package command as root, or say in words what a person has to install.
 administer() {
     if ! command -v apt-get >/dev/null; then
