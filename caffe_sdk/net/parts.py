@@ -45,7 +45,7 @@ class Parts:
             node.layer.blobs = [self.parameters[p] for p in node.parameters]
             self._reshape(node)
             self._begin_loss(node.tops, node.loss_weights)
-        self._seen = [self._bottoms_of(node) for node in graph.nodes]
+        self._seen = [self._sees(node) for node in graph.nodes]
 
     def learnable(self) -> list[Learnable]:
         """The parameters a solver trains: those that own their memory."""
@@ -73,7 +73,7 @@ class Parts:
         """
         changed = False
         for index, node in enumerate(self.graph.nodes[first:], first):
-            seen = self._bottoms_of(node)
+            seen = self._sees(node)
             if self._seen[index] == seen:  # nothing to follow, and a layer's own buffers are part of programs
                 continue
             self._seen[index] = seen
@@ -110,9 +110,10 @@ class Parts:
     def _reshape(self, node: Node) -> None:
         node.layer.reshape([self.blobs[b] for b in node.bottoms], [self.blobs[t] for t in node.tops])
 
-    def _bottoms_of(self, node: Node) -> list[tuple[Shape, int]]:
+    def _sees(self, node: Node) -> list[tuple[Shape, int]]:
         """What a layer's shapes and buffers depend on."""
-        return [(self.blobs[b].shape, id(self.blobs[b].data_memory)) for b in node.bottoms]
+        seen = [self.blobs[b] for b in node.bottoms] + [self.parameters[p] for p in node.parameters]
+        return [(blob.shape, id(blob.data_memory)) for blob in seen]
 
 
 def _check_parameters(layer: Layer, wanted: Sequence[Shape]) -> None:

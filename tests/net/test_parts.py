@@ -7,8 +7,9 @@ import pytest
 
 from caffe_sdk.errors import LayerError, ShapeError
 from caffe_sdk.graph import build
+from caffe_sdk.net import Net
 from caffe_sdk.net.parts import Learnable, Parts
-from caffe_sdk.schema.messages import TRAIN
+from caffe_sdk.schema.messages import TEST, TRAIN
 from tests.net.models import CLASSIFIER, describe
 
 SHARED = """
@@ -68,3 +69,14 @@ def test_released_parts_hold_no_memory() -> None:
     parts.release()
     assert sum(memory.allocated() for memory in parts.memories()) == 0
     assert parts.blobs[0].shape == (2, 4)
+
+
+def test_a_learned_blob_follows_the_parameter_it_is() -> None:
+    text = """layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 3 } } }
+              layer { name: "s" type: "Power" bottom: "p" top: "y" power_param { scale: 2 } }"""
+    owner, other = Net(describe(text), TRAIN), Net(describe(text), TEST)
+    other.forward()
+    other.share_with(owner)
+    for value in (1, 5):
+        owner.params["p"][0].data[...] = value
+        assert other.forward()["y"].tolist() == [2 * value] * 3
