@@ -14,16 +14,13 @@ setup: .venv/ready ## make .venv with the package (editable) and every tool of t
 octave: .venv/ready
 	@tools/setup.sh octave
 
-bindings/grpc/node/node_modules: bindings/grpc/node/package.json
-	@tools/setup.sh node
-
 node: .venv/ready
 	@tools/setup.sh node
 
 demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts
 	@$(bin)/python tools/demo.py
 
-test: .venv/ready octave bindings/grpc/node/node_modules ## run every test, with coverage
+test: .venv/ready octave node ## run every test, with coverage
 	@$(bin)/python -m pytest --cov
 
 check: style types rungs protos docs ## everything that judges the code without running it

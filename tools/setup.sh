@@ -29,25 +29,15 @@ octave() {
     touch .venv/octave
 }
 
-# What the JavaScript client of bindings/grpc needs, for its tests.
-node() {
-    if command -v npm >/dev/null; then
-        say "installing the JavaScript client's packages"
-        npm install --prefix bindings/grpc/node --no-audit --no-fund --silent
-    else
-        say "no npm here: the JavaScript client's tests will be skipped; install Node 18 or later to run them"
-    fi
-}
-
 sockets() { command -v octave-cli >/dev/null && octave-cli --no-gui --no-history --eval 'pkg load instrument-control' >/dev/null 2>&1; }
 
 # Libraries of the JavaScript client, for its tests; without npm these are skipped and say so. .venv/node remembers.
 node() {
     local client=bindings/grpc/node
-    [ .venv/node -nt $client/package-lock.json ] && [ -d $client/node_modules ] && return
+    [ .venv/node -nt $client/package.json ] && [ -d $client/node_modules ] && return
     command -v npm >/dev/null || { say "no npm here, so the tests of the JavaScript client are skipped; Node 18 or later has it"; return; }
     say "installing the JavaScript client's libraries"
-    npm ci --prefix $client --silent --no-audit --no-fund
+    npm install --prefix $client --silent --no-audit --no-fund --no-package-lock
     touch .venv/node
 }
 
