@@ -1,7 +1,8 @@
 """The HDF5 forms of caffemodel and solverstate, with the types of `caffe_sdk.schema.wire`.
 
 A caffemodel has ``data/{layer}/{i}``, and ``diff/{layer}/{i}`` where gradients were saved; a blob that layers share is
-there once, with the layer that owns it. A solverstate has ``iter``, ``learned_net``, ``current_step``, ``history/{i}``.
+there once, with the layer that owns it. A solverstate has ``iter``, ``learned_net``, ``current_step``, ``history/{i}``,
+and ``minimum_loss`` and ``iter_last_event`` where the policy plateau needs them.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ def read_state(path: PathLike) -> StateBlobs:
         state = SolverState(iter=int(file["iter"][0]), current_step=int(file["current_step"][0]))
         if "learned_net" in file:
             state.learned_net = bytes(file["learned_net"][()]).decode()
+        if "minimum_loss" in file:
+            state.minimum_loss = float(file["minimum_loss"][0])
+            state.iter_last_event = int(file["iter_last_event"][0])
         history = file["history"]
         return StateBlobs(state, [BlobArray(_array(history[str(index)])) for index in range(len(history))])
 
@@ -64,6 +68,9 @@ def write_state(path: PathLike, state: Any, history: Sequence[BlobArray]) -> Non
         file["iter"] = np.array([state.iter], np.int32)
         file["current_step"] = np.array([state.current_step], np.int32)
         file["learned_net"] = np.bytes_(state.learned_net.encode() + b"\0")  # with its end, as C strings have one
+        if state.HasField("minimum_loss"):
+            file["minimum_loss"] = np.array([state.minimum_loss], np.float32)
+            file["iter_last_event"] = np.array([state.iter_last_event], np.int32)
         group = file.create_group("history")
         for index, blob in enumerate(history):
             group[str(index)] = blob.data

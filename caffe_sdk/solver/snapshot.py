@@ -26,6 +26,7 @@ from caffe_sdk.net import Net
 from caffe_sdk.schema import hdf5, wire
 from caffe_sdk.schema.files import PathLike, read_bytes, read_text, write_bytes
 from caffe_sdk.schema.messages import SolverParameter, SolverState
+from caffe_sdk.solver.rates import Course
 
 log = logging.getLogger(__name__)
 
@@ -134,16 +135,20 @@ def remove(paths: Paths) -> None:
             log.warning("the old snapshot %s stays: %s", path, error.strerror)
 
 
-def make_state(iteration: int, learned_net: str, history: Sequence[Tensor], current_step: int) -> wire.StateBlobs:
+def make_state(iteration: int, learned_net: str, history: Sequence[Tensor], course: Course) -> wire.StateBlobs:
     """A solverstate of these; the arrays are views of the tensors' numbers."""
-    state = SolverState(iter=iteration, learned_net=learned_net, current_step=current_step)
+    state = SolverState(iter=iteration, learned_net=learned_net, current_step=course.step)
+    if course.last_event or course.minimum_loss != state.minimum_loss:  # only plateau moves them
+        state.minimum_loss, state.iter_last_event = course.minimum_loss, course.last_event
     arrays = [t.memory.read(HOST)[: t.count].reshape(t.shape) for t in history]
     return wire.StateBlobs(state, [wire.BlobArray(array) for array in arrays])
 
 
 def state_fingerprint(state: wire.StateBlobs) -> str:
     """A digest of all that a solverstate says, whatever form its file has."""
-    digest = hashlib.sha256(f"{state.state.iter} {state.state.current_step} {state.state.learned_net}".encode())
+    said = state.state
+    numbers = f"{said.iter} {said.current_step} {said.minimum_loss!r} {said.iter_last_event} {said.learned_net}"
+    digest = hashlib.sha256(numbers.encode())
     for blob in state.history:
         digest.update(f" {blob.shape} ".encode())
         digest.update(np.ascontiguousarray(blob.data).reshape(-1).view(np.uint8).data)
@@ -179,6 +184,11 @@ def check_history(path: PathLike, state: wire.StateBlobs, history: Sequence[Tens
                 f"history blob {index} has shape {saved.shape}, and the parameter it belongs to {mine.shape}",
                 "restore the snapshot with the net it was made by",
             )
+
+
+def course_of(state: wire.StateBlobs) -> Course:
+    """Where the learning rate's policy stood."""
+    return Course(state.state.current_step, state.state.minimum_loss, state.state.iter_last_event)
 
 
 def find_weights(path: PathLike, state: wire.StateBlobs) -> str:

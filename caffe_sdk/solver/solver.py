@@ -66,8 +66,7 @@ class Solver:
             self.close()
             raise
         self.iter = 0
-        self.current_step = 0
-        """Drops of the rate so far, for the policy multistep."""
+        self._course = rates.Course()
         self._history: list[list[Tensor]] = [
             [new_tensor(p.blob.shape, p.blob.dtype) for _ in range(self.rule.histories)] for p in self.net.learnable
         ]
@@ -196,7 +195,7 @@ class Solver:
 
     @property
     def _smoothed_loss(self) -> float:
-        return sum(self._losses) / len(self._losses)
+        return sum(self._losses) / len(self._losses) if self._losses else math.inf
 
     def _check_loss(self, loss: float) -> None:
         if math.isfinite(loss):
@@ -262,7 +261,13 @@ class Solver:
     @property
     def lr(self) -> float:
         """The learning rate of the next iteration, before lr_mult."""
-        return rates.learning_rate(self.param, self.iter, rates.next_step(self.param, self.iter, self.current_step))
+        course = rates.advance(self.param, self.iter, self._course, self._smoothed_loss)
+        return rates.learning_rate(self.param, self.iter, course.step)
+
+    @property
+    def current_step(self) -> int:
+        """Drops of the rate so far, for the policies multistep and plateau."""
+        return self._course.step
 
     def apply_update(self) -> None:
         """Update the weights by the gradients in the parameters' diffs. Counts as an iteration."""
@@ -271,8 +276,9 @@ class Solver:
     def _update(self) -> float:
         """Update the weights; returns the rate."""
         param, computing = self.param, engine.current()
-        self.current_step = rates.next_step(param, self.iter, self.current_step)
-        rate = rates.learning_rate(param, self.iter, self.current_step)
+        course = rates.advance(param, self.iter, self._course, self._smoothed_loss)
+        rate = rates.learning_rate(param, self.iter, course.step)
+        self._follow(course)
         before = debug.sizes(self.net.learnable) if self.net.debug_info else []
         memories = [m for p in self.net.learnable for m in (p.blob.data_memory, p.blob.diff_memory)]
         for memory in memories:
@@ -290,6 +296,15 @@ class Solver:
         self.iter += 1
         self._before_tests = None
         return rate
+
+    def _follow(self, course: rates.Course) -> None:
+        """Tell of what has changed, in Caffe's words."""
+        name = {"multistep": "MultiStep", "plateau": "Plateau"}.get(self.param.lr_policy, "")
+        if course.step != self._course.step:
+            log.info("%s Status: Iteration %d, step = %d", name, self.iter, course.step)
+        if name == "Plateau" and self._due(self.param.display) and course.last_event > self.iter - self.param.display:
+            log.info("Plateau Status: Iteration %d, current minimum_loss = %g", self.iter, course.minimum_loss)
+        self._course = course
 
     def _clip_scale(self, computing: engine.Engine) -> float:
         """What to multiply gradients with so that the L2 norm of all together is at most ``clip_gradients``."""
@@ -318,7 +333,7 @@ class Solver:
     def _save(self) -> Snapshot:
         self._snapshot_requested = False
         paths = snapshot.paths_of(self.param, self.iter)
-        state = snapshot.make_state(self.iter, paths.caffemodel, self._flat_history(), self.current_step)
+        state = snapshot.make_state(self.iter, paths.caffemodel, self._flat_history(), self._course)
         made = [*(i for i in self.snapshots if i != self.iter), self.iter]
         snapshot.write(paths, self.net, self.param.snapshot_diff, state, self._before_tests or self._progress(), made)
         self._last_snapshot = self.iter
@@ -356,7 +371,7 @@ class Solver:
         for mine, blob in zip(history, saved.history, strict=True):
             mine.memory.write(HOST)[...] = blob.data.reshape(-1)
         self.iter = self._last_snapshot = saved.state.iter
-        self.current_step = saved.state.current_step
+        self._course = snapshot.course_of(saved)
         self._losses.clear()
         self._before_tests = None
         self.snapshots = [saved.state.iter]

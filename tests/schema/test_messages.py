@@ -24,6 +24,21 @@ TYPE_NAMES = {
 }
 
 
+FORKS = {
+    # Fields that Caffe does not have, and the fork they come from. A number of our own where Caffe's takes the fork's.
+    ("SolverParameter", "plateau_winsize"): "nvcaffe017",
+    ("SolverParameter", "min_lr"): "nvcaffe017",
+    ("SolverParameter", "rampup_interval"): "nvcaffe017 1041",
+    ("SolverParameter", "rampup_lr"): "nvcaffe017 1042",
+    ("SolverParameter", "warmup_iter"): "intel",
+    ("SolverParameter", "warmup_start_lr"): "intel",
+    ("SolverParameter", "stagelr"): "intel",
+    ("SolverParameter", "stageiter"): "intel",
+    ("SolverState", "minimum_loss"): "ssd",
+    ("SolverState", "iter_last_event"): "ssd",
+}
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
@@ -51,17 +66,34 @@ def default_agrees(field: FieldDescriptor, written: str) -> bool:
 
 def test_every_field_is_caffes(shared: Path) -> None:
     table = rows(shared / "facts" / "caffe_schema.tsv")
-    wrong = []
-    for row in table:
-        message = getattr(messages, row["message"].removeprefix("caffe.")).DESCRIPTOR
-        field = message.fields_by_name[row["field"]]
-        label = "repeated" if field.is_repeated else "required" if field.is_required else "optional"
-        said = (str(field.number), label, type_words(field))
-        if said != (row["number"], row["label"], row["type"]) or not default_agrees(field, row["default"]):
-            wrong.append((row, said, field.default_value))
-    assert not wrong
+    assert [row for row in table if not is_as_written(row)] == []
     assert len(table) == 423
-    assert len(table) == sum(len(message.fields) for message in messages.DESCRIPTOR.message_types_by_name.values())
+    ours = {
+        (message.name, field.name)
+        for message in messages.DESCRIPTOR.message_types_by_name.values()
+        for field in message.fields
+    }
+    assert ours == {(row["message"].removeprefix("caffe."), row["field"]) for row in table} | set(FORKS)
+
+
+def is_as_written(row: dict[str, str]) -> bool:
+    """Whether our field has the number, label, type and default of a row."""
+    field = getattr(messages, row["message"].removeprefix("caffe.")).DESCRIPTOR.fields_by_name[row["field"]]
+    label = "repeated" if field.is_repeated else "required" if field.is_required else "optional"
+    said = (str(field.number), label, type_words(field))
+    return said == (row["number"], row["label"], row["type"]) and default_agrees(field, row["default"])
+
+
+def test_fields_of_forks_are_the_forks_and_clash_with_nothing(shared: Path) -> None:
+    caffes = {(row["message"], row["number"]) for row in rows(shared / "facts" / "caffe_schema.tsv")}
+    table = {(row["fork"], row["message"], row["field"]): row for row in rows(shared / "facts" / "fork_schema.tsv")}
+    for (message, field), source in FORKS.items():
+        fork, _, number = source.partition(" ")
+        row = table[fork, message, field]
+        assert bool(number) == ((f"caffe.{message}", row["number"]) in caffes or (message, row["number"]) in caffes)
+        row["number"] = number or row["number"]
+        assert is_as_written(row), (row, source)
+        assert (message, row["number"]) not in caffes
 
 
 def test_every_enum_value_is_caffes(shared: Path) -> None:

@@ -109,6 +109,23 @@ def test_a_resumed_training_equals_the_uninterrupted_one(tmp_path: Path, form: s
     assert [told(e) for e in got] == [told(e) for e in expected[-len(got) :]]
 
 
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_plateau_goes_on_where_it_was(tmp_path: Path, form: str) -> None:
+    write_digits(tmp_path)
+    text = TRAINING.replace("fixed", "plateau") + f"gamma: 0.1 plateau_winsize: [3, 2, 3] snapshot_format: {form}"
+    path = write(tmp_path, text, DIGITS)
+    with get_solver(path) as whole:
+        expected = [e.rate for e in whole.events(16) if isinstance(e, events.Iteration)]
+        final, steps = weights(whole), whole.current_step
+    assert steps >= 2
+    for iteration in (4, 8, 12):
+        with get_solver(path) as resumed:
+            resumed.restore(f"s_iter_{iteration}.solverstate" + (".h5" if form == "HDF5" else ""))
+            got = [e.rate for e in resumed.events(16 - iteration) if isinstance(e, events.Iteration)]
+            assert got == expected[iteration:]
+            assert_same(weights(resumed), final)
+
+
 def told(event: events.Iteration | events.Tested) -> object:
     if isinstance(event, events.Iteration):
         return event.iteration, event.loss, event.smoothed_loss, event.rate

@@ -127,6 +127,25 @@ def test_multistep_steps_once_per_iteration(tmp_path: Path) -> None:
     assert solver.current_step == 2
 
 
+def test_plateau_and_multistep_tell_of_their_steps(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = (
+        SGD.replace("fixed", "plateau").replace("0.9", "0")
+        + "gamma: 0 plateau_winsize: 1000 plateau_winsize: 2 display: 3"
+    )
+    solver = linear(tmp_path, text)
+    with caplog.at_level(logging.INFO, "caffe_sdk.solver.solver"):
+        solver.step(1)
+        solver.param.plateau_winsize[0] = 0
+        solver.step(5)
+    assert caplog.messages[0].startswith("Plateau Status: Iteration 0, current minimum_loss = ")
+    assert caplog.messages[1:3] == ["Plateau Status: Iteration 1, step = 1", "Plateau Status: Iteration 3, step = 2"]
+    assert solver.current_step == 2
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "caffe_sdk.solver.solver"):
+        linear(tmp_path, SGD.replace("fixed", "multistep") + "gamma: 0.1 stepvalue: 1").step(3)
+    assert caplog.messages == ["MultiStep Status: Iteration 1, step = 1"]
+
+
 # -- pycaffe's members -------------------------------------------------------------------------------------------------
 
 
