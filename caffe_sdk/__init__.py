@@ -52,7 +52,7 @@ _HOMES = {
     ],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBMODULES = {"client", "errors", "layers", "net_spec", "proto"}
+_SUBMODULES = {"client", "coord_map", "errors", "io", "layers", "net_spec", "proto"}
 
 __all__ = ["TEST", "TRAIN", "__version__", *sorted(_HOME_OF)]
 
