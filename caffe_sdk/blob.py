@@ -42,7 +42,7 @@ def check_shape(shape: Iterable[Any], where: str) -> Shape:
         raise ShapeError(where, f"shape {checked} has a negative axis", "give axes of 0 or more")
     if len(checked) > MAX_AXES:
         raise ShapeError(where, f"shape has {len(checked)} axes", f"use at most {MAX_AXES}")
-    if math.prod(checked) > MAX_COUNT:
+    if math.prod(d or 1 for d in checked) > MAX_COUNT:  # an empty batch of such items is no better
         raise ShapeError(where, f"shape {checked} has {math.prod(checked)} values", f"use at most {MAX_COUNT}")
     return checked
 

@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from caffe_sdk.errors import DeviceError
+
 Shape = tuple[int, ...]
 Array = npt.NDArray[Any]
 Buffer = Any  # what a place keeps its numbers in: a flat NumPy array on the host, something of its own elsewhere
@@ -36,9 +38,15 @@ transfers: Counter[tuple[str, str]] = Counter()
 
 
 def aligned(count: int, dtype: npt.DTypeLike) -> Array:
-    """A flat array of ``count`` zeros on a cache line; the system clears pages as they are touched."""
+    """A flat array of ``count`` zeros on a cache line; the system clears pages as they are touched.
+
+    Raises DeviceError when the system has no such amount of memory to give.
+    """
     size = count * np.dtype(dtype).itemsize
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    try:
+        raw = np.zeros(size + ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError):
+        raise DeviceError("memory", f"{size:,} bytes cannot be had", "use a smaller batch or input") from None
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size].view(dtype)
 

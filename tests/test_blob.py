@@ -101,6 +101,7 @@ def test_sharing() -> None:
         (("a",), "not whole numbers"),
         ((1,) * 33, "33 axes"),
         ((2**16, 2**16), "4294967296 values"),
+        ((2, 2**62, 0), "has 0 values"),
     ],
 )
 def test_shapes_that_cannot_be(shape: Any, words: str) -> None:

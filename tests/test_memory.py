@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.fake import FakePlace
+from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import ALIGNMENT, HOST, Array, Place, SyncedMemory, Tensor, aligned, new_tensor, transfers
 
 
@@ -284,6 +285,12 @@ def test_host_arrays_are_aligned_zeros(count: int, dtype: type) -> None:
     assert array.dtype == dtype
     assert not array.any()
     assert count == 0 or array.ctypes.data % ALIGNMENT == 0
+
+
+@pytest.mark.parametrize("count", [2**50, 2**62])
+def test_memory_that_cannot_be_had_is_an_error(count: int) -> None:
+    with pytest.raises(DeviceError, match="bytes cannot be had; use a smaller batch"):
+        aligned(count, np.float32)
 
 
 def test_tensors() -> None:

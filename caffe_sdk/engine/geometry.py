@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caffe_sdk.memory import Shape
 
@@ -51,6 +51,15 @@ class PoolingGeometry:
         """Windows along each axis. With padding the last one must start inside the image or its leading padding."""
         h, w = (self._windows(size[i], i) for i in (0, 1))
         return h, w
+
+    def clipped(self, size: tuple[int, int]) -> PoolingGeometry:
+        """The same windows with a kernel and a stride no larger than the image with its padding.
+
+        What lies further away counts for nothing. The number of windows is not to be asked of this geometry.
+        """
+        h, w = (max(1, n + 2 * p) for n, p in zip(size, self.pad, strict=True))
+        (kh, kw), (sh, sw) = self.kernel, self.stride
+        return replace(self, kernel=(min(kh, h), min(kw, w)), stride=(min(sh, h), min(sw, w)))
 
     def _windows(self, size: int, i: int) -> int:
         span = size + 2 * self.pad[i] - self.kernel[i]

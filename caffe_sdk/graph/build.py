@@ -72,7 +72,7 @@ class _Builder:
             self.graph.blobs[self.latest[name]].shape = shape
             return self.latest[name]
         if name in self.latest and name != AUTOMATIC:
-            first = next(n.layer.name for n in self.graph.nodes if self.latest[name] in n.tops)
+            first = next((n.layer.name for n in self.graph.nodes if self.latest[name] in n.tops), config.name)
             raise GraphError(
                 f"layer '{config.name}'",
                 f"Top blob '{name}' produced by multiple sources.",

@@ -84,6 +84,10 @@ class Pooling(Layer):
         kernel = self.kernel if self.kernel is not None else (shape[2], shape[3])
         return PoolingGeometry(kernel, self.stride, self.pad, self.param.round_mode == PoolingParameter.CEIL)
 
+    def windows(self, shape: Shape) -> PoolingGeometry:
+        """The windows as engines take them, as many as there are outputs."""
+        return self.geometry(shape).clipped((shape[2], shape[3]))
+
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         shape = bottoms[0]
         self.check_shape(len(shape) == 4, f"input {shape} has {len(shape)} axes", "give num, channels, height, width")
@@ -101,7 +105,7 @@ class Pooling(Layer):
             self.mask = fitted(self.mask, top[0], np.int32)
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, y, geometry = bottom[0].data_tensor, top[0].data_tensor, self.geometry(bottom[0].shape)
+        x, y, geometry = bottom[0].data_tensor, top[0].data_tensor, self.windows(bottom[0].shape)
         if self.method == "AVE":
             engine.average_pool(x, y, geometry)
         elif self.method == "STOCHASTIC":
@@ -118,7 +122,7 @@ class Pooling(Layer):
         if not needs[0]:
             return
         x, dy, dx = bottom[0].data_tensor, top[0].diff_tensor, bottom[0].diff_tensor
-        geometry = self.geometry(bottom[0].shape)
+        geometry = self.windows(bottom[0].shape)
         if self.method == "AVE":
             engine.average_pool_grad(dy, dx, geometry)
         elif self.mask is None:

@@ -13,6 +13,7 @@ import numpy as np
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine, current
 from caffe_sdk.engine.operation import Program, Recorder
+from caffe_sdk.errors import DeviceError
 from caffe_sdk.graph import Node
 
 Key = tuple[int, str, int, int]
@@ -60,7 +61,13 @@ class Executor:
 
     def _run(self, direction: str, first: int, last: int) -> None:
         with np.errstate(all="ignore"):  # numbers too large are inf and NaN, on every engine; the solver looks for them
-            self._program(direction, first, last).run()
+            try:
+                self._program(direction, first, last).run()
+            except MemoryError as error:
+                what = (
+                    f"layers '{self.nodes[first].layer.name}' to '{self.nodes[last].layer.name}' need memory: {error}"
+                )
+                raise DeviceError("memory", what, "use a smaller batch or input") from None
 
     def _program(self, direction: str, first: int, last: int) -> Program:
         engine = current()

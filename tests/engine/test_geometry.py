@@ -71,3 +71,23 @@ def test_padding_along_one_axis_drops_the_last_window_along_both() -> None:
 def test_windows_are_clipped_to_the_image_but_divided_with_padding() -> None:
     geometry = pooling(3, 2, 1)
     assert [geometry.window(i, 6, 0) for i in range(4)] == [(0, 2, 3), (1, 4, 3), (3, 6, 3), (5, 6, 2)]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "size", "clipped"),
+    [
+        (pooling(3, 2, 1), (6, 8), pooling(3, 2, 1)),
+        (pooling(2**31, 2**31, 0), (6, 8), PoolingGeometry((6, 8), (6, 8), (0, 0))),
+        (pooling(50, 60, 2), (6, 0), PoolingGeometry((10, 4), (10, 4), (2, 2))),
+    ],
+)
+def test_clipped_windows_see_and_divide_alike(
+    geometry: PoolingGeometry, size: tuple[int, int], clipped: PoolingGeometry
+) -> None:
+    assert geometry.clipped(size) == clipped
+    for axis in (0, 1):
+        for index in range(2):
+            start, end, divisor = geometry.window(index, size[axis], axis)
+            seen, to, by = clipped.window(index, size[axis], axis)
+            assert range(seen, to) == range(start, end)
+            assert by == divisor or start >= end

@@ -89,6 +89,7 @@ def test_sharing_that_does_not_fit(second: str, words: str) -> None:
     [
         (INPUT + FC, GraphError, r"Unknown bottom blob 'conv' \(layer 'fc', bottom index 0\)"),
         (INPUT + INPUT, GraphError, "Top blob 'data' produced by multiple sources."),
+        (INPUT.replace("top:", 'top: "data" top:'), GraphError, "layer 'data': Top blob 'data' produced by multiple"),
         (
             'layer { name: "x" type: "Convolutoin" }',
             LayerError,

@@ -212,4 +212,4 @@ def _sigmoid(x: Array) -> Array:
 
 def _along_channels(slope: Array, x: Array) -> Array:
     """The slopes in a shape that meets x at its channel axis."""
-    return slope.reshape(-1, *(1,) * (x.ndim - 2)) if slope.size > 1 else slope.reshape(())
+    return slope.reshape(-1, *(1,) * (x.ndim - 2)) if slope.size != 1 else slope.reshape(())

@@ -143,6 +143,7 @@ def _neighbours(x: Array, size: int, within: bool) -> Array:
 
 def _sums(x: Array, size: int, axis: int) -> Array:
     """The sum of ``size`` (odd) values around each along an axis; beyond the ends are zeros."""
+    size = min(size, 2 * x.shape[axis] + 1)  # there is nothing further away
     before = [(0, 0)] * x.ndim
     before[axis] = (size // 2, size // 2)
     padded = np.pad(x, before)
