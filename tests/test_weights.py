@@ -30,7 +30,8 @@ def test_layers_go_by_name(caplog: pytest.LogCaptureFixture) -> None:
     source = [LayerWeights("a", "", [stored(2, 3), stored(2, value=2)]), LayerWeights("z", "", [stored(1)])]
     source.append(LayerWeights("bare", "", []))
     with caplog.at_level(logging.INFO, "caffe_sdk"):
-        assert copy_weights(source, target, "file") == ["a"]
+        report = copy_weights(source, target, "file")
+    assert (report.copied, report.new, report.ignored, report.mismatched) == (["a"], ["b"], ["z"], [])
     assert target["a"][0].data.sum() == 6
     assert target["a"][1].data.sum() == 4
     assert not target["b"][0].data.any()
@@ -65,6 +66,30 @@ def test_what_does_not_fit_changes_nothing(blobs: list[BlobArray], words: str) -
     assert not target["first"][0].data.any()
 
 
+def test_layers_that_do_not_fit_may_keep_their_values(caplog: pytest.LogCaptureFixture) -> None:
+    target = {"first": [blob(1)], "fc": [blob(2, 3), blob(2)], "new": [blob()], "few": [blob(1), blob(1)]}
+    source = [
+        LayerWeights("first", "", [stored(1)]),
+        LayerWeights("data", "", []),
+        LayerWeights("fc", "", [stored(4, 3), stored(2)]),
+        LayerWeights("few", "", [stored(1)]),
+        LayerWeights("old", "", [stored(1, 1, 2, 1, legacy=True)]),
+    ]
+    report = copy_weights(source, target, "net.caffemodel", skip_mismatch=True)
+    assert str(report).splitlines() == [
+        "Weights of net.caffemodel: 1 copied, 1 new, 1 ignored, 2 mismatched",
+        "  layer  weights     source   net",
+        "  first  copied      1        1",
+        "  fc     mismatched  4x3, 2   2x3, 2",
+        "  new    new         -        ()",
+        "  few    mismatched  1        1, 1",
+        "  old    ignored     1x1x2x1  -",
+    ]
+    assert target["first"][0].data.all()
+    assert not target["fc"][1].data.any()
+    assert "Layer 'fc' keeps its values: those of net.caffemodel have other shapes" in caplog.text
+
+
 def test_gradients_are_kept_when_asked_for() -> None:
     one = blob(2)
     one.diff[...] = 3
@@ -80,7 +105,7 @@ def test_a_saved_net_is_loaded_again(tmp_path: Path) -> None:
     path = tmp_path / "net.caffemodel"
     net.save(path)
     again = classifier(caffe.TEST)
-    assert again.copy_from(path) == ["conv", "fc"]
+    assert again.copy_from(path).copied == ["conv", "fc"]
     np.testing.assert_array_equal(again.forward()["prob"], want)
     assert b"".join(net.encode()) == path.read_bytes()
     message = NetParameter.FromString(path.read_bytes())

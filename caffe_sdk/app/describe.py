@@ -32,8 +32,7 @@ def describe(
         parts = [str(net), *map(_notice, missing)]
         for path in filter(None, weights.split(",")):
             loaded = net.copy_from(path)
-            left = [name for name in net.params if name not in loaded]
-            parts.append(f"{path} has weights for {_names(loaded)}; it has none for {_names(left)}")
+            parts.append(f"{path} has weights for {_names(loaded.copied)}; it has none for {_names(loaded.new)}")
     return "\n".join(parts)
 
 

@@ -60,8 +60,8 @@ def build_solver(model: Model, paths: Paths) -> Solver:
 def load_weights(net: Net, weights: Weights, paths: Paths) -> list[str]:
     """Load weights into layers of the same names; gives those names."""
     if isinstance(weights, str):
-        return net.copy_from(paths.resolve(weights))
-    return net.copy_weights(wire.decode_net(weights, "caffemodel").layers, "caffemodel")
+        return net.copy_from(paths.resolve(weights)).copied
+    return net.copy_weights(wire.decode_net(weights, "caffemodel").layers, "caffemodel").copied
 
 
 def weights_bytes(net: Net) -> bytes:

@@ -34,7 +34,9 @@ def open_solver(
     """The solver of a prototxt, ready to train: `Solver.events` is the task.
 
     ``weights`` are caffemodels with commas between them, taken instead of those the solver names; ``snapshot`` is a
-    solverstate to go on from. ``level`` and ``stages`` choose among the train net's layers. ``options`` are the solver's.
+    solverstate to go on from. ``level`` and ``stages`` choose among the layers of the train net; ``options`` are those
+    of the solver.
+
     Raises ArgumentError for both weights and snapshot, and what `Solver` does.
     """
     if weights and snapshot:

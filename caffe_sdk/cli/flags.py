@@ -73,6 +73,7 @@ def _train(commands: Any) -> None:
     _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
     _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)
     _flag(command, "keep_best", "save after each test that is the best so far, and keep it", action="store_true")
+    _flag(command, "skip_mismatch", "layers whose weights do not fit learn from scratch", action="store_true")
 
 
 def _test(commands: Any) -> None:

@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     path = required(options, "solver", "Need a solver definition to train.")
     if options.gpu:
         mode.set_mode_gpu()
-    wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best)
+    wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best, options.skip_mismatch)
     solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes)
     try:
         if not options.gpu:

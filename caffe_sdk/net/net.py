@@ -28,6 +28,7 @@ from caffe_sdk.schema import prototxt, upgrade, wire
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.schema.hdf5 import is_hdf5
 from caffe_sdk.schema.messages import TEST, TRAIN, NetParameter
+from caffe_sdk.weights import CopyReport
 
 Callback = Callable[[int], None]
 PHASES = {"train": TRAIN, "test": TEST}
@@ -294,26 +295,29 @@ class Net:
 
     # -- weights -------------------------------------------------------------------------------------------------------
 
-    def copy_from(self, path: PathLike) -> list[str]:
-        """Load a .caffemodel (or .h5) by layer name; returns the names of the layers that were loaded."""
+    def copy_from(self, path: PathLike, skip_mismatch: bool = False) -> CopyReport:
+        """Load a .caffemodel (or .h5) by layer name; tells what became of each layer (print it).
+
+        WeightsError when a layer's weights do not fit, and nothing is changed; with ``skip_mismatch`` it keeps its own.
+        """
         self._open()
         if is_hdf5(path):
-            return self.load_hdf5(path)
-        return self.copy_weights(wire.read_net(path).layers, os.fspath(path))
+            return self.load_hdf5(path, skip_mismatch)
+        return self.copy_weights(wire.read_net(path).layers, os.fspath(path), skip_mismatch)
 
-    def load_hdf5(self, path: PathLike) -> list[str]:
-        """Load weights from an HDF5 file by layer name; returns the names of the layers that were loaded."""
+    def load_hdf5(self, path: PathLike, skip_mismatch: bool = False) -> CopyReport:
+        """Load weights from an HDF5 file by layer name, as `copy_from` does."""
         self._open()
-        return self.copy_weights(hdf5.read(self.graph, path), os.fspath(path))
+        return self.copy_weights(hdf5.read(self.graph, path), os.fspath(path), skip_mismatch)
 
     def save_hdf5(self, path: PathLike, write_diff: bool = False) -> None:
         """Write weights as HDF5, with gradients if ``write_diff``: whole or not at all. Raises WriteError."""
         self._open()
         hdf5.save(self.graph, path, write_diff)
 
-    def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str) -> list[str]:
-        """Load weights by layer name; ``where`` names their source in errors. Nothing changes if any does not fit."""
-        return weights.copy_weights(layers, {layer.name: layer.blobs for layer in self.layers}, where)
+    def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str, skip_mismatch: bool = False) -> CopyReport:
+        """Load weights by layer name, as `copy_from` does; ``where`` names their source."""
+        return weights.copy_weights(layers, {layer.name: layer.blobs for layer in self.layers}, where, skip_mismatch)
 
     def to_weights(self, diffs: bool = False) -> list[wire.LayerWeights]:
         """Every layer's parameters as files hold them, with gradients if ``diffs``. The arrays are views."""

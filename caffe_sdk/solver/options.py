@@ -23,6 +23,8 @@ class Options:
     """Keep the last so many snapshots of this training and delete older ones; 0 keeps all."""
     keep_best: bool = False
     """Save a snapshot after each test with a better value than before, and keep the best one."""
+    skip_mismatch: bool = False
+    """Begin with what fits of the description's ``weights``: a layer whose shapes differ learns from scratch."""
 
     def __post_init__(self) -> None:
         for name in ("patience", "keep_last"):

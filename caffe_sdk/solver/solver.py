@@ -27,6 +27,7 @@ from caffe_sdk.solver.options import Options
 from caffe_sdk.solver.outputs import added, outputs_of
 from caffe_sdk.solver.snapshot import Progress
 from caffe_sdk.solver.watch import Watch
+from caffe_sdk.weights import CopyReport
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class Solver:
             rng.set_random_seed(param.random_seed)
         self.net: Net = nets.build_train_net(param)
         self.test_nets: list[Net] = []
+        self.loaded: list[CopyReport] = []
+        """What became of the weights to begin with: a report for each file that ``weights`` names."""
         try:
             self.test_nets = nets.build_test_nets(param)
             self._load_weights()
@@ -90,10 +93,13 @@ class Solver:
             snapshot.checked_prefix(param)
 
     def _load_weights(self) -> None:
-        for paths in self.param.weights:
-            for path in paths.split(","):
-                for net in (self.net, *self.test_nets):
-                    net.copy_from(path.strip())
+        skip = self.options.skip_mismatch
+        for path in (path.strip() for paths in self.param.weights for path in paths.split(",")):
+            self.loaded.append(self.net.copy_from(path, skip))
+            for net in self.test_nets:
+                net.copy_from(path, skip)
+            for line in str(self.loaded[-1]).splitlines():
+                log.info("%s", line)
 
     # -- training ------------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,19 @@ def test_patience(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Optimization stopped early." in text
 
 
+def test_finetuning_with_layers_of_other_shapes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(TRAIN) == 0
+    Path("net.prototxt").write_text(NET.replace("num_output: 3", "num_output: 5"))
+    tune = [*TRAIN, "-weights", "small_iter_20.caffemodel"]
+    capsys.readouterr()
+    assert main(tune) == 4
+    assert "weights: small_iter_20.caffemodel: Cannot copy param 0" in capsys.readouterr().err
+    assert main([*tune, "--skip_mismatch"]) == 0
+    text = capsys.readouterr().err
+    assert "Weights of small_iter_20.caffemodel: 0 copied, 0 new, 0 ignored, 1 mismatched" in text
+    assert "  fc     mismatched  3x4, 3  5x4, 5" in text
+
+
 def test_wishes_that_make_no_sense(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "-watch", "acuracy"]) == 2
     assert "use one of accuracy, loss, with :min or :max behind it" in capsys.readouterr().err

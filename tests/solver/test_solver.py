@@ -22,11 +22,12 @@ from caffe_sdk.errors import (
     MissingFileError,
     PrototxtError,
     SolverError,
+    WeightsError,
     WriteError,
 )
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import SGDSolver, events, get_solver, solvers
+from caffe_sdk.solver import Options, SGDSolver, events, get_solver, solvers
 from caffe_sdk.solver.nets import testing_sources as sources_of_tests
 from tests.solver.models import LINEAR, SGD, TESTED, assert_same, linear, weights, write
 
@@ -495,6 +496,26 @@ def test_weights_to_begin_with(tmp_path: Path) -> None:
     second = get_solver(write(tmp_path, SGD.replace("seed: 3", "seed: 9") + 'weights: "s_iter_2.caffemodel"'))
     assert_same(weights(second), weights(first))
     assert second.iter == 0
+
+
+def test_finetuning_tells_what_was_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    linear(tmp_path, SGD).net.save("old.caffemodel")
+    hidden = """layer { name: "hidden" type: "InnerProduct" bottom: "data" top: "hidden"
+                inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }\n"""
+    text, deeper = (
+        SGD + 'weights: "old.caffemodel"',
+        LINEAR.replace('bottom: "data" top: "s', 'bottom: "hidden" top: "s'),
+    )
+    path = write(tmp_path, text, deeper.replace('layer { name: "ip"', hidden + 'layer { name: "ip"'))
+    with caplog.at_level(logging.INFO, "caffe_sdk.solver"):
+        (report,) = get_solver(path).loaded
+    assert (report.copied, report.new) == (["ip"], ["hidden"])
+    assert "Weights of old.caffemodel: 1 copied, 1 new, 0 ignored, 0 mismatched" in caplog.messages
+    wider = write(tmp_path, text, LINEAR.replace("num_output: 4", "num_output: 5"))
+    with pytest.raises(WeightsError, match="Cannot copy param 0 weights from layer 'ip'; shape mismatch"):
+        get_solver(wider)
+    (report,) = get_solver(wider, Options(skip_mismatch=True)).loaded
+    assert report.mismatched == ["ip"]
 
 
 def test_closed_solvers_give_everything_back(tmp_path: Path) -> None:
