@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from caffe_sdk.blob import Blob as Blob
+    from caffe_sdk.classifier import Classifier as Classifier
+    from caffe_sdk.detector import Detector as Detector
     from caffe_sdk.errors import CaffeError as CaffeError
     from caffe_sdk.layers.python import Layer as Layer
     from caffe_sdk.mode import layer_type_list as layer_type_list
@@ -35,6 +37,8 @@ TRAIN, TEST = 0, 1
 
 _HOMES = {
     "caffe_sdk.blob": ["Blob"],
+    "caffe_sdk.classifier": ["Classifier"],
+    "caffe_sdk.detector": ["Detector"],
     "caffe_sdk.errors": ["CaffeError"],
     "caffe_sdk.layers.python": ["Layer"],
     "caffe_sdk.mode": ["layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
@@ -52,7 +56,17 @@ _HOMES = {
     ],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBMODULES = {"client", "coord_map", "errors", "io", "layers", "net_spec", "proto"}
+_SUBMODULES = {
+    "classifier",
+    "client",
+    "coord_map",
+    "detector",
+    "errors",
+    "io",
+    "layers",
+    "net_spec",
+    "proto",
+}
 
 __all__ = ["TEST", "TRAIN", "__version__", *sorted(_HOME_OF)]
 

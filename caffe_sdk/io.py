@@ -24,6 +24,7 @@ from caffe_sdk.schema.wire import BlobArray, decode_blob, encode_blob
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+Sizes = Sequence[int] | Array
 
 GREY = np.array([0.2125, 0.7154, 0.0721], np.float32)
 """How much red, green and blue give to grey (ITU-R BT.709), as scikit-image has it."""
@@ -132,6 +133,7 @@ class Transformer:
             self._check_axes(in_, out)
             out = out.transpose(self.transpose[in_])
         if in_ in self.channel_swap:
+            self._check_channels(in_, out)
             out = out[list(self.channel_swap[in_])]
         out *= self.raw_scale.get(in_, 1)
         if in_ in self.mean:
@@ -152,6 +154,7 @@ class Transformer:
             out += self.mean[in_]
         out /= self.raw_scale.get(in_, 1)
         if in_ in self.channel_swap:
+            self._check_channels(in_, out)
             out = out[np.argsort(self.channel_swap[in_])]
         if in_ in self.transpose:
             self._check_axes(in_, out)
@@ -217,6 +220,12 @@ class Transformer:
         if data.ndim != axes:
             raise ArgumentError(f"input '{in_}'", f"values of shape {data.shape}", f"give {axes} axes")
 
+    def _check_channels(self, in_: str, data: Array) -> None:
+        channels = len(self.channel_swap[in_])
+        if data.shape[:1] != (channels,):
+            what = f"values of shape {data.shape} after transposing, and {channels} channels to swap"
+            raise ArgumentError(f"input '{in_}'", what, f"give an image of {channels} channels")
+
     def _check_mean(self, in_: str, data: Array, mean: Array) -> None:
         try:
             fits = np.broadcast_shapes(data.shape, mean.shape) == data.shape
@@ -261,7 +270,7 @@ def _floats(image: Any) -> Array:
     return np.asarray(image.convert(wanted)).astype(np.float32) / np.float32(255)
 
 
-def resize_image(im: ArrayLike, new_dims: Sequence[int], interp_order: int = 1) -> Array:
+def resize_image(im: ArrayLike, new_dims: Sizes, interp_order: int = 1) -> Array:
     """An image (height, width, channels) of any scale at another (height, width), as float32.
 
     ``interp_order`` is the order of the interpolating splines: 0 nearest, 1 linear, 3 cubic. With 1 or 3 channels
@@ -294,7 +303,7 @@ def resize_image(im: ArrayLike, new_dims: Sequence[int], interp_order: int = 1) 
     return out
 
 
-def oversample(images: Sequence[Array], crop_dims: Sequence[int]) -> Array:
+def oversample(images: Sequence[Array], crop_dims: Sizes) -> Array:
     """Ten crops of each image (height, width, channels): four corners and the centre, then the five mirrored.
 
     ``crop_dims`` is (height, width). The result is (10 * images, height, width, channels), float32. The images are of
