@@ -1,7 +1,7 @@
 # Each target does all its own set-up; a second run finds it done.
 bin := .venv/bin
 
-.PHONY: help setup octave node demo test check style types rungs protos docs bench clean
+.PHONY: help setup octave node demo test check style types rungs protos layers docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts
 test: .venv/ready octave node ## run every test, with coverage
 	@$(bin)/python -m pytest --cov
 
-check: style types rungs protos docs ## everything that judges the code without running it
+check: style types rungs protos layers docs ## everything that judges the code without running it
 
 style: .venv/ready
 	@$(bin)/ruff check . && $(bin)/ruff format --check .
@@ -36,6 +36,9 @@ rungs: .venv/ready
 
 protos: .venv/ready
 	@$(bin)/python tools/compile_protos.py --check
+
+layers: .venv/ready
+	@$(bin)/python tools/layer_table.py --check
 
 docs: .venv/ready ## build the site into site/
 	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet --strict
