@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import BinaryIO
 from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, WriteError
 
 PathLike = str | os.PathLike[str]
+
+SHOWN = 50  # so many characters of its name a file has while it is written: names may have 255 bytes
 
 
 def read_bytes(path: PathLike) -> bytes:
@@ -51,8 +54,9 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
     """A binary file to write, which takes the place of ``path`` when the block ends well.
 
     Until then the old file stays as it is, and so it does when the block fails, the disk is full or the process is
-    killed. The bytes are on the disk (fsync) before the name changes hands. A new file gets the permissions of the
-    umask, a replaced one keeps its own; links are followed; a device or pipe (``/dev/stdout``) is written directly.
+    killed; what a killed process leaves is a hidden file that `sweep` finds. The bytes are on the disk (fsync) before
+    the name changes hands. A new file gets the permissions of the umask, a replaced one keeps its own; links are
+    followed; a device or pipe (``/dev/stdout``) is written directly.
 
     Raises:
         WriteError: any OSError on the way: no such folder, no permission, no space.
@@ -64,7 +68,8 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
             with open(target, "wb") as direct:
                 yield direct
             return
-        beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
+        folder, name = os.path.split(target)
+        beside = os.path.join(folder, f".{name[:SHOWN]}.{secrets.token_hex(8)}.part")
         try:
             with open(beside, "xb") as file:
                 yield file
@@ -82,6 +87,18 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         raise WriteError(str(path), f"cannot be written: {error.strerror or error}", remedy) from None
     except ValueError as error:  # a null byte in the path
         raise WriteError(repr(path), f"cannot be written: {error}", "give the path of a file") from None
+
+
+def sweep(folder: PathLike, beginning: str) -> None:
+    """Delete what killed processes left of files in ``folder`` whose names have this ``beginning``.
+
+    Only for files that nobody else writes meanwhile. What cannot be deleted stays.
+    """
+    part = re.compile(rf"\.{re.escape(beginning[:SHOWN])}.*\.[0-9a-f]{{16}}\.part")
+    with contextlib.suppress(OSError, ValueError):
+        for name in filter(part.fullmatch, os.listdir(folder)):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
 
 
 def write_bytes(path: PathLike, data: bytes) -> None:

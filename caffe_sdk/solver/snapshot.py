@@ -8,6 +8,7 @@ the other two. The record has fingerprints of both, so files that do not belong 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -24,7 +25,7 @@ from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, Solv
 from caffe_sdk.memory import HOST, Tensor
 from caffe_sdk.net import Net
 from caffe_sdk.schema import hdf5, wire
-from caffe_sdk.schema.files import PathLike, read_bytes, read_text, write_bytes
+from caffe_sdk.schema.files import PathLike, read_bytes, read_text, sweep, write_bytes
 from caffe_sdk.schema.messages import SolverParameter, SolverState
 from caffe_sdk.solver.rates import Course
 
@@ -99,10 +100,25 @@ def check_writable(param: Any) -> None:
 
 def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress, made: Sequence[int]) -> None:
     """Write a snapshot, with gradients beside the weights if ``diffs``. ``made`` are the iterations of the training's
-    snapshots, this one included.
+    snapshots, this one included. What earlier attempts left when they were killed is swept away.
 
-    WriteError when that fails; no file is left half written, and earlier snapshots stay.
+    WriteError when that fails; nothing is left of this snapshot then, and earlier ones stay.
     """
+    folder, name = os.path.split(paths.caffemodel)
+    sweep(folder or ".", name[: name.rindex("_iter_") + len("_iter_")])
+    new = [path for path in paths if not os.path.exists(path)]
+    try:
+        _write(paths, net, diffs, state, progress, made)
+    except WriteError:
+        for path in new:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        raise
+
+
+def _write(
+    paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress, made: Sequence[int]
+) -> None:
     as_hdf5 = hdf5.is_hdf5(paths.solverstate)
     (net.save_hdf5 if as_hdf5 else net.save)(paths.caffemodel, diffs)
     record = {

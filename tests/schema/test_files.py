@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, WriteError
-from caffe_sdk.schema.files import atomic_write, read_bytes, read_text, write_bytes
+from caffe_sdk.schema.files import atomic_write, read_bytes, read_text, sweep, write_bytes
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -81,6 +84,31 @@ def test_no_such_folder(tmp_path: Path) -> None:
         write_bytes(tmp_path / "none" / "a", b"")
     with pytest.raises(WriteError, match="directory"):
         write_bytes(tmp_path, b"")
+
+
+def test_what_killed_processes_left_is_swept(tmp_path: Path, root: Path) -> None:
+    killed = """
+        import os, signal, sys
+        from caffe_sdk.schema.files import atomic_write
+        with atomic_write(sys.argv[1]) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    long = "n" * 240
+    for name in ("net_iter_10", "network_iter_1", long):
+        run = [sys.executable, "-c", textwrap.dedent(killed), tmp_path / name]
+        subprocess.run(run, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
+    (tmp_path / ".net_iter_5.mine.part").write_text("")
+    (tmp_path / "net_iter_1").write_text("")
+    assert len(os.listdir(tmp_path)) == 5
+    sweep(tmp_path, "net_iter_")
+    assert len(os.listdir(tmp_path)) == 4
+    assert not list(tmp_path.glob(".net_iter_10*"))
+    sweep(tmp_path, long)
+    sweep(tmp_path, "network")
+    assert sorted(os.listdir(tmp_path)) == [".net_iter_5.mine.part", "net_iter_1"]
+    sweep(tmp_path / "nowhere", "")
 
 
 def test_permissions_are_ordinary_and_kept(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,6 +182,55 @@ def test_training_goes_on_after_being_killed(tmp_path: Path) -> None:
         assert_same(got, weights(whole))
 
 
+@pytest.mark.slow
+def test_a_training_killed_at_any_moment_goes_on(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Snapshots all the time, and kills at random moments: every start goes on from the last snapshot that is there."""
+    write_digits(tmp_path)
+    path = write(tmp_path, TRAINING.replace("snapshot: 4", "snapshot: 1") + "max_iter: 400", DIGITS)
+    script = """
+        import sys
+        from caffe_sdk import get_solver
+        from caffe_sdk.solver import Options, Snapshot
+        solver = get_solver(sys.argv[1], Options(keep_last=2))
+        for path in sys.argv[2:]:
+            solver.restore(path)
+        for event in solver.events():
+            if isinstance(event, Snapshot):
+                print(event.iteration, flush=True)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    reached = 0
+    for _ in range(6):
+        last = [str(last_solverstate())] if last_solverstate() else []
+        with subprocess.Popen([*command, *last], env=environment, stdout=subprocess.PIPE) as run:
+            assert run.stdout is not None
+            assert int(run.stdout.readline()) == reached + 1
+            time.sleep(rng.uniform(0, 0.1))
+            run.kill()
+        reached = iteration_of(last_solverstate())
+        assert reached > 0
+    assert reached < 400
+    with get_solver(path) as resumed:
+        resumed.restore(str(last_solverstate()))
+        resumed.step(1)
+        got = weights(resumed)
+    assert not list(tmp_path.glob(".*"))
+    assert len(list(tmp_path.glob("s_*"))) <= 12
+    with get_solver(path) as whole:
+        whole.param.snapshot = 0
+        whole.step(reached + 1)
+        assert_same(got, weights(whole))
+
+
+def last_solverstate() -> Path | None:
+    return max(Path().glob("s_iter_*.solverstate"), key=iteration_of, default=None)
+
+
+def iteration_of(path: Path | None) -> int:
+    return int(path.stem.split("_")[-1]) if path else 0
+
+
 def test_a_training_that_was_abandoned_goes_on(tmp_path: Path) -> None:
     write_digits(tmp_path)
     path = write(tmp_path, TRAINING, DIGITS)
@@ -299,3 +349,47 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -
     solver.snapshot()
     solver.step(1)
     assert solver.iter == 9
+
+
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_a_full_disk_leaves_the_last_snapshot(tmp_path: Path, form: str) -> None:
+    """Whichever of the three files no longer has room. No file may grow larger than a limit: to a writer that is a
+    full disk.
+    """
+    resource = pytest.importorskip("resource", reason="this system has no limits of file sizes")
+    solver = linear(tmp_path, TRAINING + f'type: "Adam" snapshot_format: {form}')
+    solver.step(4)
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    solver.step(1)
+    sizes = [len(data) for path, data in kept.items() if path.name.startswith("s_")]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (10, *(size - 1 for size in sizes)):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+            with pytest.raises(WriteError, match=r"s_iter_5\S+: cannot be written: File too large; free some space"):
+                solver.snapshot()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    solver.snapshot()
+    assert len(list(tmp_path.glob("s_iter_5*"))) == 3
+
+
+def test_what_a_killed_training_left_is_swept_by_the_next_snapshot(tmp_path: Path) -> None:
+    write_digits(tmp_path)
+    path = write(tmp_path, TRAINING + "max_iter: 10", DIGITS)
+    script = """
+        import os, signal, sys
+        from caffe_sdk import get_solver
+        from caffe_sdk.schema import files
+        files.os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL)
+        get_solver(sys.argv[1]).solve()
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    run = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    subprocess.run(run, env={**os.environ, "PYTHONPATH": root}, timeout=120, check=False)
+    assert len(list(tmp_path.glob(".s_iter_4.caffemodel.*.part"))) == 1
+    assert not list(tmp_path.glob("s_iter*"))
+    with get_solver(path) as again:
+        again.step(4)
+    assert not list(tmp_path.glob(".*"))
