@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from caffe_sdk.detector import Detector as Detector
     from caffe_sdk.errors import CaffeError as CaffeError
     from caffe_sdk.layers.python import Layer as Layer
+    from caffe_sdk.logs import init_log as init_log
+    from caffe_sdk.logs import log as log
     from caffe_sdk.mode import layer_type_list as layer_type_list
     from caffe_sdk.mode import set_device as set_device
     from caffe_sdk.mode import set_mode_cpu as set_mode_cpu
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from caffe_sdk.net_spec import NetSpec as NetSpec
     from caffe_sdk.net_spec import params as params
     from caffe_sdk.net_spec import to_proto as to_proto
+    from caffe_sdk.ranks import NCCL as NCCL
+    from caffe_sdk.ranks import has_nccl as has_nccl
+    from caffe_sdk.ranks import set_multiprocess as set_multiprocess
+    from caffe_sdk.ranks import set_solver_count as set_solver_count
+    from caffe_sdk.ranks import set_solver_rank as set_solver_rank
+    from caffe_sdk.ranks import solver_count as solver_count
+    from caffe_sdk.ranks import solver_rank as solver_rank
     from caffe_sdk.rng import set_random_seed as set_random_seed
     from caffe_sdk.solver import AdaDeltaSolver as AdaDeltaSolver
     from caffe_sdk.solver import AdaGradSolver as AdaGradSolver
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
     from caffe_sdk.solver import RMSPropSolver as RMSPropSolver
     from caffe_sdk.solver import SGDSolver as SGDSolver
     from caffe_sdk.solver import get_solver as get_solver
+    from caffe_sdk.timer import Timer as Timer
 
 TRAIN, TEST = 0, 1
 
@@ -41,9 +51,19 @@ _HOMES = {
     "caffe_sdk.detector": ["Detector"],
     "caffe_sdk.errors": ["CaffeError"],
     "caffe_sdk.layers.python": ["Layer"],
+    "caffe_sdk.logs": ["init_log", "log"],
     "caffe_sdk.mode": ["layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
     "caffe_sdk.net": ["Net"],
     "caffe_sdk.net_spec": ["NetSpec", "params", "to_proto"],
+    "caffe_sdk.ranks": [
+        "NCCL",
+        "has_nccl",
+        "set_multiprocess",
+        "set_solver_count",
+        "set_solver_rank",
+        "solver_count",
+        "solver_rank",
+    ],
     "caffe_sdk.rng": ["set_random_seed"],
     "caffe_sdk.solver": [
         "AdaDeltaSolver",
@@ -54,6 +74,7 @@ _HOMES = {
         "SGDSolver",
         "get_solver",
     ],
+    "caffe_sdk.timer": ["Timer"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBMODULES = {

@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from caffe_sdk.cli import logs
+from caffe_sdk import logs
 from caffe_sdk.cli.flags import make_parser
 from caffe_sdk.errors import CaffeError, CancelledError, InternalError
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def guarded(program: str, command: Callable[[], int]) -> int:
     """Run a command, its log on stderr; errors become a line there, which begins with ``program``, and their status."""
-    logs.start()
+    logs.init_log()
     try:
         return command()
     except KeyboardInterrupt:

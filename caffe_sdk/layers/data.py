@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from caffe_sdk import fillers, rng
+from caffe_sdk import fillers, ranks, rng
 from caffe_sdk.blob import Blob
 from caffe_sdk.data.loader import Batches, Loader
 from caffe_sdk.data.source import DatabaseSource
@@ -82,7 +82,8 @@ class Fed(Layer):
 class Data(Fed):
     """Records of a LevelDB or LMDB, transformed.  () -> (batch_size, c, h, w), [labels (batch_size,)]
 
-    After the last record comes the first again. The shape follows the first record of every batch.
+    After the last record comes the first again. The shape follows the first record of every batch. Where several
+    solvers train together each reads records of its own; see `caffe_sdk.ranks`.
     """
 
     def setup(self, config: Any) -> None:
@@ -94,7 +95,10 @@ class Data(Fed):
 
     def open(self) -> Batches:
         param = self.param
-        source = DatabaseSource(param.source, param.backend, rand_skip=param.rand_skip, seed=self.seed)
+        rank, count = (ranks.solver_rank(), ranks.solver_count()) if self.training else (0, 1)
+        source = DatabaseSource(
+            param.source, param.backend, rank=rank, ranks=count, rand_skip=param.rand_skip, seed=self.seed
+        )
         return Loader(source, self.transform, param.batch_size, param.prefetch, self.seed)
 
 

@@ -15,6 +15,7 @@ import pytest
 import scipy.io
 
 import caffe_sdk as caffe
+from caffe_sdk import logs
 from caffe_sdk.cli import __main__ as module
 from caffe_sdk.cli import (
     arrays,
@@ -22,7 +23,6 @@ from caffe_sdk.cli import (
     data,
     device_query,
     flags,
-    logs,
     predict,
     progress,
     serve,

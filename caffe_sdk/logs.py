@@ -7,6 +7,8 @@ import os
 import sys
 from datetime import datetime
 
+from caffe_sdk.errors import ArgumentError
+
 LETTERS = {logging.DEBUG: "D", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
 LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)  # GLOG_minloglevel counts these from 0
 
@@ -31,13 +33,35 @@ class StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]
             print(line, file=sys.stderr, flush=True)
 
 
-def start() -> None:
-    """Write the package's log to stderr; ``GLOG_minloglevel`` (0 to 3) leaves out the lesser lines."""
+def init_log(level: int | None = None, std_err: bool = True) -> None:
+    """Write the package's log to stderr, the lines of ``level`` (0 INFO to 3 FATAL) and above.
+
+    Without a level that of the environment variable ``GLOG_minloglevel`` counts, 0 by default. With ``std_err`` False
+    only errors are written. Raises ArgumentError for another level.
+    """
+    if level is None:
+        words = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112 - glog's own spelling
+        level = min(int(words), 3) if words.isdigit() else 0
+    if level not in range(4):
+        raise ArgumentError("init_log", f"there is no level {level!r}", "give 0 INFO, 1 WARNING, 2 ERROR or 3 FATAL")
     logger = logging.getLogger("caffe_sdk")
-    least = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112 - glog's own spelling
-    logger.setLevel(LEVELS[min(int(least), 3)] if least.isdigit() else logging.INFO)
+    logger.setLevel(LEVELS[level])
     logger.propagate = False
-    if not any(isinstance(handler, StderrHandler) for handler in logger.handlers):
+    if not _handlers(logger):
         handler = StderrHandler()
         handler.setFormatter(GlogFormatter())
         logger.addHandler(handler)
+    for handler in _handlers(logger):
+        handler.setLevel(logging.NOTSET if std_err else logging.ERROR)
+
+
+def log(message: str) -> None:
+    """Write a line of level INFO to the package's log, which begins if it has not."""
+    logger = logging.getLogger("caffe_sdk")
+    if not _handlers(logger):
+        init_log()
+    logger.info("%s", message, stacklevel=2)
+
+
+def _handlers(logger: logging.Logger) -> list[StderrHandler]:
+    return [handler for handler in logger.handlers if isinstance(handler, StderrHandler)]
