@@ -69,6 +69,8 @@ def _common(command: argparse.ArgumentParser) -> None:
 def _train(commands: Any) -> None:
     command = _command(commands, "train", "train", "train or finetune a model")
     _common(command)
+    _flag(command, "sigterm_effect", "what SIGTERM does", default="stop", choices=EFFECTS)
+    _flag(command, "sigusr1_effect", "what SIGUSR1 does", default="snapshot", choices=EFFECTS)
     _flag(command, "watch", "the output to judge weights by in tests: NAME, NAME:max or NAME:min", default="")
     _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
     _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)

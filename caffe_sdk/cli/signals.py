@@ -1,9 +1,9 @@
-"""What Ctrl-C and a hang-up do while a solver trains."""
+"""What signals do while a solver trains: Ctrl-C, a hang-up, and what job managers send."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -13,23 +13,25 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def handled(solver: Solver, sigint_effect: str, sighup_effect: str) -> Iterator[None]:
-    """Inside the block, SIGINT and SIGHUP do what the effects say: stop, snapshot or none. A second Ctrl-C ends it."""
-    effects: dict[str, Callable[[], None]] = {
+def handled(solver: Solver, effects: Mapping[str, str]) -> Iterator[None]:
+    """Inside the block, signals do what ``effects`` says: stop, snapshot or none, by the signal's name.
+
+    A signal that the system does not have is left out. After a stop the same signal does again what it did before the
+    block: whoever insists is obeyed at once.
+    """
+    actions: dict[str, Callable[[], None]] = {
         "stop": solver.request_stop,
         "snapshot": solver.request_snapshot,
         "none": lambda: None,
     }
+    chosen = {int(getattr(signal, name)): effect for name, effect in effects.items() if hasattr(signal, name)}
     before: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        effects[chosen[number]]()
+        actions[chosen[number]]()
         if chosen[number] == "stop":
-            signal.signal(number, before[number])  # whoever insists is obeyed at once
+            signal.signal(number, before[number])
 
-    chosen: dict[int, str] = {signal.SIGINT: sigint_effect}
-    if hasattr(signal, "SIGHUP"):
-        chosen[signal.SIGHUP] = sighup_effect
     for number in chosen:
         before[number] = signal.signal(number, handle)
     try:

@@ -16,6 +16,8 @@ from caffe_sdk.solver.log import TrainingLog
 
 log = logging.getLogger(__name__)
 
+SIGNALS = ("SIGINT", "SIGHUP", "SIGTERM", "SIGUSR1")
+
 
 def run(options: argparse.Namespace) -> int:
     """Train to ``max_iter``, or until somebody asks for the end."""
@@ -28,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.gpu:
             _choose_mode(solver)
         write = TrainingLog()
-        with handled(solver, options.sigint_effect, options.sighup_effect):
+        with handled(solver, {name: getattr(options, f"{name.lower()}_effect") for name in SIGNALS}):
             log.info("Starting Optimization")
             with TrainingBar(solver.iter, solver.param.max_iter, _images(solver)) as show:
                 for event in solver.events():

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +22,6 @@ from caffe_sdk.cli import (
     predict,
     progress,
     serve,
-    signals,
     summary,
     test,
     train,
@@ -233,24 +228,6 @@ def test_a_solver_for_gpus_says_that_it_trains_on_the_cpu(folder: Path, capsys: 
     assert "trains on the CPU" in warning
 
 
-def test_ctrl_c_saves_and_ends_training(folder: Path) -> None:
-    Path("long.prototxt").write_text(SOLVER.replace("max_iter: 20", "max_iter: 100000000"))
-    command = [sys.executable, "-m", "caffe_sdk.cli", "train", "-solver", "long.prototxt"]
-    with open("log", "w") as log:
-        run = subprocess.Popen(command, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        deadline = time.monotonic() + 60
-        while "Iteration 20 " not in Path("log").read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        run.send_signal(signal.SIGHUP)
-        run.send_signal(signal.SIGINT)
-        assert run.wait(60) == 0
-    text = Path("log").read_text()
-    assert "Optimization stopped early." in text
-    assert "Traceback" not in text
-    last = re.findall(r"solver state to binary proto file (\S+)", text)[-1]
-    assert Path(last).exists()
-
-
 def test_data_mnist_makes_databases(folder: Path, shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "mnist", "--from", str(shared / "data" / "mnist"), "--backend", "lmdb"]) == 0
     assert capsys.readouterr().out.split() == ["mnist_train_lmdb", "mnist_test_lmdb"]
@@ -292,31 +269,6 @@ def test_bars_show_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     counting.bar.refresh()
     assert "b" in "".join(shown)
     assert "10.0/10.0" in "".join(shown)
-
-
-def test_signals_do_what_they_are_told() -> None:
-    done: list[str] = []
-
-    class Training:
-        """What of a solver the signals use."""
-
-        def request_stop(self) -> None:
-            done.append("stop")
-
-        def request_snapshot(self) -> None:
-            done.append("snapshot")
-
-    before = signal.getsignal(signal.SIGINT)
-    with signals.handled(Training(), "snapshot", "none"):  # type: ignore[arg-type]
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGHUP)
-    assert done == ["snapshot"]
-    with signals.handled(Training(), "stop", "none"):  # type: ignore[arg-type]
-        os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):  # whoever insists is obeyed at once
-            os.kill(os.getpid(), signal.SIGINT)
-    assert done == ["snapshot", "stop"]
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_arrays_that_cannot_be_read(tmp_path: Path) -> None:
