@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -50,15 +51,23 @@ class CompiledProgram:
 
     def run(self) -> None:
         """Compute everything once, in order."""
-        generation = prepare()
-        if generation != self._generation:
-            self._build(generation)
+        self._prepare()
         for part in self.parts:
             part.run()
+
+    def timed(self) -> list[float]:
+        """Compute everything once; how many seconds each step took, in the order of `names`."""
+        self._prepare()
+        return [seconds for part in self.parts for seconds in part.timed()]
 
     def names(self) -> list[str]:
         """What is computed, step by step: oneDNN's primitives, and the operations left to the reference."""
         return [name for part in self.parts for name in part.names]
+
+    def _prepare(self) -> None:
+        generation = prepare()
+        if generation != self._generation:
+            self._build(generation)
 
     def _build(self, generation: int) -> None:
         self._generation = generation
@@ -74,6 +83,11 @@ class _Single(EagerProgram):
     def __init__(self, engine: object, call: Call) -> None:
         super().__init__(engine, [call])
         self.names = [call.name]
+
+    def timed(self) -> list[float]:
+        start = time.perf_counter()
+        self.run()
+        return [time.perf_counter() - start]
 
 
 class _Builder:

@@ -7,6 +7,7 @@ there already. So numbers stay in oneDNN's layouts from layer to layer, and weig
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,20 +65,41 @@ class Stretch:
         self._accumulators = plan.accumulators
         self._steps = plan.steps
         self._exits = [(memory, tuple(places)) for memory, places in plan.written.items()]
+        self._moves = plan.moves
         self._kept = plan.executions, plan.operands, plan.rooms  # the steps hold their addresses
 
     def run(self) -> None:
         """Compute everything once."""
+        self._enter()
+        for function, arguments in self._steps:
+            if status := function(*arguments):
+                check(status)
+        self._leave()
+
+    def timed(self) -> list[float]:
+        """Compute everything once; how many seconds each step took, in the order of ``names``."""
+        self._enter()
+        seconds = []
+        for function, arguments in self._steps:
+            start = time.perf_counter()
+            if status := function(*arguments):
+                check(status)
+            seconds.append(time.perf_counter() - start)
+        self._leave()
+        return seconds
+
+    def _enter(self) -> None:
         for memory, place in self._entries:
             if place not in memory.fresh:
                 memory.read(place)
         for accumulator in self._accumulators:
             accumulator.enter()
-        for function, arguments in self._steps:
-            if status := function(*arguments):
-                check(status)
+
+    def _leave(self) -> None:
         for memory, places in self._exits:
             memory.wrote(places)
+        for move in self._moves:
+            transfers[move] += 1
 
 
 class Plan:
@@ -91,6 +113,9 @@ class Plan:
         self.written: Places = {}
         self.steps: list[Step] = []
         self.names: list[str] = []
+        """What each step does."""
+        self.moves: list[tuple[str, str]] = []
+        """From and to which place steps bring numbers, by the places' names."""
         self.executions: list[Execution] = []
         self.operands: dict[tuple[SyncedMemory, Place, Descriptor], Operand] = {}
         self.rooms: list[Operand] = []
@@ -101,7 +126,7 @@ class Plan:
     def place(self, memory: SyncedMemory) -> Place:
         """Where a step does best to read a memory: in a layout if it is fresh in one, else on the host."""
         places = self.written.get(memory) or self.expected.get(memory) or list(memory.fresh)
-        return next((place for place in places if place is not HOST), HOST)
+        return next((place for place in places if place is not HOST and not place.derived), HOST)
 
     def flat(self, tensor: Tensor) -> tuple[Descriptor, Place]:
         """How a step that cares for no order of numbers does best to see a tensor, and at which place."""
@@ -207,7 +232,7 @@ class Plan:
                     self._bring(memory, HOST)
                 self._step("from host", place.from_host, memory.buffer(HOST), memory.buffer(place))
                 source = HOST
-        self.steps.append((_count, (source.name, place.name)))
+        self.moves.append((source.name, place.name))
         self.written[memory].append(place)
 
 
@@ -220,7 +245,3 @@ def _layouts(source: Place, target: Place) -> tuple[Descriptor, Descriptor] | No
     if isinstance(source, Layout) and isinstance(target, Layout) and source.host == target.host:
         return source.descriptor, target.descriptor
     return None
-
-
-def _count(source: str, target: str) -> None:
-    transfers[source, target] += 1

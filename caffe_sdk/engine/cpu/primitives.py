@@ -9,7 +9,7 @@ that never run at the same time share one `Scratch`.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_char_p, c_int, c_void_p
 from typing import Any
 
@@ -22,14 +22,16 @@ from caffe_sdk.memory import Array, aligned
 
 # Arguments of an execution: DNNL_ARG_*
 SRC, SRC_1, DST, WEIGHTS, BIAS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 41, 64, 80
+MEAN, VARIANCE, SCALE, SHIFT = 49, 50, 51, 52
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, MULTIPLE_SRC = 129, 145, 161, 169, 1024
+DIFF_SCALE, DIFF_SHIFT = 255, 256
 
 _QUERIED = (SRC, DIFF_SRC, WEIGHTS, DIFF_WEIGHTS, DST, DIFF_DST, WORKSPACE, SCRATCHPAD)
 QUERIES = {argument: 129 + i for i, argument in enumerate(_QUERIED)}
 """dnnl_query_t of the layout of an argument: dnnl_query_src_md and those that follow it."""
 IMPLEMENTATION = 8  # dnnl_query_impl_info_str
 
-FORWARD_TRAINING, FORWARD_INFERENCE = 64, 96
+FORWARD_TRAINING, FORWARD_INFERENCE, BACKWARD, BACKWARD_DATA = 64, 96, 128, 160
 RELU = 0x20  # dnnl_eltwise_relu
 USER_SCRATCHPAD = 1  # dnnl_scratchpad_mode_user
 
@@ -48,17 +50,29 @@ class _Owned:
             self._destroy(self.handle)
 
 
+Function = tuple[int, float, float]
+"""A function of single values: dnnl_alg_kind_t and its two numbers, alpha and beta."""
+
+
 class Attributes(_Owned):
-    """Options of a primitive: scratch memory from outside, and a ReLU of the result if ``relu`` is a slope."""
+    """Options of a primitive: scratch memory from outside, and what becomes of the result before it is stored.
+
+    With ``add`` what is at its place already is added, then a ReLU is taken if ``relu`` is a slope, then ``functions``.
+    """
 
     __slots__ = ()
 
-    def __init__(self, relu: float | None = None) -> None:
+    def __init__(self, relu: float | None = None, add: bool = False, functions: Sequence[Function] = ()) -> None:
         super().__init__(library().make("dnnl_primitive_attr_create"), "dnnl_primitive_attr_destroy")
         library().call("dnnl_primitive_attr_set_scratchpad_mode", self.handle, USER_SCRATCHPAD)
         if relu is not None:
+            functions = [(RELU, relu, 0.0), *functions]
+        if add or functions:
             after = _Owned(library().make("dnnl_post_ops_create"), "dnnl_post_ops_destroy")
-            library().call("dnnl_post_ops_append_eltwise", after.handle, RELU, relu, 0.0)
+            if add:
+                library().call("dnnl_post_ops_append_sum", after.handle, 1.0, 0, 0)
+            for function in functions:
+                library().call("dnnl_post_ops_append_eltwise", after.handle, *function)
             library().call("dnnl_primitive_attr_set_post_ops", self.handle, after.handle)
 
 
