@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from caffe_sdk.blob import Blob as Blob
     from caffe_sdk.classifier import Classifier as Classifier
+    from caffe_sdk.compat import install_as_caffe as install_as_caffe
     from caffe_sdk.detector import Detector as Detector
     from caffe_sdk.errors import CaffeError as CaffeError
     from caffe_sdk.layers.python import Layer as Layer
@@ -48,6 +49,7 @@ TRAIN, TEST = 0, 1
 _HOMES = {
     "caffe_sdk.blob": ["Blob"],
     "caffe_sdk.classifier": ["Classifier"],
+    "caffe_sdk.compat": ["install_as_caffe"],
     "caffe_sdk.detector": ["Detector"],
     "caffe_sdk.errors": ["CaffeError"],
     "caffe_sdk.layers.python": ["Layer"],

@@ -25,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     _predict(commands)
     _data(commands)
     _serve(commands)
+    _pythonpath(commands)
     return parser
 
 
@@ -75,6 +76,8 @@ def _train(commands: Any) -> None:
     _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
     _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)
     _flag(command, "keep_best", "save after each test that is the best so far, and keep it", action="store_true")
+    _flag(command, "metrics", "append what is measured to this .jsonl or .csv file; repeat for more", action="append")
+    _flag(command, "tensorboard", "write events for TensorBoard into this folder", default="")
     _flag(command, "skip_mismatch", "layers whose weights do not fit learn from scratch", action="store_true")
 
 
@@ -137,3 +140,8 @@ def _serve(commands: Any) -> None:
     command.add_argument("--workers", type=int, default=16, help="calls at a time (default: %(default)s)")
     command.add_argument("--max-message", type=int, default=2**31 - 1, help="bytes (default: %(default)s)")
     command.add_argument("--insecure", action="store_true", help="allow an address that other computers can reach")
+
+
+def _pythonpath(commands: Any) -> None:
+    text = "print the folder for PYTHONPATH with which old scripts' import caffe gives this package"
+    _command(commands, "pythonpath", "pythonpath", text)
