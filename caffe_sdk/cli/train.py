@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+from collections.abc import Callable, Iterator
 
 from caffe_sdk import mode
 from caffe_sdk.app.tasks import open_solver
@@ -11,7 +13,7 @@ from caffe_sdk.cli.flags import required, stages
 from caffe_sdk.cli.progress import TrainingBar
 from caffe_sdk.cli.signals import handled
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import Options, Solver
+from caffe_sdk.solver import Event, Options, Solver, metrics
 from caffe_sdk.solver.log import TrainingLog
 
 log = logging.getLogger(__name__)
@@ -26,19 +28,27 @@ def run(options: argparse.Namespace) -> int:
         mode.set_mode_gpu()
     wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best, options.skip_mismatch)
     solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes)
-    try:
+    with contextlib.closing(solver), contextlib.ExitStack() as stack:
         if not options.gpu:
             _choose_mode(solver)
-        write = TrainingLog()
-        with handled(solver, {name: getattr(options, f"{name.lower()}_effect") for name in SIGNALS}):
-            log.info("Starting Optimization")
-            with TrainingBar(solver.iter, solver.param.max_iter, _images(solver)) as show:
-                for event in solver.events():
-                    write(event)
-                    show(event)
-    finally:
-        solver.close()
+        watchers: list[Callable[[Event], None]] = [TrainingLog()]
+        for recorder in _recorders(options, solver):
+            watchers.append(stack.enter_context(contextlib.closing(recorder)))
+        stack.enter_context(handled(solver, {name: getattr(options, f"{name.lower()}_effect") for name in SIGNALS}))
+        log.info("Starting Optimization")
+        watchers.append(stack.enter_context(TrainingBar(solver.iter, solver.param.max_iter, _images(solver))))
+        for event in solver.events():
+            for watcher in watchers:
+                watcher(event)
     return 0
+
+
+def _recorders(options: argparse.Namespace, solver: Solver) -> Iterator[metrics.Recorder]:
+    every = solver.param.display == 0
+    for path in options.metrics or ():
+        yield metrics.record(path, every)
+    if options.tensorboard:
+        yield metrics.TensorBoard(options.tensorboard, every)
 
 
 def _choose_mode(solver: Solver) -> None:

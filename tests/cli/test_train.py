@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,22 @@ def test_finetuning_with_layers_of_other_shapes(folder: Path, capsys: pytest.Cap
     text = capsys.readouterr().err
     assert "Weights of small_iter_20.caffemodel: 0 copied, 0 new, 0 ignored, 1 mismatched" in text
     assert "  fc     mismatched  3x4, 3  5x4, 5" in text
+
+
+def test_metrics(folder: Path) -> None:
+    pytest.importorskip("tensorboardX", reason="tensorboardX (extra viz) is not installed")
+    assert main([*TRAIN, "-metrics", "m.jsonl", "--metrics=m.csv", "--tensorboard", "board"]) == 0
+    rows = [json.loads(line) for line in Path("m.jsonl").read_text().splitlines()]
+    assert [(row["phase"], row["iteration"]) for row in rows] == [
+        ("test", 0),
+        ("train", 0),
+        ("test", 10),
+        ("train", 10),
+        ("test", 20),
+    ]
+    assert "accuracy" in rows[0]
+    assert len(Path("m.csv").read_text().splitlines()) == 1 + sum(len(row) - 4 for row in rows)
+    assert len(list(Path("board").iterdir())) == 1
 
 
 def test_wishes_that_make_no_sense(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
