@@ -6,6 +6,7 @@ and prints a JSON line for each: ``python -m tests.golden.mutations FOLDER FIRST
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -22,6 +23,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffe_sdk import engine
+from caffe_sdk.app.check import check
+from caffe_sdk.app.describe import describe
 from caffe_sdk.app.stand_ins import with_stand_ins
 from caffe_sdk.errors import CaffeError
 from caffe_sdk.graph import build, cost
@@ -271,11 +274,22 @@ def try_mutant(text: str, kind: Any, phase: int) -> str:
         return error.code if str(error) else "failed"
 
 
+def look_at(text: str) -> None:
+    """Check and describe what a text describes, as commands do. Anything but a CaffeError is let through."""
+    path = Path("mutant.prototxt")
+    path.write_text(text)
+    for command in (check, describe):
+        with contextlib.suppress(CaffeError):
+            command(path)
+
+
 def outcome(paths: list[Path], number: int) -> dict[str, Any]:
     """What became of a mutant: "run", "built", "trained", an error's code, or "failed" with the reason."""
     text, kind = mutant(paths, number)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
+        if number % 4 == 0:
+            look_at(text)
         return {"number": number, "outcome": try_mutant(text, kind, (TRAIN, TEST)[number % 2])}
     except TooSlow:
         return {"number": number, "outcome": "failed", "why": f"took more than {SECONDS} s of the processor"}

@@ -88,8 +88,9 @@ class Subject:
         return self.layers[maker.layer] if maker is not None else None
 
     def shape(self, bottom: End) -> Shape | None:
-        """The shape of a bottom, if shapes are known."""
-        return self._shapes.get(self.layers[bottom.layer].bottom[bottom.place])
+        """The shape of a bottom, if there is such a bottom and shapes are known."""
+        names = self.layers[bottom.layer].bottom
+        return self._shapes.get(names[bottom.place]) if bottom.place < len(names) else None
 
 
 def is_loss(layer: Any) -> bool:

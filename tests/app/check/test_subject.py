@@ -43,5 +43,6 @@ def test_losses(subject: Subject) -> None:
 
 def test_shapes_are_known_when_the_net_is_built(subject: Subject) -> None:
     assert subject.shape(End(3, 0)) is None
+    assert subject.shape(End(3, 1)) is None
     with Net(subject.net, TRAIN) as net:
         assert Subject(subject.net, TRAIN, net, False).shape(End(3, 0)) == (4, 4, 6, 6)
