@@ -55,6 +55,8 @@ class Place:
     """Somewhere bytes can be. Two places are the same when they compare equal; they are keys of dictionaries."""
 
     name = "place"
+    derived = False
+    """Whether numbers can be brought here but not back, as what is computed from a weight once for many runs."""
 
     def allocate(self, count: int, dtype: np.dtype[Any]) -> Buffer:
         """A buffer for ``count`` numbers; what it holds does not matter."""
@@ -192,7 +194,7 @@ class SyncedMemory:
 
     def release(self, place: Place) -> None:
         """Give back the buffer at one place; its numbers are kept if they were current there alone."""
-        if place in self.fresh and len(self.fresh) == 1 and place is not HOST:
+        if place is not HOST and {p for p in self.fresh if not p.derived} == {place}:
             self.read(HOST)
         self.fresh.discard(place)
         self._buffers.pop(place, None)
@@ -220,7 +222,7 @@ class SyncedMemory:
         self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
 
     def _convert(self, place: Place, target: Buffer) -> None:
-        source = HOST if HOST in self.fresh else next(iter(self.fresh))
+        source = HOST if HOST in self.fresh else next(p for p in self.fresh if not p.derived)
         if source is not HOST and place is not HOST:
             for other in self.fresh:
                 if place.from_place(other, self._buffers[other], target):

@@ -189,6 +189,35 @@ def test_released_numbers_are_kept_if_nobody_else_has_them(place: Place) -> None
     assert alone.allocated() == 24
 
 
+class Squares(FakePlace):
+    """Something computed from the numbers, from which there is no way back."""
+
+    name = "squares"
+    derived = True
+
+    def from_host(self, host: Array, buffer: Array) -> None:
+        buffer[...] = host**2
+
+    def to_host(self, buffer: Array, host: Array) -> None:
+        raise AssertionError("there is no way back")
+
+
+def test_what_is_derived_is_made_anew_and_never_brought_back() -> None:
+    memory, squares = at(LAYOUT), Squares()
+    for factor in (1, 2):
+        memory.update(LAYOUT)[...] = factor * NUMBERS[::-1]
+        np.testing.assert_array_equal(memory.read(squares), (factor * NUMBERS) ** 2)
+        assert {LAYOUT, squares} < memory.fresh
+        np.testing.assert_array_equal(memory.read(HOST), factor * NUMBERS)
+    memory.update(LAYOUT)
+    memory.read(squares)
+    memory.fresh -= {HOST}
+    memory.release(LAYOUT)
+    np.testing.assert_array_equal(memory.read(HOST), 2 * NUMBERS)
+    memory.release(squares)
+    assert memory.fresh == {HOST}
+
+
 def test_buffers_stay_where_they_are() -> None:
     memory = at(HOST, DEVICE)
     buffer = memory.buffer(DEVICE)

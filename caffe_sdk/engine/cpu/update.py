@@ -40,6 +40,6 @@ class FastUpdate(Update):
 
 def meeting_place(weight: Tensor, diff: Tensor) -> Place:
     """Where an update costs least: a place of the weight's, the gradient's too if it can be, rather not the host."""
-    places = [place for place in weight.memory.fresh if place is not HOST]
+    places = [place for place in weight.memory.fresh if place is not HOST and not place.derived]
     both = [place for place in places if place in diff.memory.fresh]
     return (both or places or [HOST])[0]
