@@ -7,7 +7,9 @@ layouts are such places). A `SyncedMemory` knows the set of places where its num
 * **write replaces them**: what another place holds is old from now on.
 
 No fresh place at all means zeros, or first values yet to be made: nothing is allocated, cleared or filled until
-somebody looks.
+somebody looks. Or it means that the numbers were *lost*: a program had its own room for them and used it again for
+others. Lost numbers are computed again when somebody looks, by whoever is in charge (`SyncedMemory.lose`); who can do
+that from other memories watches them and hears of it before they change (`SyncedMemory.watch`).
 
 Users hold NumPy views (``blob.data``) for as long as they like and write into them unseen. So a memory whose view is
 alive, *leased* memory, is the host's between runs: a net entering a run calls `SyncedMemory.claim` and leaving it
@@ -19,8 +21,8 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -58,9 +60,13 @@ class Place:
     derived = False
     """Whether numbers can be brought here but not back, as what is computed from a weight once for many runs."""
 
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        """How many numbers, and of which type, a buffer for ``count`` numbers has here: more where a layout pads."""
+        return count, dtype
+
     def allocate(self, count: int, dtype: np.dtype[Any]) -> Buffer:
-        """A buffer for ``count`` numbers; what it holds does not matter."""
-        raise NotImplementedError
+        """A buffer for ``count`` numbers; what it holds does not matter. By default a host array of its `extent`."""
+        return aligned(*self.extent(count, dtype))
 
     def zero(self, buffer: Buffer) -> None:
         """Set every number of a buffer to 0."""
@@ -78,18 +84,16 @@ class Place:
         """Bring numbers here straight from another place; False when there is no such way (the host is the detour)."""
         return False
 
-    def nbytes(self, buffer: Buffer) -> int:
-        """Bytes a buffer takes."""
-        return int(buffer.nbytes)
+    def nbytes(self, count: int, dtype: np.dtype[Any]) -> int:
+        """Bytes of a buffer for ``count`` numbers."""
+        numbers, kind = self.extent(count, dtype)
+        return numbers * kind.itemsize
 
 
 class HostPlace(Place):
     """Plain row-major arrays in the computer's memory."""
 
     name = "host"
-
-    def allocate(self, count: int, dtype: np.dtype[Any]) -> Array:
-        return aligned(count, dtype)
 
     def zero(self, buffer: Array) -> None:
         buffer[...] = 0
@@ -106,10 +110,33 @@ class _Lease:
         self.__array_interface__ = buffer.__array_interface__
 
 
+class Watcher(Protocol):
+    """Who wants to hear before a memory changes."""
+
+    def before_change(self, memory: SyncedMemory) -> None:
+        """The memory is about to change; what is read from it now is still the old."""
+
+
+_moves = 0
+
+
+def moves() -> int:
+    """A number that is another one whenever a memory gave a buffer up: what programs hold may be another one now."""
+    return _moves
+
+
+def _moved() -> None:
+    global _moves
+    _moves += 1
+
+
 class SyncedMemory:
     """``count`` numbers of one type and the places where they are current. Allocation is on first use."""
 
-    __slots__ = ("__weakref__", "_buffers", "_initial", "_lease", "count", "dtype", "fresh")
+    __slots__ = (
+        *("__weakref__", "_buffers", "_initial", "_lease", "_recall"),
+        *("count", "dtype", "fresh", "held_once", "watchers"),
+    )
 
     def __init__(self, count: int, dtype: npt.DTypeLike = np.float32) -> None:
         self.count = count
@@ -118,6 +145,11 @@ class SyncedMemory:
         self._buffers: dict[Place, Buffer] = {}
         self._lease: weakref.ref[Array] | None = None
         self._initial: Callable[[Array], None] | None = None
+        self._recall: Callable[[SyncedMemory], None] | None = None
+        self.held_once = False
+        """Whether the host's copy is given back when the numbers are brought elsewhere, unless somebody holds it."""
+        self.watchers: list[weakref.ref[Watcher]] = []
+        """Who hears, once, before the numbers change."""
 
     def begin_with(self, fill: Callable[[Array], None]) -> None:
         """Let the first numbers be what ``fill`` puts into a flat host array, when somebody looks; never otherwise."""
@@ -132,25 +164,33 @@ class SyncedMemory:
 
     def write(self, place: Place) -> Buffer:
         """The buffer at ``place`` for overwriting every number; other places are old from now on."""
+        if self.watchers:
+            self.changes()
         buffer = self.buffer(place)
         self.fresh = {place}
-        self._initial = None
+        self._initial = self._recall = None
         return buffer
 
     def update(self, place: Place) -> Buffer:
         """The buffer at ``place`` with the current numbers, for changing them."""
         buffer = self.read(place)
+        if self.watchers:
+            self.changes()
         self.fresh = {place}
         return buffer
 
     def wrote(self, places: Iterable[Place]) -> None:
-        """Every number was just put at all of these places, by a program that keeps their buffers."""
+        """Every number was just put at all of these places, by a program that keeps their buffers.
+
+        The program told of it before, by `changes`.
+        """
         self.fresh = set(places)
-        self._initial = None
+        self._initial = self._recall = None
 
     def clear(self) -> None:
         """All numbers are 0 from now on. Costs nothing until they are read, except while a user holds a view."""
-        self._initial = None
+        self.changes()
+        self._initial = self._recall = None
         if self.leased:
             self.write(HOST)[...] = 0
         else:
@@ -159,7 +199,7 @@ class SyncedMemory:
     @property
     def is_zero(self) -> bool:
         """Whether the numbers are known to be all zeros without looking: nothing was written since `clear`."""
-        return not self.fresh and self._initial is None
+        return not self.fresh and self._initial is None and self._recall is None
 
     @property
     def leased(self) -> bool:
@@ -175,39 +215,118 @@ class SyncedMemory:
             self._lease = weakref.ref(view)
         return view
 
-    def claim(self) -> None:
-        """Before a run: if a view is alive its holder may have written, so only the host's copy counts."""
-        if self._lease is not None:
-            if self._lease() is None:
-                self._lease = None
-            else:
-                self.fresh = {HOST}
+    def claim(self) -> bool:
+        """Before a run: if a view is alive its holder may have written, so only the host's copy counts.
+
+        Says whether one is alive.
+        """
+        if self._lease is None:
+            return False
+        if self._lease() is None:
+            self._lease = None
+            return False
+        self.fresh = {HOST}
+        return True
 
     def settle(self) -> None:
         """After a run: if a view is alive, bring what was computed to the host so that the view shows it."""
         if self._lease is not None and self._lease() is not None:
             self.read(HOST)
 
+    # -- what it takes -------------------------------------------------------------------------------------------------
+
+    @property
+    def places(self) -> list[Place]:
+        """Where it has buffers, whatever they hold."""
+        return list(self._buffers)
+
+    def nbytes(self, place: Place) -> int:
+        """Bytes of a buffer at a place."""
+        return place.nbytes(self.count, self.dtype)
+
     def allocated(self) -> int:
         """Bytes taken in all places together."""
-        return sum(place.nbytes(buffer) for place, buffer in self._buffers.items())
+        return sum(map(self.nbytes, self._buffers))
 
     def release(self, place: Place) -> None:
         """Give back the buffer at one place; its numbers are kept if they were current there alone."""
         if place is not HOST and {p for p in self.fresh if not p.derived} == {place}:
             self.read(HOST)
-        self.fresh.discard(place)
-        self._buffers.pop(place, None)
+        self.fresh = self.fresh - {place}
+        if self._buffers.pop(place, None) is not None:
+            _moved()
 
     def buffer(self, place: Place) -> Buffer:
-        """The buffer at ``place``, whatever it holds. It never moves until `release`, so a program may keep it."""
+        """The buffer at ``place``, whatever it holds. A program may keep it for as long as `moves` says the same."""
         buffer = self._buffers.get(place)
         if buffer is None:
             buffer = self._buffers[place] = place.allocate(self.count, self.dtype)
         return buffer
 
+    # -- numbers that others can compute again -------------------------------------------------------------------------
+
+    def lose(self, recall: Callable[[SyncedMemory], None]) -> None:
+        """The numbers are in no place any more: ``recall`` has them put back, by `adopt`, when somebody looks."""
+        self.changes()
+        self.forget()
+        self._recall = recall
+
+    def lost_to(self, recall: Callable[[SyncedMemory], None]) -> bool:
+        """Whether the numbers are lost and ``recall`` will put them back."""
+        return self._recall is recall
+
+    def forget(self) -> None:
+        """Give back all buffers but one that somebody holds, and with them the numbers."""
+        kept: dict[Place, Buffer] = {HOST: self._buffers[HOST]} if self.leased else {}
+        if len(kept) < len(self._buffers):
+            self._buffers = kept
+            _moved()
+        self.fresh = set()
+        self._initial = self._recall = None
+
+    def adopt(self, other: SyncedMemory) -> None:
+        """Take over the numbers of another memory of the same count, with the buffers they are in."""
+        if self.leased:
+            self.write(HOST)[...] = other.read(HOST)
+            return
+        self._buffers.update({place: other.read(place) for place in other.fresh})
+        self.fresh = set(other.fresh)
+        self._initial = self._recall = None
+        _moved()
+
+    def borrow(self, buffers: Mapping[Place, Buffer]) -> None:
+        """Forget the numbers and work on buffers of somebody else's, until `return_borrowed`."""
+        self.changes()
+        self.forget()
+        self._buffers.update(buffers)
+
+    def return_borrowed(self) -> None:
+        """Work on those buffers no more; nor are the numbers anywhere."""
+        self._buffers = {}
+        self.fresh = set()
+        self._initial = self._recall = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell ``watcher``, for as long as it lives, before the numbers change for the first time from now on."""
+        self.watchers.append(weakref.ref(watcher))
+
+    def changes(self) -> None:
+        """The numbers are about to change: tell who watches."""
+        if self.watchers:
+            told, self.watchers = self.watchers, []
+            for reference in told:
+                watcher = reference()
+                if watcher is not None:
+                    watcher.before_change(self)
+
+    # -- moving --------------------------------------------------------------------------------------------------------
+
     def _bring(self, place: Place) -> None:
         """The one function that moves numbers between places."""
+        if self._recall is not None:
+            self._recall(self)
+            if place in self.fresh:
+                return
         if self._initial is not None:
             fill, self._initial = self._initial, None
             fill(self.buffer(HOST))
@@ -220,6 +339,8 @@ class SyncedMemory:
         else:
             self._convert(place, target)
         self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
+        if self.held_once and place is not HOST and not self.leased:
+            self.release(HOST)
 
     def _convert(self, place: Place, target: Buffer) -> None:
         source = HOST if HOST in self.fresh else next(p for p in self.fresh if not p.derived)

@@ -336,7 +336,6 @@ def test_tensors() -> None:
 def test_place_is_a_contract() -> None:
     place: Any = Place()
     for call in (
-        lambda: place.allocate(1, np.dtype(np.float32)),
         lambda: place.zero(None),
         lambda: place.from_host(None, None),
         lambda: place.to_host(None, None),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from caffe_sdk.engine.operation import Call, EagerProgram, Program
-from caffe_sdk.memory import HOST, Array, Place, Tensor
+from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor
 
 
 class EngineBase:
@@ -27,8 +27,14 @@ class EngineBase:
         """The tensor's numbers in its shape, to be changed."""
         return self._shaped(tensor.memory.update(self.place), tensor)
 
-    def compile(self, calls: Sequence[Call]) -> Program:
-        """A program that computes the calls. Engines that plan ahead override this; the base computes one by one."""
+    def compile(
+        self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()
+    ) -> Program:
+        """A program that computes the calls. Engines that plan ahead override this; the base computes one by one.
+
+        ``keep`` are the memories whose numbers are wanted afterwards; a program need not keep others. None means all.
+        ``after`` are programs that will run before for the first time, so that it is known where they leave numbers.
+        """
         return EagerProgram(self, calls)
 
     @staticmethod

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 from caffe_sdk.errors import CaffeError
-from caffe_sdk.memory import Tensor
+from caffe_sdk.memory import Place, SyncedMemory, Tensor
 
 Method = TypeVar("Method", bound=Callable[..., None])
 
@@ -91,6 +91,20 @@ class Call:
         changed = self.operation.writes | self.operation.updates
         return [t for name, t in self._tensors() if name in changed]
 
+    def overwrites(self) -> list[Tensor]:
+        """Tensors overwritten whole, whatever they held."""
+        return [t for name, t in self._tensors() if name in self.operation.writes]
+
+    def on(self, stand_ins: Mapping[SyncedMemory, SyncedMemory]) -> Call:
+        """The same call on other memories."""
+
+        def replaced(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return Tensor(stand_ins.get(value.memory, value.memory), value.shape)
+            return [replaced(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+        return Call(self.operation, {name: replaced(value) for name, value in self.arguments.items()}, self.where)
+
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, value in self.arguments.items():
             if isinstance(value, Tensor):
@@ -119,18 +133,51 @@ class Recorder:
         return record
 
 
+Needs = dict[tuple[SyncedMemory, Place], int]
+"""Buffers of memories, by the place they are at, and their bytes."""
+
+
 class Program(Protocol):
-    """Calls made ready to be replayed any number of times."""
+    """Calls made ready to be replayed any number of times. Nothing is allocated before the first time."""
 
     def run(self) -> None:
         """Compute everything once, in order."""
+
+    @property
+    def lost(self) -> Set[SyncedMemory]:
+        """Memories whose numbers are nowhere after a run. Who wants a program that loses any says how they are had
+        again, by `SyncedMemory.lose` after each run.
+        """
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it needs for itself: scratch memory, and room for what it loses."""
+
+    def needs(self) -> Needs:
+        """The buffers of memories it works on."""
+
+    def allocated(self) -> int:
+        """Bytes it has for itself now."""
+
+    def release(self) -> None:
+        """Give back what it has for itself and let go of memories' buffers, until the next run."""
+
+
+class HasPlace(Protocol):
+    """An engine as far as programs need to know it."""
+
+    place: Place
 
 
 class EagerProgram:
     """The simplest program: the engine's own methods, called one after the other."""
 
-    def __init__(self, engine: object, calls: Sequence[Call]) -> None:
+    lost: Set[SyncedMemory] = frozenset()
+    nbytes = 0
+
+    def __init__(self, engine: HasPlace, calls: Sequence[Call]) -> None:
         self.steps = [(getattr(engine, call.name), call.arguments, call.where) for call in calls]
+        self._place, self._calls = engine.place, calls
 
     def run(self) -> None:
         """Call everything once, in order. What is wrong with numbers (a label that is no class) names the layer."""
@@ -139,3 +186,15 @@ class EagerProgram:
                 method(**arguments)
             except CaffeError as error:
                 raise (error.at(where) if where else error) from None
+
+    def needs(self) -> Needs:
+        """Every tensor's buffer where the engine computes."""
+        memories = (t.memory for call in self._calls for t in (*call.reads(), *call.writes()))
+        return {(memory, self._place): memory.nbytes(self._place) for memory in memories}
+
+    def allocated(self) -> int:
+        """Nothing."""
+        return 0
+
+    def release(self) -> None:
+        """There is nothing to give back."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 
 import numpy as np
 
 from caffe_sdk.engine.cpu import convolution, dense, elementwise, movement, normalization, pooling, softmax
+from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.fusion import Work, fused, single
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
 from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
-from caffe_sdk.engine.cpu.primitives import Scratch
-from caffe_sdk.engine.operation import Call, EagerProgram
-from caffe_sdk.memory import HOST
+from caffe_sdk.engine.flow import Flow
+from caffe_sdk.engine.operation import Call, EagerProgram, HasPlace, Needs, Program
+from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     "convolution": convolution.convolution,
@@ -44,43 +46,85 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
 class CompiledProgram:
     """A program of the cpu engine. Used by one thread at a time, as the memories it works on."""
 
-    def __init__(self, engine: object, calls: Sequence[Call]) -> None:
+    def __init__(
+        self,
+        engine: HasPlace,
+        calls: Sequence[Call],
+        keep: Set[SyncedMemory] | None = None,
+        after: Sequence[Program] = (),
+    ) -> None:
         self.engine = engine
         self.calls = list(calls)
+        self.lost: Set[SyncedMemory] = frozenset() if keep is None else Flow(calls).lost(keep)
+        self._arriving: Places = {}
+        for program in after:
+            if isinstance(program, CompiledProgram):
+                self._arriving.update(program.expected)
         self._build(prepare())
 
     def run(self) -> None:
         """Compute everything once, in order."""
-        self._prepare()
-        for part in self.parts:
-            part.run()
+        with self._ready():
+            for part in self.parts:
+                part.run()
 
     def timed(self) -> list[float]:
         """Compute everything once; how many seconds each step took, in the order of `names`."""
-        self._prepare()
-        return [seconds for part in self.parts for seconds in part.timed()]
+        with self._ready():
+            return [seconds for part in self.parts for seconds in part.timed()]
 
     def names(self) -> list[str]:
         """What is computed, step by step: oneDNN's primitives, and the operations left to the reference."""
         return [name for part in self.parts for name in part.names]
 
-    def _prepare(self) -> None:
+    @property
+    def nbytes(self) -> int:
+        """Bytes of scratch memory and of rooms for what is lost."""
+        return self.arena.nbytes
+
+    def needs(self) -> Needs:
+        """The buffers of memories it works on."""
+        return self.arena.needs()
+
+    def allocated(self) -> int:
+        """Bytes of scratch memory and of rooms for what is lost, if it has run."""
+        return self.arena.allocated()
+
+    def release(self) -> None:
+        """Give back the arena, and let go of memories' buffers."""
+        for part in self.parts:
+            part.release()
+        self.arena.release()
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
         generation = prepare()
         if generation != self._generation:
             self._build(generation)
+        crossing = self.arena.crossing
+        for memory, rooms in crossing.items():
+            memory.borrow({room.place: self.arena.array(room) for room in rooms if room.place is not None})
+        try:
+            yield
+        finally:
+            for memory in crossing:
+                memory.return_borrowed()
 
     def _build(self, generation: int) -> None:
         self._generation = generation
-        builder = _Builder(self.engine)
+        builder = _Builder(self.engine, self._arriving)
         for work in fused(self.calls):
             builder.add(work)
-        self.parts = builder.finish()
+        self.parts: list[Stretch | _Single] = builder.finish(self.lost)
+        self.arena: Arena = builder.arena
+        self.expected: Places = builder.expected
+        """Where memories are fresh after a run."""
 
 
 class _Single(EagerProgram):
     """A call left to the engine's method."""
 
-    def __init__(self, engine: object, call: Call) -> None:
+    def __init__(self, engine: HasPlace, call: Call) -> None:
         super().__init__(engine, [call])
         self.names = [call.name]
 
@@ -93,12 +137,12 @@ class _Single(EagerProgram):
 class _Builder:
     """Puts work into plans for as long as oneDNN can do it."""
 
-    def __init__(self, engine: object) -> None:
+    def __init__(self, engine: HasPlace, arriving: Places) -> None:
         self.engine = engine
         self.parts: list[Stretch | _Single] = []
-        self.expected: Places = {}
-        self.scratch = Scratch()
-        self.plan = Plan(self.expected, self.scratch)
+        self.expected: Places = {memory: list(places) for memory, places in arriving.items() if not memory.fresh}
+        self.arena = Arena()
+        self.plan = Plan(self.expected, self.arena)
 
     def add(self, work: Work) -> None:
         """Plan a piece of work; what cannot be planned is taken apart, and a call by itself is left to the engine."""
@@ -112,14 +156,22 @@ class _Builder:
             else:
                 self._leave(work.calls[0])
 
-    def finish(self) -> list[Stretch | _Single]:
-        """What the program consists of."""
+    def finish(self, lost: Set[SyncedMemory]) -> list[Stretch | _Single]:
+        """What the program consists of, when nobody wants these memories' numbers afterwards."""
         self._close()
+        self.arena.lay_out(lost)
+        for part in self.parts:
+            if isinstance(part, Stretch):
+                part.forget(lost - self.arena.crossing.keys())
         return self.parts
 
     def _leave(self, call: Call) -> None:
         self._close()
         self.parts.append(_Single(self.engine, call))
+        for tensor in (*call.reads(), *call.writes()):
+            self.arena.use(self.arena.of(tensor.memory, self.engine.place))
+        self.arena.step += 1
+        self.arena.part += 1
         for tensor in call.reads():
             places = self.expected.get(tensor.memory, list(tensor.memory.fresh))
             self.expected[tensor.memory] = places if HOST in places else [*places, HOST]
@@ -129,7 +181,8 @@ class _Builder:
     def _close(self) -> None:
         if self.plan.steps:
             self.parts.append(self.plan.finish())
-            self.plan = Plan(self.expected, self.scratch)
+            self.plan = Plan(self.expected, self.arena)
+            self.arena.part += 1
 
 
 def _check(work: Work) -> None:

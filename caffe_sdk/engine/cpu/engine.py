@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from caffe_sdk.engine.cpu.library import library
 from caffe_sdk.engine.cpu.loss import FastLoss
@@ -11,6 +11,7 @@ from caffe_sdk.engine.cpu.update import FastUpdate
 from caffe_sdk.engine.operation import Call, Program
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DeviceError
+from caffe_sdk.memory import SyncedMemory
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +24,17 @@ class CpuEngine(FastUpdate, FastLoss, ReferenceEngine):
     def __init__(self) -> None:
         self._has_onednn: bool | None = None  # not known before the first program
 
-    def compile(self, calls: Sequence[Call]) -> Program:
+    def compile(
+        self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()
+    ) -> Program:
         """A program of oneDNN's primitives; without oneDNN, of the reference's operations."""
         if self._has_onednn is None:
             self._has_onednn = self._look_for_onednn()
         if not self._has_onednn:
-            return super().compile(calls)
+            return super().compile(calls, keep, after)
         from caffe_sdk.engine.cpu.compile import CompiledProgram
 
-        return CompiledProgram(self, calls)
+        return CompiledProgram(self, calls, keep, after)
 
     def _look_for_onednn(self) -> bool:
         try:

@@ -10,8 +10,8 @@ import numpy as np
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, plain
 from caffe_sdk.engine.cpu.library import library, prepare
-from caffe_sdk.engine.cpu.primitives import DST, SRC, Execution, Operand, Primitive, PrimitiveDescriptor, Scratch
-from caffe_sdk.memory import HOST, Array, Place, aligned
+from caffe_sdk.engine.cpu.primitives import DST, SRC, Execution, Operand, Primitive, PrimitiveDescriptor
+from caffe_sdk.memory import HOST, Array, Place
 
 _layouts: weakref.WeakValueDictionary[Key, Layout] = weakref.WeakValueDictionary()
 
@@ -27,9 +27,9 @@ class Layout(Place):
     def __init__(self, descriptor: Descriptor, host: Descriptor) -> None:
         self.descriptor, self.host = descriptor, host
 
-    def allocate(self, count: int, dtype: np.dtype[Any]) -> Array:
-        """Zeros: whoever works on whole buffers finds nothing odd where the layout pads."""
-        return aligned(self.descriptor.nbytes // self.descriptor.dtype.itemsize, self.descriptor.dtype)
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        """Padding counts. A buffer begins as zeros: whoever works on it whole finds nothing odd where it is padded."""
+        return self.descriptor.nbytes // self.descriptor.dtype.itemsize, self.descriptor.dtype
 
     def zero(self, buffer: Array) -> None:
         buffer[...] = 0
@@ -65,7 +65,7 @@ def place_of(descriptor: Descriptor, host: Descriptor | None = None) -> Place:
 def reorder(source: Descriptor, numbers: Array, target: Descriptor, room: Array) -> None:
     """Bring numbers from one array and layout to another."""
     primitive = reordering(source, target, prepare())
-    Execution(primitive, {SRC: Operand(source, numbers), DST: Operand(target, room)}, Scratch()).run()
+    Execution(primitive, {SRC: Operand(source, numbers), DST: Operand(target, room)}).run()
 
 
 @functools.lru_cache(maxsize=512)

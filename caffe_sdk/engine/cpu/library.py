@@ -51,6 +51,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "dnnl_memory_desc_destroy": (_ptr,),
     "dnnl_memory_desc_query": (_ptr, c_int, _ptr),
     "dnnl_memory_create": (_out, _ptr, _ptr, _ptr),
+    "dnnl_memory_set_data_handle": (_ptr, _ptr),
     "dnnl_memory_destroy": (_ptr,),
     "dnnl_primitive_attr_create": (_out,),
     "dnnl_primitive_attr_destroy": (_ptr,),

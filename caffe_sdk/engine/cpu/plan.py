@@ -3,29 +3,32 @@
 While it is planned, a `Plan` knows where each memory will be fresh when a step runs. A step that wants numbers
 elsewhere gets a reorder before it; what no earlier step wrote is asked for at entry, where it costs nothing if it is
 there already. So numbers stay in oneDNN's layouts from layer to layer, and weights from iteration to iteration.
+
+Nothing is allocated while it is planned. Steps work on rooms, which become arrays when the stretch first runs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
+from caffe_sdk.engine.cpu.arena import Arena, Room
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain
 from caffe_sdk.engine.cpu.layouts import Layout, place_of, reordering
 from caffe_sdk.engine.cpu.library import generation
 from caffe_sdk.engine.cpu.primitives import (
     DST,
+    SCRATCHPAD,
     SRC,
     Execution,
     Operand,
     Primitive,
     PrimitiveDescriptor,
-    Scratch,
     Step,
     check,
 )
-from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, aligned, transfers
+from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, moves, transfers
 
 Places = dict[SyncedMemory, list[Place]]
 """Where memories are fresh, the place written first in front."""
@@ -37,22 +40,22 @@ class Accumulator:
     A memory cleared since its last use has none, which is what every iteration but those of a split batch sees.
     """
 
-    def __init__(self, memory: SyncedMemory, place: Place, array: Array) -> None:
-        self.memory, self.place, self.array = memory, place, array
+    def __init__(self, memory: SyncedMemory, place: Place) -> None:
+        self.memory, self.place = memory, place
         self.saved: Array | None = None
 
     def enter(self) -> None:
         """Save what the memory holds, unless it is known to be zero."""
         self.saved = None if self.memory.is_zero else self.memory.read(self.place).copy()
 
-    def save(self) -> None:
+    def save(self, array: Array) -> None:
         """Save what is at the place, where an earlier step of the same stretch left it."""
-        self.saved = self.array.copy()
+        self.saved = array.copy()
 
-    def finish(self) -> None:
+    def finish(self, array: Array) -> None:
         """Add what was saved."""
         if self.saved is not None:
-            self.array += self.saved
+            array += self.saved
             self.saved = None
 
 
@@ -61,12 +64,26 @@ class Stretch:
 
     def __init__(self, plan: Plan) -> None:
         self.names = plan.names
+        self._arena = plan.arena
         self._entries = plan.entries
         self._accumulators = plan.accumulators
-        self._steps = plan.steps
+        self._planned = plan.steps
         self._exits = [(memory, tuple(places)) for memory, places in plan.written.items()]
         self._moves = plan.moves
-        self._kept = plan.executions, plan.operands, plan.rooms  # the steps hold their addresses
+        self._rooms = plan.rooms
+        self._executions = plan.executions  # the steps hold their addresses
+        self._steps: list[Step] = []
+        self._bound = -1
+
+    def forget(self, lost: Set[SyncedMemory]) -> None:
+        """What becomes of these memories is nobody's business."""
+        self._exits = [(memory, places) for memory, places in self._exits if memory not in lost]
+
+    def release(self) -> None:
+        """Let go of all arrays until the next run."""
+        self._steps, self._bound = [], -1
+        for operand in self._rooms:
+            operand.bind(None)
 
     def run(self) -> None:
         """Compute everything once."""
@@ -92,8 +109,29 @@ class Stretch:
         for memory, place in self._entries:
             if place not in memory.fresh:
                 memory.read(place)
+        if self._bound != moves():
+            self._bind()
         for accumulator in self._accumulators:
             accumulator.enter()
+        for memory, _ in self._exits:
+            if memory.watchers:
+                memory.changes()
+
+    def _bind(self) -> None:
+        """Find the arrays of all rooms: those of memories may have moved."""
+        arrays = {operand: self._arena.array(room) for operand, room in self._rooms.items()}
+        for operand, array in arrays.items():
+            operand.bind(array)
+        for memory, places in self._exits:
+            for place in places:
+                memory.buffer(place)
+        self._steps = [make(*map(self._resolved, arguments)) for make, arguments in self._planned]
+        self._bound = moves()
+
+    def _resolved(self, argument: Any) -> Any:
+        if isinstance(argument, Operand):
+            return argument.array
+        return self._arena.array(argument) if isinstance(argument, Room) else argument
 
     def _leave(self) -> None:
         for memory, places in self._exits:
@@ -105,28 +143,30 @@ class Stretch:
 class Plan:
     """A stretch in the making. ``expected`` says where memories are likely to be fresh when it runs."""
 
-    def __init__(self, expected: Places, scratch: Scratch) -> None:
+    def __init__(self, expected: Places, arena: Arena) -> None:
         self.expected = expected
-        self.scratch = scratch
+        self.arena = arena
         self.entries: list[tuple[SyncedMemory, Place]] = []
         self.accumulators: list[Accumulator] = []
         self.written: Places = {}
-        self.steps: list[Step] = []
+        self.steps: list[tuple[Callable[..., Step], tuple[Any, ...]]] = []
+        """How each step is made when the arrays are known."""
         self.names: list[str] = []
         """What each step does."""
         self.moves: list[tuple[str, str]] = []
         """From and to which place steps bring numbers, by the places' names."""
         self.executions: list[Execution] = []
         self.operands: dict[tuple[SyncedMemory, Place, Descriptor], Operand] = {}
-        self.rooms: list[Operand] = []
-        self._after: list[Step] = []
+        self.rooms: dict[Operand, Room] = {}
+        """Where each operand's array will be."""
+        self._after: list[tuple[Accumulator, Room]] = []
 
     # -- where numbers are -----------------------------------------------------------------------------------------
 
     def place(self, memory: SyncedMemory) -> Place:
         """Where a step does best to read a memory: in a layout if it is fresh in one, else on the host."""
         places = self.written.get(memory) or self.expected.get(memory) or list(memory.fresh)
-        return next((place for place in places if place is not HOST and not place.derived), HOST)
+        return next((place for place in places if place is not HOST), HOST)
 
     def flat(self, tensor: Tensor) -> tuple[Descriptor, Place]:
         """How a step that cares for no order of numbers does best to see a tensor, and at which place."""
@@ -165,25 +205,25 @@ class Plan:
         """Room for numbers that will be added to the tensor's, by way of the next `execute`."""
         memory, place = tensor.memory, place or place_of(descriptor)
         operand = self._operand(memory, descriptor, place)
-        accumulator = Accumulator(memory, place, memory.buffer(place))
+        accumulator, room = Accumulator(memory, place), self.rooms[operand]
         if memory in self.written:
             self.read(tensor, descriptor, place)
-            self._step("save", accumulator.save)
+            self.step("save", accumulator.save, room)
         else:
             self.accumulators.append(accumulator)
-        self._after.append((accumulator.finish, ()))
+        self._after.append((accumulator, room))
         self.written[memory] = [place]
         return operand
 
     def room(self, descriptor: Descriptor) -> Operand:
         """Room for what one step leaves for the next."""
-        area = aligned(descriptor.nbytes // descriptor.dtype.itemsize, descriptor.dtype)
-        self.rooms.append(Operand(descriptor, area))
-        return self.rooms[-1]
+        operand = Operand(descriptor)
+        self.rooms[operand] = self.arena.own(descriptor.nbytes, descriptor.dtype)
+        return operand
 
     def promise(self, tensor: Tensor, place: Place) -> None:
         """The tensor's numbers will be at a place that no step need bring them to."""
-        tensor.memory.buffer(place)
+        self.arena.use(self.arena.of(tensor.memory, place))
         self.written[tensor.memory] = [place]
 
     # -- steps -----------------------------------------------------------------------------------------------------
@@ -191,29 +231,58 @@ class Plan:
     def execute(self, computation: PrimitiveDescriptor, operands: Mapping[int, Operand | None]) -> None:
         """Compute this next."""
         self._execute(Primitive(computation), operands)
-        self.steps += self._after
-        self.names += ["add what was there"] * len(self._after)
-        self._after = []
+        self._finish_updates()
+
+    def call(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call this next: a computation of our own, which returns 0 or None for success; arguments as for `step`."""
+        self.step(name, function, *arguments)
+        self._finish_updates()
+
+    def step(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function next. Operands and rooms among its arguments become the arrays they stand for."""
+        self._add(name, lambda *arrays: (function, arrays), arguments)
+
+    def step_made_by(self, name: str, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+        """Call next what ``make`` returns for these arguments, with arrays for operands and rooms.
+
+        It is made when the arrays are known, and again when they have moved: for what keeps their addresses.
+        """
+        self._add(name, lambda *arrays: (make(*arrays), ()), arguments)
 
     def finish(self) -> Stretch:
         """The stretch as planned so far."""
         self.expected.update({memory: list(places) for memory, places in self.written.items()})
         return Stretch(self)
 
-    def _execute(self, primitive: Primitive, operands: Mapping[int, Operand | None]) -> None:
-        execution = Execution(primitive, operands, self.scratch)
-        self.executions.append(execution)
-        self.steps.append(execution.step)
-        self.names.append(repr(execution))
+    def _finish_updates(self) -> None:
+        for accumulator, room in self._after:
+            self.step("add what was there", accumulator.finish, room)
+        self._after = []
 
-    def _step(self, name: str, function: Any, *arguments: Any) -> None:
-        self.steps.append((function, arguments))
+    def _add(self, name: str, make: Callable[..., Step], arguments: tuple[Any, ...]) -> None:
+        for argument in arguments:
+            if isinstance(argument, (Operand, Room)):
+                self.arena.use(self.rooms[argument] if isinstance(argument, Operand) else argument)
+        self.steps.append((make, arguments))
         self.names.append(name)
+        self.arena.step += 1
+
+    def _execute(self, primitive: Primitive, operands: Mapping[int, Operand | None]) -> None:
+        if primitive.scratch is not None:
+            operands = {**operands, SCRATCHPAD: self.room(primitive.scratch)}
+        for operand in operands.values():
+            if operand is not None:
+                self.arena.use(self.rooms[operand])
+        execution = Execution(primitive, operands)
+        self.executions.append(execution)
+        function, arguments = execution.step
+        self.step(repr(execution), function, *arguments)
 
     def _operand(self, memory: SyncedMemory, descriptor: Descriptor, place: Place) -> Operand:
         operand = self.operands.get((memory, place, descriptor))
         if operand is None:
-            operand = self.operands[memory, place, descriptor] = Operand(descriptor, memory.buffer(place))
+            operand = self.operands[memory, place, descriptor] = Operand(descriptor)
+            self.rooms[operand] = self.arena.of(memory, place)
         return operand
 
     def _bring(self, memory: SyncedMemory, place: Place) -> None:
@@ -226,11 +295,11 @@ class Plan:
         else:
             source = self.written[memory][0]
             if place is HOST:
-                self._step("to host", source.to_host, memory.buffer(source), memory.buffer(HOST))
+                self.step("to host", source.to_host, self.arena.of(memory, source), self.arena.of(memory, HOST))
             else:
                 if HOST not in self.written[memory]:
                     self._bring(memory, HOST)
-                self._step("from host", place.from_host, memory.buffer(HOST), memory.buffer(place))
+                self.step("from host", place.from_host, self.arena.of(memory, HOST), self.arena.of(memory, place))
                 source = HOST
         self.moves.append((source.name, place.name))
         self.written[memory].append(place)

@@ -27,7 +27,7 @@ from caffe_sdk.engine.cpu.primitives import (
     PrimitiveDescriptor,
 )
 from caffe_sdk.engine.geometry import PoolingGeometry
-from caffe_sdk.memory import Array, Place, Shape, aligned
+from caffe_sdk.memory import Array, Place, Shape
 
 MAXIMUM, AVERAGE_WITH_PADDING, AVERAGE_OF_IMAGE = 0x1FF, 0x2FF, 0x3FF  # dnnl_pooling_*
 
@@ -47,8 +47,8 @@ class Workspace(Place):
         """Whether it holds masks of such a pooling."""
         return (self.x.dims, self.y.dims, self.geometry) == (x, y, geometry)
 
-    def allocate(self, count: int, dtype: np.dtype[Any]) -> Array:
-        return aligned(self.descriptor.nbytes // self.descriptor.dtype.itemsize, self.descriptor.dtype)
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        return self.descriptor.nbytes // self.descriptor.dtype.itemsize, self.descriptor.dtype
 
     def zero(self, buffer: Array) -> None:
         self.from_host(np.zeros(self._row_major.dims, np.int32).ravel(), buffer)

@@ -3,7 +3,7 @@
 A `PrimitiveDescriptor` is a computation that oneDNN found a way for; it knows which layouts it wants. A `Primitive` is
 the code made for it. An `Operand` is an array in a layout that primitives take. An `Execution` is a primitive with its
 operands: one C call. What owns a handle destroys it with itself. Scratch memory comes from outside, so executions
-that never run at the same time share one `Scratch`.
+that never run at the same time can share it.
 """
 
 from __future__ import annotations
@@ -119,35 +119,28 @@ class PrimitiveDescriptor(_Owned):
 
 
 class Operand(_Owned):
-    """An array in a layout, as primitives take it. The array may be longer than the layout needs."""
+    """An array in a layout, as primitives take it. The array may be longer than the layout needs.
+
+    It may be given later, by `bind`, but before anything is computed.
+    """
 
     __slots__ = ("array", "descriptor")
 
-    def __init__(self, descriptor: Descriptor, array: Array) -> None:
-        if array.nbytes < descriptor.nbytes:
-            raise InternalError("oneDNN", f"{array.nbytes} bytes given for {descriptor}")
-        self.descriptor, self.array = descriptor, array
+    def __init__(self, descriptor: Descriptor, array: Array | None = None) -> None:
+        self.descriptor = descriptor
+        self.array: Array | None = None
         lib = library()
-        handle = lib.make("dnnl_memory_create", descriptor.handle, lib.engine, array.ctypes.data)
-        super().__init__(handle, "dnnl_memory_destroy")
+        super().__init__(lib.make("dnnl_memory_create", descriptor.handle, lib.engine, None), "dnnl_memory_destroy")
+        self.bind(array)
 
-
-class Scratch:
-    """Memory primitives use while they compute: as much as the greediest of them wants."""
-
-    def __init__(self) -> None:
-        self.nbytes = 0
-        self._area: Array | None = None
-
-    def reserve(self, nbytes: int) -> None:
-        """Say before the first `operand` that one will want so much."""
-        self.nbytes = max(self.nbytes, nbytes)
-
-    def operand(self, descriptor: Descriptor) -> Operand:
-        """The memory, in the form a primitive wants it in."""
-        if self._area is None or self._area.nbytes < descriptor.nbytes:
-            self._area = aligned(max(self.nbytes, descriptor.nbytes), np.uint8)
-        return Operand(descriptor, self._area)
+    def bind(self, array: Array | None) -> None:
+        """Be this array from now on, or none."""
+        if array is self.array:
+            return
+        if array is not None and array.nbytes < self.descriptor.nbytes:
+            raise InternalError("oneDNN", f"{array.nbytes} bytes given for {self.descriptor}")
+        self.array = array
+        library().call("dnnl_memory_set_data_handle", self.handle, None if array is None else array.ctypes.data)
 
 
 class _ExecutionArgument(ctypes.Structure):
@@ -173,13 +166,16 @@ class Primitive(_Owned):
 
 
 class Execution:
-    """A primitive with its operands: ``step`` is the call that computes, valid as long as this object lives."""
+    """A primitive with its operands: ``step`` is the call that computes, valid as long as this object lives.
 
-    def __init__(self, primitive: Primitive, operands: Mapping[int, Operand | None], scratch: Scratch) -> None:
+    Scratch memory is one of the operands; if it is missing, the execution has some of its own.
+    """
+
+    def __init__(self, primitive: Primitive, operands: Mapping[int, Operand | None]) -> None:
         self.primitive = primitive
         self.operands = {argument: operand for argument, operand in operands.items() if operand is not None}
-        if primitive.scratch is not None:
-            self.operands[SCRATCHPAD] = scratch.operand(primitive.scratch)
+        if primitive.scratch is not None and SCRATCHPAD not in self.operands:
+            self.operands[SCRATCHPAD] = Operand(primitive.scratch, aligned(primitive.scratch.nbytes, np.uint8))
         values = [_ExecutionArgument(argument, operand.handle) for argument, operand in self.operands.items()]
         self._arguments = (_ExecutionArgument * len(values))(*values)
         lib = library()

@@ -250,7 +250,7 @@ def test_no_calls():
 
 def test_a_failing_step_is_an_error():
     program = compiled(convolve, tensors(CONVOLUTION))
-    program.parts[0]._steps.insert(0, (lambda: 5, ()))
+    program.parts[0]._planned.insert(0, (lambda: (lambda: 5, ()), ()))
     with pytest.raises(InternalError, match="status 5"):
         program.run()
 

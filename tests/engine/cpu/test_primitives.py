@@ -17,7 +17,6 @@ from caffe_sdk.engine.cpu.primitives import (
     Operand,
     Primitive,
     PrimitiveDescriptor,
-    Scratch,
     check,
 )
 from caffe_sdk.errors import DeviceError, InternalError
@@ -31,7 +30,7 @@ def rectifier(dims=(3, 4)):
 def test_execution():
     x, y = np.float32([-1, 2, -3, 4]), np.zeros(4, np.float32)
     operands = {SRC: Operand(plain((4,)), x), DST: Operand(plain((4,)), y)}
-    execution = Execution(Primitive(rectifier((4,))), operands, Scratch())
+    execution = Execution(Primitive(rectifier((4,))), operands)
     execution.run()
     np.testing.assert_array_equal(y, [0, 2, 0, 4])
     assert repr(execution).startswith("eltwise_forward ")
@@ -52,15 +51,6 @@ def test_an_argument_a_primitive_does_not_have():
     assert rectifier().wants(WORKSPACE) is None
     with pytest.raises(DeviceError, match="no argument"):
         rectifier().layout(WORKSPACE)
-
-
-def test_scratch_memory_is_shared_and_grows():
-    scratch = Scratch()
-    first = scratch.operand(plain((10,)))
-    second = scratch.operand(plain((5,)))
-    third = scratch.operand(plain((100,)))
-    assert first.array is second.array
-    assert third.array.nbytes == 400
 
 
 def test_a_status_that_is_no_success():

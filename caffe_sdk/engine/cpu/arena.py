@@ -1,0 +1,166 @@
+"""Room for the numbers steps work on: who needs it from when to when is known before any of it is allocated.
+
+While a program is planned, every buffer its steps use is a `Room`. Most are buffers of memories, which others see.
+What nobody sees outside the program, such as scratch memory and blobs between layers, shares one area: rooms that are
+never in use at the same step may overlap. When the plan is complete, `Arena.lay_out` gives each room its offset there;
+when the program first runs, `Arena.array` gives it its array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.memory import ALIGNMENT, Array, Place, SyncedMemory, aligned
+
+
+class Room:
+    """``count`` numbers of a type, which the steps ``first`` to ``last`` use: a memory's at a place, or nobody's."""
+
+    __slots__ = ("array", "count", "dtype", "first", "last", "memory", "offset", "place")
+
+    def __init__(
+        self, count: int, dtype: np.dtype[Any], memory: SyncedMemory | None = None, place: Place | None = None
+    ) -> None:
+        self.count, self.dtype = count, dtype
+        self.memory, self.place = memory, place
+        self.first, self.last = -1, -1
+        self.offset: int | None = None  # in the area; None for a buffer of a memory's own
+        self.array: Array | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it takes."""
+        return self.count * self.dtype.itemsize
+
+    def use(self, step: int) -> None:
+        """A step, no earlier than those before, works on it."""
+        if self.first < 0:
+            self.first = step
+        self.last = step
+
+    def meets(self, other: Room) -> bool:
+        """Whether both are in use at some step."""
+        return self.first <= other.last and other.first <= self.last
+
+
+class Arena:
+    """The rooms of a program. ``step`` is the number of the step that is being planned, ``part`` of its part."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.part = 0
+        self.nbytes = 0
+        """Bytes of the area, once it is laid out."""
+        self._rooms: dict[tuple[SyncedMemory, Place], Room] = {}
+        self._own: list[Room] = []
+        self._parts: dict[SyncedMemory, set[int]] = {}
+        self._area: Array | None = None
+        self.crossing: dict[SyncedMemory, list[Room]] = {}
+        """Lost memories that several parts of the program work on, with their rooms."""
+
+    # -- while planning ------------------------------------------------------------------------------------------------
+
+    def of(self, memory: SyncedMemory, place: Place) -> Room:
+        """The buffer of a memory at a place."""
+        room = self._rooms.get((memory, place))
+        if room is None:
+            room = self._rooms[memory, place] = Room(*place.extent(memory.count, memory.dtype), memory, place)
+        return room
+
+    def own(self, nbytes: int, dtype: np.dtype[Any]) -> Room:
+        """Room that is no memory's."""
+        self._own.append(Room(nbytes // dtype.itemsize, dtype))
+        return self._own[-1]
+
+    def use(self, room: Room) -> None:
+        """The step that is being planned works on a room."""
+        room.use(self.step)
+        if room.memory is not None:
+            self._parts.setdefault(room.memory, set()).add(self.part)
+
+    # -- when all is planned -------------------------------------------------------------------------------------------
+
+    def lay_out(self, lost: Set[SyncedMemory]) -> None:
+        """Find places in the area for rooms of these memories, whose numbers nobody wants afterwards, and for others'.
+
+        What one part of a program leaves for another must stay as long as any of them works on that memory.
+        """
+        shared = [room for room in self._rooms.values() if room.memory in lost]
+        for room in shared:
+            memory = room.memory
+            assert memory is not None
+            if len(self._parts.get(memory, ())) > 1:
+                self.crossing.setdefault(memory, []).append(room)
+        for rooms in self.crossing.values():
+            used = [room for room in rooms if room.first >= 0]
+            first, last = min(room.first for room in used), max(room.last for room in used)
+            for room in rooms:
+                room.first, room.last = first, last
+        self.nbytes = assign([*shared, *self._own])
+
+    def needs(self) -> dict[tuple[SyncedMemory, Place], int]:
+        """The buffers memories must have for the program to run, with their bytes."""
+        return {key: room.nbytes for key, room in self._rooms.items() if room.offset is None}
+
+    # -- when it runs --------------------------------------------------------------------------------------------------
+
+    def array(self, room: Room) -> Array:
+        """Where a room is, allocated if need be."""
+        if room.offset is None:
+            assert room.memory is not None
+            assert room.place is not None
+            buffer: Array = room.memory.buffer(room.place)
+            return buffer
+        if room.array is None:
+            if self._area is None:
+                self._area = aligned(self.nbytes, np.uint8)
+            room.array = self._area[room.offset : room.offset + room.nbytes].view(room.dtype)
+        return room.array
+
+    def allocated(self) -> int:
+        """Bytes of the area if it is there."""
+        return self.nbytes if self._area is not None else 0
+
+    def release(self) -> None:
+        """Give the area back; whoever works on it asks for `array` again."""
+        self._area = None
+        for room in (*self._rooms.values(), *self._own):
+            room.array = None
+
+
+def assign(rooms: Iterable[Room]) -> int:
+    """Give every room an offset such that none overlaps another that is in use at the same step; bytes in all.
+
+    The largest first, each into the tightest gap it fits into: what is small finds room between what is large. This
+    comes within a few per cent of what the busiest step needs for all the nets we know.
+    """
+    placed: list[Room] = []
+    end = 0
+    for room in sorted(rooms, key=lambda room: (-room.nbytes, room.first)):
+        room.offset = _tightest(room, [other for other in placed if other.meets(room)])
+        placed.append(room)
+        end = max(end, room.offset + room.nbytes)
+    return end
+
+
+def _tightest(room: Room, others: list[Room]) -> int:
+    """The begin of the smallest gap between others that a room fits into, else the end of them all."""
+    best, smallest, free = -1, 0, 0
+    for other in sorted(others, key=_offset):
+        gap = _offset(other) - free
+        if gap >= room.nbytes and (best < 0 or gap < smallest):
+            best, smallest = free, gap
+        free = max(free, _up(_offset(other) + other.nbytes))
+    return best if best >= 0 else free
+
+
+def _offset(room: Room) -> int:
+    assert room.offset is not None
+    return room.offset
+
+
+def _up(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
