@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from caffe_sdk.engine.cpu import convolution, dense, elementwise, movement, normalization, pooling, softmax
+from caffe_sdk.engine.cpu import convolution, dense, elementwise, movement, neuron, normalization, pooling, softmax
 from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.fusion import Work, fused, single
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
@@ -30,17 +30,38 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     "average_pool_grad": pooling.average_pool_grad,
     "lrn": normalization.lrn,
     "lrn_grad": normalization.lrn_grad,
-    "relu": elementwise.relu,
-    "relu_grad": elementwise.relu_grad,
-    "dropout_grad": elementwise.dropout_grad,
+    **dict.fromkeys(neuron.FUNCTIONS, neuron.function),
+    **dict.fromkeys(neuron.GRADIENTS, neuron.gradient),
+    **dict.fromkeys(neuron.LOOPS, neuron.loop),
+    "exponential_grad": neuron.exponential_grad,
+    "prelu": neuron.prelu,
+    "prelu_grad_data": neuron.prelu_grad,
+    "prelu_grad_slope": neuron.prelu_grad,
+    "dropout": neuron.dropout,
+    "dropout_grad": neuron.dropout_grad,
     "copy": elementwise.copy,
+    "fill": elementwise.fill,
+    "accumulate": elementwise.accumulate,
     "add_all": elementwise.add_all,
+    "weighted_sum": elementwise.weighted_sum,
+    "product": elementwise.product,
+    "product_grad": elementwise.product_grad,
+    "maximum": elementwise.maximum,
+    "maximum_grad": elementwise.maximum_grad,
     "concatenate": movement.concatenate,
     "crop": movement.crop,
     "softmax": softmax.softmax,
     "softmax_grad": softmax.softmax_grad,
 }
 """How to plan each operation. A planner raises Unsupported before it has added anything to the plan."""
+
+FUSED: dict[str, Callable[[Plan, Work], None]] = {
+    "prelu_grad": neuron.prelu_grad,
+}
+"""How to plan what is an operation only after a rewriting of `fusion`."""
+
+INDEXED = ("max_pool", "max_pool_grad", "maximum", "maximum_grad")
+"""Operations whose mask is of indices."""
 
 
 class CompiledProgram:
@@ -148,7 +169,7 @@ class _Builder:
         """Plan a piece of work; what cannot be planned is taken apart, and a call by itself is left to the engine."""
         try:
             _check(work)
-            PLANNERS[work.name](self.plan, work)
+            (PLANNERS.get(work.name) or FUSED[work.name])(self.plan, work)
         except Unsupported:
             if len(work.calls) > 1:
                 for call in work.calls:
@@ -187,10 +208,10 @@ class _Builder:
 
 def _check(work: Work) -> None:
     """Unsupported unless there is a planner, and every tensor is a whole memory of float32 (the mask of int32)."""
-    if work.name not in PLANNERS:
+    if work.name not in PLANNERS and work.name not in FUSED:
         raise Unsupported("oneDNN", f"no {work.name}")
     for call in work.calls:
-        mask = call.arguments.get("mask") if "max_pool" in call.name else None
+        mask = call.arguments.get("mask") if call.name in INDEXED else None
         for tensor in (*call.reads(), *call.writes()):
             wanted = np.int32 if tensor is mask else np.float32
             if tensor.memory.dtype != wanted or not 0 < tensor.count == tensor.memory.count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from ctypes import c_int, c_int64, c_void_p
 from typing import Any
 
@@ -52,6 +53,11 @@ class Descriptor:
     def __del__(self) -> None:
         self._destroy(self.handle)
 
+    @property
+    def padded(self) -> bool:
+        """Whether there is room that belongs to no number."""
+        return self.nbytes > math.prod(self.dims) * self.dtype.itemsize
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Descriptor) and self.key == other.key
 
@@ -90,20 +96,26 @@ def plain(dims: Shape, dtype: np.dtype[Any] = FLOAT32) -> Descriptor:
     return strided(dims, tuple(reversed(strides)), dtype)
 
 
+def tagged(dims: Shape, tag: str) -> Descriptor:
+    """float32 numbers in the order of axes and blocks that a tag of oneDNN's names, as 'aBcd16b'."""
+    arguments = (_axes_of(dims), axes(dims), DTYPES[FLOAT32], tag.encode())
+    return Descriptor(library().make("dnnl_memory_desc_create_with_string_tag", *arguments))
+
+
 def part(whole: Descriptor, dims: Shape, offsets: Shape) -> Descriptor:
     """Numbers that are part of others: those from ``offsets`` on. Unsupported where that cuts through a block."""
     arguments = (whole.handle, axes(dims), axes(offsets))
     return Descriptor(library().make("dnnl_memory_desc_create_submemory", *arguments))
 
 
-def alike(other: Descriptor, dims: Shape) -> Descriptor:
-    """Numbers of other sizes in the same order of axes and the same blocks."""
+def alike(other: Descriptor, dims: Shape, dtype: np.dtype[Any] | None = None) -> Descriptor:
+    """Numbers of other sizes, or of another type, in the same order of axes and the same blocks."""
     blocks, block_axes = other.key[-2:]
     strides = _numbers(other.handle, _STRIDES, len(dims))
     order = sorted(range(len(dims)), key=lambda axis: (-strides[axis], axis))
     letters = [chr(ord("A" if axis in block_axes else "a") + axis) for axis in order]
     letters += [f"{block}{chr(ord('a') + axis)}" for block, axis in zip(blocks, block_axes, strict=True)]
-    arguments = (_axes_of(dims), axes(dims), DTYPES[other.dtype], "".join(letters).encode())
+    arguments = (_axes_of(dims), axes(dims), DTYPES[dtype or other.dtype], "".join(letters).encode())
     return Descriptor(library().make("dnnl_memory_desc_create_with_string_tag", *arguments))
 
 

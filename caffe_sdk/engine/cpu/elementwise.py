@@ -1,66 +1,34 @@
-"""What oneDNN does number by number, in whatever layout the numbers are: ReLU, products, copies, sums.
+"""What several tensors of one shape give number by number, in whatever layout the numbers are.
 
-All may be in place: y may be x, and dx may be dy.
+All may be in place: y may be one of the xs, and dx may be dy.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from caffe_sdk.engine.cpu.descriptors import Descriptor, alike, plain
 from caffe_sdk.engine.cpu.fusion import Work
+from caffe_sdk.engine.cpu.layouts import Layout, place_of
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
-    DIFF_DST,
-    DIFF_SRC,
     DST,
-    FORWARD_INFERENCE,
     MULTIPLE_SRC,
-    RELU,
     SRC,
     SRC_1,
+    Attributes,
+    Function,
+    Operand,
     PrimitiveDescriptor,
 )
-from caffe_sdk.memory import Tensor
+from caffe_sdk.memory import HOST, Place, Tensor
 
-MULTIPLY = 0x1FFF1  # dnnl_binary_mul
-
-
-def relu(plan: Plan, work: Work) -> None:
-    """y = max(x, 0) + negative_slope min(x, 0)."""
-    x, y = work["x"], work["y"]
-    layout, place = plan.flat(x)
-    computation = _relu(layout, work["negative_slope"])
-    plan.execute(computation, {SRC: plan.read(x, layout, place), DST: plan.write(y, layout, place)})
-
-
-def relu_grad(plan: Plan, work: Work) -> None:
-    """dx = dy where x > 0, else negative_slope dy."""
-    x, dy, dx = work["x"], work["dy"], work["dx"]
-    layout, place = plan.flat(x)
-    forward = _relu(layout, work["negative_slope"])
-    computation = PrimitiveDescriptor(
-        "eltwise_backward", RELU, layout, layout, layout, work["negative_slope"], 0.0, forward
-    )
-    operands = {
-        SRC: plan.read(x, layout, place),
-        DIFF_DST: plan.read(dy, layout, place),
-        DIFF_SRC: plan.write(dx, layout, place),
-    }
-    plan.execute(computation, operands)
-
-
-def dropout_grad(plan: Plan, work: Work) -> None:
-    """dx = dy mask."""
-    dy, mask, dx = work["dy"], work["mask"], work["dx"]
-    layout, place = plan.flat(dy)
-    computation = PrimitiveDescriptor("binary", MULTIPLY, layout, layout, layout)
-    operands = {
-        SRC: plan.read(dy, layout, place),
-        SRC_1: plan.read(mask, layout, place),
-        DST: plan.write(dx, layout, place),
-    }
-    plan.execute(computation, operands)
+ADD, MULTIPLY = 0x1FFF0, 0x1FFF1  # dnnl_binary_add, dnnl_binary_mul
+INDEX = np.dtype(np.int32)
 
 
 def copy(plan: Plan, work: Work) -> None:
@@ -73,21 +41,117 @@ def copy(plan: Plan, work: Work) -> None:
     plan.execute(computation, {SRC: plan.read(x, layout, place), DST: plan.write(y, layout, place)})
 
 
+def fill(plan: Plan, work: Work) -> None:
+    """y = value."""
+    y, value = work["y"], work["value"]
+    layout, place = plan.flat(y, padded=value == 0)
+    plan.step("loop fill", plan.write(y, layout, place).array.fill, value)
+
+
+def accumulate(plan: Plan, work: Work) -> None:
+    """y += x."""
+    _add(plan, [work["y"], work["x"]], work["y"])
+
+
 def add_all(plan: Plan, work: Work) -> None:
-    """y = the sum of xs."""
-    xs, y = list(work["xs"]), work["y"]
-    aliases = [x for x in xs if x.memory is y.memory]
+    """y = the sum of xs, and a ReLU of it if one was fused."""
+    _add(plan, work["xs"], work["y"], work.arguments.get("relu"))
+
+
+def weighted_sum(plan: Plan, work: Work) -> None:
+    """y = the sum of coefficient x."""
+    pairs = _overwritten_first(list(zip(work["xs"], work["coefficients"], strict=True)), work["y"])
+    _sum(plan, pairs, work["y"])
+
+
+def product(plan: Plan, work: Work) -> None:
+    """y = the product of xs."""
+    y = work["y"]
+    first, *others = (x for x, _ in _overwritten_first([(x, 1.0) for x in work["xs"]], y))
+    if not others:
+        raise Unsupported("oneDNN", "a product of one")
+    for other in others:
+        multiplied(plan, first, other, y)
+        first = y
+
+
+def product_grad(plan: Plan, work: Work) -> None:
+    """dx of the x at ``index``: dy times the product of the others, where that is how it is to be computed."""
+    dy, dx = work["dy"], work["dx"]
+    others = [x for i, x in enumerate(work["xs"]) if i != work["index"]]
+    if not work["stable"] or not others or any(x.memory is dx.memory for x in others):
+        raise Unsupported("oneDNN", "a gradient by division")
+    for other in others:
+        multiplied(plan, dy, other, dx)
+        dy = dx
+
+
+def maximum(plan: Plan, work: Work) -> None:
+    """y = the largest of xs, mask = which: two at a time. Of equals the second x is taken, else the first."""
+    from caffe_sdk.engine.cpu import kernels
+
+    (first, *others), y, mask = work["xs"], work["y"], work["mask"]
+    if not others or any(x.memory is y.memory for x in others):
+        raise Unsupported("oneDNN", "a maximum that overwrites what it reads")
+    layout, place = plan.flat(first)
+    arrays = [plan.read(x, layout, place).array for x in (first, *others)]
+    room, chosen = plan.write(y, layout, place).array, _indices(plan.write, mask, layout, place).array
+    plan.step("loop maximum", kernels.maximum_of_two, *arrays[:2], room, chosen)
+    for i, array in enumerate(arrays[2:], 2):
+        plan.step("loop maximum", kernels.maximum_with, array, room, chosen, i)
+
+
+def maximum_grad(plan: Plan, work: Work) -> None:
+    """dx of the x at ``index``: dy where it was the largest, else 0."""
+    from caffe_sdk.engine.cpu import kernels
+
+    dy, mask, dx = work["dy"], work["mask"], work["dx"]
+    layout, place = plan.flat(dy)
+    arrays = [plan.read(dy, layout, place).array, _indices(plan.read, mask, layout, place).array]
+    plan.step("loop maximum_grad", kernels.maximum_grad, *arrays, plan.write(dx, layout, place).array, work["index"])
+
+
+def multiplied(plan: Plan, x: Tensor, other: Tensor, y: Tensor, functions: Sequence[Function] = ()) -> None:
+    """y = x other, and functions of it."""
+    _binary(plan, MULTIPLY, x, other, y, Attributes(functions=functions))
+
+
+def _add(plan: Plan, xs: Sequence[Tensor], y: Tensor, relu: float | None = None) -> None:
+    pairs = _overwritten_first([(x, 1.0) for x in xs], y)
+    if len(pairs) == 2:
+        _binary(plan, ADD, pairs[0][0], pairs[1][0], y, Attributes(relu))
+    elif relu is not None:
+        raise Unsupported("oneDNN", "a sum of more than two with a ReLU")
+    else:
+        _sum(plan, pairs, y)
+
+
+def _overwritten_first(pairs: list[tuple[Tensor, float]], y: Tensor) -> list[tuple[Tensor, float]]:
+    """Tensors and their coefficients in the order they are to be read: the one that y overwrites is read first."""
+    aliases = [pair for pair in pairs if pair[0].memory is y.memory]
     if len(aliases) > 1:
-        raise Unsupported("oneDNN", "a sum that overwrites what it reads twice")
-    others = [x for x in xs if x.memory is not y.memory]
-    terms: list[Tensor] = aliases + others  # what is overwritten is read first
-    layout, place = plan.flat(terms[0])
-    layouts = (ctypes.c_void_p * len(terms))(*[layout.handle] * len(terms))
-    scales = (ctypes.c_float * len(terms))(*[1.0] * len(terms))
-    computation = PrimitiveDescriptor("sum", layout, len(terms), scales, layouts)
-    operands = {MULTIPLE_SRC + i: plan.read(x, layout, place) for i, x in enumerate(terms)}
+        raise Unsupported("oneDNN", "a result that overwrites what is read twice")
+    return aliases + [pair for pair in pairs if pair[0].memory is not y.memory]
+
+
+def _sum(plan: Plan, pairs: Sequence[tuple[Tensor, float]], y: Tensor) -> None:
+    layout, place = plan.flat(pairs[0][0])
+    layouts = (ctypes.c_void_p * len(pairs))(*[layout.handle] * len(pairs))
+    coefficients = (ctypes.c_float * len(pairs))(*(coefficient for _, coefficient in pairs))
+    computation = PrimitiveDescriptor("sum", layout, len(pairs), coefficients, layouts)
+    operands = {MULTIPLE_SRC + i: plan.read(x, layout, place) for i, (x, _) in enumerate(pairs)}
     plan.execute(computation, {**operands, DST: plan.write(y, layout, place)})
 
 
-def _relu(layout: object, negative_slope: float) -> PrimitiveDescriptor:
-    return PrimitiveDescriptor("eltwise_forward", FORWARD_INFERENCE, RELU, layout, layout, negative_slope, 0.0)
+def _binary(plan: Plan, kind: int, x: Tensor, other: Tensor, y: Tensor, attributes: Attributes) -> None:
+    layout, place = plan.flat(x)
+    computation = PrimitiveDescriptor("binary", kind, layout, layout, layout, attributes=attributes)
+    operands = {SRC: plan.read(x, layout, place), SRC_1: plan.read(other, layout, place)}
+    plan.execute(computation, {**operands, DST: plan.write(y, layout, place)})
+
+
+def _indices(use: Callable[..., Operand], mask: Tensor, layout: Descriptor, place: Place) -> Operand:
+    """The mask of a maximum as one of a plan's operands, its numbers in the order of others in a layout."""
+    if isinstance(place, Layout):
+        return use(mask, alike(layout, layout.dims, INDEX), place_of(alike(layout, layout.dims, INDEX)))
+    return use(mask, plain((mask.count,), INDEX), HOST)

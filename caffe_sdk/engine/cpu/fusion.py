@@ -40,7 +40,7 @@ def fused(calls: Sequence[Call]) -> list[Work]:
 
 
 def fuse_relu(works: list[Work]) -> list[Work]:
-    """A convolution or inner product whose output the next work on it rectifies in place does both at once.
+    """A convolution, inner product or sum whose output the next work on it rectifies in place does both at once.
 
     Nobody sees the output before the ReLU, for it is overwritten; the ReLU's gradient needs no more than its result.
     """
@@ -49,7 +49,7 @@ def fuse_relu(works: list[Work]) -> list[Work]:
     for i, work in enumerate(works):
         if i in rectified:
             continue
-        if work.name in ("convolution", "inner_product"):
+        if work.name in ("convolution", "inner_product", "add_all"):
             j = next((j for j in range(i + 1, len(works)) if works[j].touches(work["y"].memory)), None)
             if j is not None and _rectifies(works[j], work["y"].memory):
                 rectified.add(j)
@@ -63,5 +63,18 @@ def _rectifies(work: Work, memory: SyncedMemory) -> bool:
     return work.name == "relu" and work["x"].memory is memory and work["y"].memory is memory
 
 
-REWRITINGS: list[Callable[[list[Work]], list[Work]]] = [fuse_relu]
+def fuse_prelu_grad(works: list[Work]) -> list[Work]:
+    """Both gradients of a PReLU, of which one primitive computes the two at once."""
+    result: list[Work] = []
+    for work in works:
+        last = result[-1] if result else None
+        pair = last is not None and (last.name, work.name) == ("prelu_grad_slope", "prelu_grad_data")
+        if last is not None and pair and all(last[name].memory is work[name].memory for name in ("x", "dy")):
+            result[-1] = Work("prelu_grad", last.arguments | work.arguments, last.calls + work.calls)
+        else:
+            result.append(work)
+    return result
+
+
+REWRITINGS: list[Callable[[list[Work]], list[Work]]] = [fuse_relu, fuse_prelu_grad]
 """What is tried, in this order."""

@@ -47,6 +47,85 @@ def sgd_l1(
         weight[i] -= step
 
 
+# -- functions of single values; scalars come in the arrays' type ------------------------------------------------------
+
+
+@_compiled
+def clip(x: Array, y: Array, low: float, high: float) -> None:
+    """One pass of `clip`. NaN stays."""
+    for i in range(x.size):
+        value = x[i]
+        value = low if value < low else value
+        y[i] = high if value > high else value
+
+
+@_compiled
+def clip_grad(x: Array, dy: Array, dx: Array, low: float, high: float) -> None:
+    """One pass of `clip_grad`."""
+    for i in range(x.size):
+        dx[i] = dy[i] * ((x[i] >= low) & (x[i] <= high))
+
+
+@_compiled
+def threshold(x: Array, y: Array, limit: float) -> None:
+    """One pass of `threshold`."""
+    for i in range(x.size):
+        y[i] = x[i] > limit
+
+
+@_compiled
+def power_grad(x: Array, dy: Array, dx: Array, power: float, scale: float, shift: float) -> None:
+    """One pass of `power_grad`."""
+    factor = power * scale
+    if factor == 0 or power == 1:
+        for i in range(dy.size):
+            dx[i] = factor * dy[i]
+    elif power == 2:
+        for i in range(dy.size):
+            dx[i] = factor * dy[i] * (scale * x[i] + shift)
+    else:
+        for i in range(dy.size):
+            dx[i] = factor * dy[i] * (scale * x[i] + shift) ** (power - 1)
+
+
+@_compiled
+def logarithm_grad(x: Array, dy: Array, dx: Array, factor: float, scale: float, shift: float) -> None:
+    """One pass of `logarithm_grad`."""
+    for i in range(x.size):
+        dx[i] = dy[i] * (factor * scale) / (scale * x[i] + shift)
+
+
+# -- the largest of several --------------------------------------------------------------------------------------------
+
+
+@_compiled
+def maximum_of_two(first: Array, second: Array, y: Array, mask: Array) -> None:
+    """y = the larger and mask = which, the second of equals."""
+    for i in range(first.size):
+        second_is = second[i] >= first[i]
+        mask[i] = second_is
+        y[i] = second[i] if second_is else first[i]
+
+
+@_compiled
+def maximum_with(x: Array, y: Array, mask: Array, index: int) -> None:
+    """y and mask follow where x is larger than y."""
+    for i in range(x.size):
+        larger = x[i] > y[i]
+        mask[i] = index if larger else mask[i]
+        y[i] = x[i] if larger else y[i]
+
+
+@_compiled
+def maximum_grad(dy: Array, mask: Array, dx: Array, index: int) -> None:
+    """One pass of `maximum_grad`."""
+    for i in range(dy.size):
+        dx[i] = dy[i] * (mask[i] == index)
+
+
+# -- losses ------------------------------------------------------------------------------------------------------------
+
+
 @_compiled
 def class_of(label: float, classes: int, ignored: float) -> int:
     """The class a label names: IGNORED if it is that label (NaN names none), WRONG if it is no class."""

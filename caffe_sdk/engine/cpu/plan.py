@@ -168,10 +168,13 @@ class Plan:
         places = self.written.get(memory) or self.expected.get(memory) or list(memory.fresh)
         return next((place for place in places if place is not HOST), HOST)
 
-    def flat(self, tensor: Tensor) -> tuple[Descriptor, Place]:
-        """How a step that cares for no order of numbers does best to see a tensor, and at which place."""
+    def flat(self, tensor: Tensor, padded: bool = True) -> tuple[Descriptor, Place]:
+        """How a step that cares for no order of numbers does best to see a tensor, and at which place.
+
+        Where a layout pads there are zeros. A step that would make them other numbers asks for none (``padded``).
+        """
         place = self.place(tensor.memory)
-        if isinstance(place, Layout):
+        if isinstance(place, Layout) and (padded or not place.descriptor.padded):
             return place.descriptor, place
         return plain((tensor.count,)), HOST
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cpu import CpuEngine, num_threads, set_num_threads
-from caffe_sdk.engine.cpu.compile import PLANNERS
+from caffe_sdk.engine.cpu.compile import FUSED, PLANNERS
 from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
 from caffe_sdk.engine.operation import OPERATIONS
 from caffe_sdk.engine.reference import ReferenceEngine
@@ -20,6 +20,7 @@ from caffe_sdk.memory import HOST, new_tensor, transfers
 from tests.engine.cpu import lenet
 from tests.engine.cpu.twins import agree, close, compiled, geometry, left_to_reference, numbers, tensors
 
+POINT = ConvolutionGeometry((1, 1), (1, 1), (0, 0), (1, 1))
 SAME = ConvolutionGeometry((3, 3), (1, 1), (1, 1), (1, 1))
 CONVOLUTION = {"x": (2, 20, 6, 6), "weight": (20, 20, 3, 3), "bias": (20,), "y": (2, 20, 6, 6)}
 
@@ -30,6 +31,7 @@ def convolve(engine, t):
 
 def test_every_planner_is_of_an_operation():
     assert set(PLANNERS) <= set(OPERATIONS)
+    assert not set(FUSED) & set(OPERATIONS)
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -235,11 +237,11 @@ def test_float64_is_left_to_the_reference():
 def test_calls_left_to_the_reference_between_planned_ones():
     def calls(engine, t):
         convolve(engine, t)
-        engine.prelu(t["y"], t["bias"], t["z"])
+        engine.im2col(t["y"], t["z"], POINT)
         engine.convolution(t["z"], t["weight"], t["bias"], t["y"], SAME)
 
     program = agree({**CONVOLUTION, "z": (2, 20, 6, 6)}, calls)
-    assert left_to_reference(program) == ["prelu"]
+    assert left_to_reference(program) == ["im2col"]
 
 
 def test_no_calls():

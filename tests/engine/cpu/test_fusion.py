@@ -31,6 +31,25 @@ def test_relu_in_place_is_fused(layer, slope):
     assert len(agree(shapes, calls).names()) == 1
 
 
+@pytest.mark.parametrize("terms", [2, 3])
+def test_relu_of_a_sum(terms):
+    def calls(engine, t):
+        engine.add_all([t[name] for name in "abc"[:terms]], t["y"])
+        engine.relu(t["y"], t["y"], 0.0)
+
+    assert len(agree(dict.fromkeys("abcy", (2, 3, 4)), calls).names()) == terms - 1
+
+
+def test_gradients_of_two_prelus_are_not_one():
+    def calls(engine, t):
+        engine.prelu_grad_slope(t["x"], t["dy"], t["dslope"])
+        engine.prelu_grad_data(t["y"], t["slope"], t["dy"], t["dx"])
+
+    shapes = {**dict.fromkeys(["x", "y", "dy", "dx"], (2, 5)), "slope": (5,), "dslope": (5,)}
+    program = agree(shapes, calls)
+    assert sum("prelu_backward" in name for name in program.names()) == 2
+
+
 def test_relu_is_fused_over_work_elsewhere():
     def calls(engine, t):
         convolve(engine, t)
