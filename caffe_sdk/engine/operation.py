@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from caffe_sdk.errors import CaffeError
+from caffe_sdk.errors import CaffeError, DeviceError
 from caffe_sdk.memory import Place, SyncedMemory, Tensor
 
 Method = TypeVar("Method", bound=Callable[..., None])
@@ -48,7 +48,7 @@ OPERATIONS: dict[str, Operation] = {}
 def operation(writes: str = "", updates: str = "") -> Callable[[Method], Method]:
     """Mark a method of the reference engine as an operation; ``writes`` and ``updates`` name parameters.
 
-    As in Caffe, what overflows or is undefined gives infinity or NaN without a word.
+    As in Caffe, what overflows or is undefined gives infinity or NaN without a word. DeviceError where memory ends.
     """
 
     def mark(method: Method) -> Method:
@@ -58,8 +58,12 @@ def operation(writes: str = "", updates: str = "") -> Callable[[Method], Method]
 
         @functools.wraps(method)
         def quiet(*args: Any, **kwargs: Any) -> None:
-            with np.errstate(all="ignore"):
-                method(*args, **kwargs)
+            try:
+                with np.errstate(all="ignore"):
+                    method(*args, **kwargs)
+            except MemoryError as error:
+                what = f"{name} needs more memory than there is: {error}"
+                raise DeviceError("", what, "use a smaller batch or input") from None
 
         return cast(Method, quiet)
 

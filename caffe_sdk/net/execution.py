@@ -13,7 +13,6 @@ import numpy as np
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine, current
 from caffe_sdk.engine.operation import Program, Recorder
-from caffe_sdk.errors import DeviceError
 from caffe_sdk.graph import Node
 
 Key = tuple[int, str, int, int]
@@ -61,13 +60,7 @@ class Executor:
 
     def _run(self, direction: str, first: int, last: int) -> None:
         with np.errstate(all="ignore"):  # numbers too large are inf and NaN, on every engine; the solver looks for them
-            try:
-                self._program(direction, first, last).run()
-            except MemoryError as error:
-                what = (
-                    f"layers '{self.nodes[first].layer.name}' to '{self.nodes[last].layer.name}' need memory: {error}"
-                )
-                raise DeviceError("memory", what, "use a smaller batch or input") from None
+            self._program(direction, first, last).run()
 
     def _program(self, direction: str, first: int, last: int) -> Program:
         engine = current()

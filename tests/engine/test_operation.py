@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine import Engine, select
-from caffe_sdk.engine.operation import OPERATIONS, EagerProgram, Recorder
-from caffe_sdk.errors import DataError
+from caffe_sdk.engine.operation import OPERATIONS, EagerProgram, Recorder, operation
+from caffe_sdk.errors import DataError, DeviceError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
 
 
@@ -92,3 +92,15 @@ def test_what_overflows_is_infinite_without_a_warning() -> None:
     engine.logarithm(x, y, 1.0, 1.0, 0.0)
     assert np.isnan(values(y)[1])
     assert values(y)[2] == -np.inf
+
+
+def test_running_out_of_memory_names_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caffe_sdk.engine.operation.OPERATIONS", {})
+
+    class Greedy:
+        @operation(writes="y")
+        def greedy(self, y: Tensor) -> None:
+            raise MemoryError("Unable to allocate 512 GiB")
+
+    with pytest.raises(DeviceError, match="greedy needs more memory than there is: Unable to allocate 512 GiB"):
+        Greedy().greedy(tensor(1))
