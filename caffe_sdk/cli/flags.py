@@ -22,6 +22,7 @@ def make_parser() -> argparse.ArgumentParser:
     _device_query(commands)
     _summary(commands)
     _check(commands)
+    _plot(commands)
     _predict(commands)
     _data(commands)
     _serve(commands)
@@ -111,6 +112,14 @@ def _check(commands: Any) -> None:
     _flag(command, "phase", "TRAIN or TEST (default: those the model is for)", default="", choices=("TRAIN", "TEST"))
     _flag(command, "level", "the net's level", type=int, default=0)
     _flag(command, "stage", "the net's stages, separated by ','", default="")
+
+
+def _plot(commands: Any) -> None:
+    command = _command(commands, "plot", "plot", "draw loss, scores and rate of trainings from their logs")
+    command.add_argument("log", metavar="LOG", nargs="+", help="a training's log, or its .jsonl or .csv metrics")
+    text = "the picture: .png, .svg or .pdf (default: the log's name with .png)"
+    command.add_argument("-o", "-output", "--output", metavar="FILE", default="", help=text)
+    _flag(command, "seconds", "draw over seconds instead of iterations", action="store_true")
 
 
 def _predict(commands: Any) -> None:
