@@ -45,7 +45,7 @@ def fill(plan: Plan, work: Work) -> None:
     """y = value."""
     y, value = work["y"], work["value"]
     layout, place = plan.flat(y, padded=value == 0)
-    plan.step("loop fill", plan.write(y, layout, place).array.fill, value)
+    plan.step("loop fill", np.ndarray.fill, plan.write(y, layout, place), value)
 
 
 def accumulate(plan: Plan, work: Work) -> None:
@@ -94,11 +94,11 @@ def maximum(plan: Plan, work: Work) -> None:
     if not others or any(x.memory is y.memory for x in others):
         raise Unsupported("oneDNN", "a maximum that overwrites what it reads")
     layout, place = plan.flat(first)
-    arrays = [plan.read(x, layout, place).array for x in (first, *others)]
-    room, chosen = plan.write(y, layout, place).array, _indices(plan.write, mask, layout, place).array
-    plan.step("loop maximum", kernels.maximum_of_two, *arrays[:2], room, chosen)
-    for i, array in enumerate(arrays[2:], 2):
-        plan.step("loop maximum", kernels.maximum_with, array, room, chosen, i)
+    terms = [plan.read(x, layout, place) for x in (first, *others)]
+    room, chosen = plan.write(y, layout, place), _indices(plan.write, mask, layout, place)
+    plan.step("loop maximum", kernels.maximum_of_two, *terms[:2], room, chosen)
+    for i, term in enumerate(terms[2:], 2):
+        plan.step("loop maximum", kernels.maximum_with, term, room, chosen, i)
 
 
 def maximum_grad(plan: Plan, work: Work) -> None:
@@ -107,8 +107,8 @@ def maximum_grad(plan: Plan, work: Work) -> None:
 
     dy, mask, dx = work["dy"], work["mask"], work["dx"]
     layout, place = plan.flat(dy)
-    arrays = [plan.read(dy, layout, place).array, _indices(plan.read, mask, layout, place).array]
-    plan.step("loop maximum_grad", kernels.maximum_grad, *arrays, plan.write(dx, layout, place).array, work["index"])
+    operands = [plan.read(dy, layout, place), _indices(plan.read, mask, layout, place)]
+    plan.step("loop maximum_grad", kernels.maximum_grad, *operands, plan.write(dx, layout, place), work["index"])
 
 
 def multiplied(plan: Plan, x: Tensor, other: Tensor, y: Tensor, functions: Sequence[Function] = ()) -> None:

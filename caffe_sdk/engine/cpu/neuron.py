@@ -29,7 +29,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Operand,
     PrimitiveDescriptor,
 )
-from caffe_sdk.memory import Shape, Tensor
+from caffe_sdk.memory import Array, Shape, Tensor
 
 # dnnl_alg_kind_t: dnnl_eltwise_*, those of y being the ones whose gradient is computed from the result
 TANH, ELU, ABSOLUTE, LINEAR, SOFT_RELU, LOGISTIC, EXP, SWISH, LOG, POW = (
@@ -114,10 +114,10 @@ def loop(plan: Plan, work: Work) -> None:
 
     *read, written = (value for value in work.arguments.values() if isinstance(value, Tensor))
     layout, place = plan.flat(read[0], padded=False)
-    arrays = [plan.read(tensor, layout, place).array for tensor in read]
-    arrays.append(plan.write(written, layout, place).array)
-    numbers = (arrays[0].dtype.type(work[name]) for name in LOOPS[work.name])
-    plan.step(f"loop {work.name}", getattr(kernels, work.name), *arrays, *numbers)
+    operands = [plan.read(tensor, layout, place) for tensor in read]
+    operands.append(plan.write(written, layout, place))
+    numbers = (layout.dtype.type(work[name]) for name in LOOPS[work.name])
+    plan.step(f"loop {work.name}", getattr(kernels, work.name), *operands, *numbers)
 
 
 def prelu(plan: Plan, work: Work) -> None:
@@ -170,13 +170,12 @@ def _slope(use: Callable[..., Operand], slope: Tensor, layout: Descriptor) -> Op
 def dropout(plan: Plan, work: Work) -> None:
     """y = x mask, where the mask is drawn as the reference draws it, whatever layout x is in."""
     x, y, mask, ratio, rng = (work[name] for name in ("x", "y", "mask", "ratio", "rng"))
-    room = plan.write(mask, plain(mask.shape)).array
 
-    def draw() -> None:
-        room[: mask.count] = (rng.random(mask.shape, room.dtype) >= ratio).ravel()
-        room[: mask.count] *= room.dtype.type(1 / (1 - ratio))
+    def draw(factors: Array) -> None:
+        factors[:] = rng.random(factors.shape, factors.dtype) >= ratio
+        factors *= factors.dtype.type(1 / (1 - ratio))
 
-    plan.step("draw mask", draw)
+    plan.step("draw mask", draw, plan.write(mask, plain(mask.shape)))
     multiplied(plan, x, mask, y)
 
 

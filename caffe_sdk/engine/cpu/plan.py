@@ -166,7 +166,7 @@ class Plan:
     def place(self, memory: SyncedMemory) -> Place:
         """Where a step does best to read a memory: in a layout if it is fresh in one, else on the host."""
         places = self.written.get(memory) or self.expected.get(memory) or list(memory.fresh)
-        return next((place for place in places if place is not HOST), HOST)
+        return next((place for place in places if place is not HOST and not place.derived), HOST)
 
     def flat(self, tensor: Tensor, padded: bool = True) -> tuple[Descriptor, Place]:
         """How a step that cares for no order of numbers does best to see a tensor, and at which place.
