@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from caffe_sdk.blob import Blob
-from caffe_sdk.engine import select
+from caffe_sdk.engine import select, use
 from caffe_sdk.errors import LayerError, ShapeError
+from caffe_sdk.net import Net
+from caffe_sdk.schema import prototxt
+from caffe_sdk.schema.messages import TRAIN, NetParameter
 from tests.layers.making import made
 
 
@@ -70,3 +73,17 @@ def test_dropout_differs_from_step_to_step_and_repeats_with_its_generator(engine
     layer.rng.bit_generator.state = state
     layer.forward(select(engine), [bottom], [top])
     np.testing.assert_array_equal(top.data, steps[0])
+
+
+@pytest.mark.parametrize("engine", ["reference", "fake", "cpu"])
+def test_the_log_of_zero_is_infinite(engine: str) -> None:
+    """As in Caffe, and quietly: in programs too, which other loops of an engine run."""
+    text = """
+    force_backward: true
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 } } }
+    layer { name: "y" type: "Log" bottom: "x" top: "y" }
+    """
+    with use(engine), Net(prototxt.parse(text, NetParameter), TRAIN) as net:
+        net.blobs["x"].data[...] = [0, 1]
+        assert net.forward()["y"].tolist() == [-math.inf, 0]
+        assert net.backward(y=np.ones(2))["x"].tolist() == [math.inf, 1]

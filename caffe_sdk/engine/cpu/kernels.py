@@ -16,37 +16,33 @@ IGNORED, WRONG = -1, -2
 
 
 def _compiled(loop: Loop) -> Loop:
-    """The loop compiled without the interpreter's lock; kept on disk between processes where there is room for it."""
+    """The loop compiled without the interpreter's lock, kept on disk where there is room for it; 1 / 0 is infinite."""
     try:
-        made: Any = numba.njit(nogil=True, cache=True, fastmath={"contract"})(loop)
+        made: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(loop)
     except RuntimeError:  # no folder to keep it in
-        made = numba.njit(nogil=True, fastmath={"contract"})(loop)
+        made = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(loop)
     return made  # type: ignore[no-any-return]
 
 
-@_compiled
-def sgd(weight: Array, diff: Array, history: Array, rate: float, momentum: float, decay: float, scale: float) -> None:
-    """One pass of `sgd_update`."""
-    for i in range(weight.size):
-        step = momentum * history[i] + rate * (scale * diff[i] + decay * weight[i])
-        history[i] = step
-        diff[i] = step
-        weight[i] -= step
+# -- update rules: one pass each, over weight, diff and history; whether every step taken was a finite number ----------
 
 
 @_compiled
-def sgd_l1(
-    weight: Array, diff: Array, history: Array, rate: float, momentum: float, decay: float, scale: float
-) -> None:
-    """One pass of `sgd_update` where the decay is that of the weight's sign."""
-    for i in range(weight.size):
-        sign = (weight[i] > 0) - (weight[i] < 0)
-        step = momentum * history[i] + rate * (scale * diff[i] + decay * sign)
-        history[i] = step
-        diff[i] = step
-        weight[i] -= step
+def gradient(diff: float, weight: float, decay: float, scale: float, l1: bool) -> float:
+    """What every rule starts from: g = scale diff + decay weight, or the weight's sign with ``l1``."""
+    towards = (weight > 0) - (weight < 0) if l1 else weight
+    return scale * diff + decay * towards
 
 
+@_compiled
+def sgd(
+    *(weight, diff, history),
+    rate,
+    momentum,
+    decay,
+    scale,
+    l1,
+): ...
 # -- functions of single values; scalars come in the arrays' type ------------------------------------------------------
 
 
