@@ -77,6 +77,8 @@ def _train(commands: Any) -> None:
     _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
     _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)
     _flag(command, "keep_best", "save after each test that is the best so far, and keep it", action="store_true")
+    text = "a module of yours to import first: solvers, rates and layers of your own; repeat for more"
+    _flag(command, "import", text, dest="modules", metavar="MODULE", action="append")
     _flag(command, "metrics", "append what is measured to this .jsonl or .csv file; repeat for more", action="append")
     _flag(command, "tensorboard", "write events for TensorBoard into this folder", default="")
     _flag(command, "skip_mismatch", "layers whose weights do not fit learn from scratch", action="store_true")

@@ -12,6 +12,7 @@ from caffe_sdk.app.tasks import open_solver
 from caffe_sdk.cli.flags import required, stages
 from caffe_sdk.cli.progress import TrainingBar
 from caffe_sdk.cli.signals import handled
+from caffe_sdk.layers.plugins import user_module
 from caffe_sdk.schema.messages import SolverParameter
 from caffe_sdk.solver import Event, Options, Solver, metrics
 from caffe_sdk.solver.log import TrainingLog
@@ -26,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     path = required(options, "solver", "Need a solver definition to train.")
     if options.gpu:
         mode.set_mode_gpu()
+    for module in options.modules or ():
+        user_module(module, "-import")
     wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best, options.skip_mismatch)
     solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes)
     with contextlib.closing(solver), contextlib.ExitStack() as stack:

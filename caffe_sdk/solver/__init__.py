@@ -15,13 +15,16 @@ from caffe_sdk.solver.solvers import (
     RMSPropSolver,
     SGDSolver,
     get_solver,
+    solver_type,
 )
+from caffe_sdk.solver.updates import ArrayRule, Rule
 
 __all__ = [
     "SOLVERS",
     "AdaDeltaSolver",
     "AdaGradSolver",
     "AdamSolver",
+    "ArrayRule",
     "Evaluated",
     "Event",
     "Finished",
@@ -30,6 +33,7 @@ __all__ = [
     "Options",
     "Output",
     "RMSPropSolver",
+    "Rule",
     "SGDSolver",
     "Snapshot",
     "Solver",
@@ -39,4 +43,5 @@ __all__ = [
     "TrainingLog",
     "get_solver",
     "read_solver",
+    "solver_type",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from caffe_sdk.errors import SolverError
 from caffe_sdk.schema.files import PathLike
@@ -55,7 +56,19 @@ SOLVERS: dict[str, type[Solver]] = {
     "AdaDelta": AdaDeltaSolver,
     "Adam": AdamSolver,
 }
-"""Solver classes by ``type``. A class of one's own can be added."""
+"""Solver classes by ``type``."""
+
+SolverClass = TypeVar("SolverClass", bound=type[Solver])
+
+
+def solver_type(name: str) -> Callable[[SolverClass], SolverClass]:
+    """Register a class as the solver of a ``type``: ``@solver_type("Lion")``. A later class replaces an earlier one."""
+
+    def register(cls: SolverClass) -> SolverClass:
+        SOLVERS[name] = cls
+        return cls
+
+    return register
 
 
 def get_solver(solver_file: PathLike | Any, options: Options | None = None) -> Solver:

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from caffe_sdk.engine import Engine
 from caffe_sdk.errors import SolverError
-from caffe_sdk.memory import Tensor
+from caffe_sdk.memory import HOST, Array, Tensor
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Numbers:
 
 
 class Rule(ABC):
-    """An update rule. A rule of one's own is a subclass with `update`, named by a solver class's ``rule``."""
+    """An update rule, named by a solver class's ``rule``. A rule of one's own is a subclass with `update`, or of
+    `ArrayRule` with `step`.
+    """
 
     histories: ClassVar[int] = 1
     """History blobs per parameter, each in the parameter's shape. A snapshot holds the first ones of all parameters,
@@ -141,6 +145,30 @@ class Adam(Rule):
             self.l1,
             by.scale,
         )
+
+
+class ArrayRule(Rule):
+    """A rule of one's own on NumPy arrays: quick to write, the same with every engine, and slower than theirs.
+
+    The gradient that `step` is given is scaled and has the weight decay in it already.
+    """
+
+    @abstractmethod
+    def step(self, weight: Array, gradient: Array, history: Sequence[Array], by: Numbers) -> Array:
+        """What to take from ``weight``, in its shape. Histories are changed in place; they begin as zeros."""
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        values, gradient = _array(weight), _array(diff)
+        gradient *= by.scale
+        gradient += by.decay * (np.sign(values) if self.l1 else values)
+        gradient[...] = self.step(values, gradient, [_array(each) for each in history], by)
+        values -= gradient
+
+
+def _array(tensor: Tensor) -> Array:
+    """A tensor's numbers at the host, to be changed."""
+    array: Array = tensor.memory.update(HOST)[: tensor.count].reshape(tensor.shape)
+    return array
 
 
 def _without_momentum(param: Any, name: str) -> None:

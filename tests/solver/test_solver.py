@@ -27,8 +27,9 @@ from caffe_sdk.errors import (
 )
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import Options, SGDSolver, events, get_solver, solvers
+from caffe_sdk.solver import ArrayRule, Options, SGDSolver, Solver, events, get_solver, solver_type, solvers
 from caffe_sdk.solver.nets import testing_sources as sources_of_tests
+from caffe_sdk.solver.updates import Numbers
 from tests.solver.models import LINEAR, SGD, TESTED, assert_same, linear, weights, write
 
 
@@ -208,6 +209,32 @@ def test_solvers_are_chosen_by_type(tmp_path: Path) -> None:
         solver.step(1)
     with pytest.raises(SolverError, match="Unknown solver type: SDG; use one of SGD, Nesterov"):
         get_solver(write(tmp_path, SGD + 'type: "SDG"'))
+
+
+class ArraySGD(ArrayRule):
+    def step(self, weight: np.ndarray, gradient: np.ndarray, history: list, by: Numbers) -> np.ndarray:
+        history[0][...] = self.momentum * history[0] + by.rate * gradient
+        return history[0]
+
+
+@pytest.mark.parametrize("more", ["weight_decay: 0.1", 'weight_decay: 0.1 regularization_type: "L1" iter_size: 2'])
+def test_a_rule_on_arrays(tmp_path: Path, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solvers, "SOLVERS", dict(solvers.SOLVERS))
+
+    @solver_type("Arrays")
+    class ArraySolver(Solver):
+        rule = ArraySGD
+
+    text = SGD + more + ' clip_gradients: 0.05 snapshot_prefix: "s" type: '
+    theirs, ours = linear(tmp_path, text + '"SGD"'), linear(tmp_path, text + '"Arrays"')
+    assert isinstance(ours, ArraySolver)
+    theirs.step(2)
+    ours.step(2)
+    ours.restore(ours.snapshot())
+    theirs.step(2)
+    ours.step(2)
+    for a, b in zip(weights(ours), weights(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
