@@ -138,7 +138,7 @@ def _inception(
         _convolution(n, f"{name}_1x1", x, one, 1),
         _convolution(n, f"{name}_3x3", _convolution(n, f"{name}_3x3_reduce", x, reduce3, 1), three, 3, pad=1),
         _convolution(n, f"{name}_5x5", _convolution(n, f"{name}_5x5_reduce", x, reduce5, 1), five, 5, pad=2),
-        _convolution(n, f"{name}_proj", _pool(n, f"{name}_pool", x, 3, 1, pad=1), pooled, 1),
+        _convolution(n, f"{name}_proj", _pool(n, f"{name}_pool", x, 3, 1, pad=1), p, 1),
     ]
     y = n[name] = L.Concat(*branches)
     return y
