@@ -84,6 +84,7 @@ _SUBMODULES = {
     "client",
     "coord_map",
     "detector",
+    "draw",
     "errors",
     "io",
     "layers",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from caffe_sdk import rng, weights
+from caffe_sdk import draw, rng, weights
 from caffe_sdk.blob import Blob, structure
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, build, summary
@@ -461,6 +461,11 @@ class Net:
             replace(planned, shape=blob.shape) for planned, blob in zip(self.graph.blobs, self._blobs, strict=True)
         ]
         return summary(replace(self.graph, blobs=blobs))
+
+    def _repr_svg_(self) -> str:
+        """A drawing of the net with the shapes of its blobs, which notebooks show."""
+        shapes = {blob.name: blob.shape for blob in self._blobs}
+        return draw.draw_net(draw.without_splits(self.graph.config), "TB", "svg", shapes=shapes).decode()
 
     # -- lookups and checks --------------------------------------------------------------------------------------------
 

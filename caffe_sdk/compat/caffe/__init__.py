@@ -17,7 +17,7 @@ __version__ = "1.0.0"  # the Caffe whose interface this is
 caffe_sdk = import_module("caffe_sdk")  # not a rung that this one stands on, but the names of all
 
 _MODULES = {
-    **{name: name for name in ("classifier", "coord_map", "detector", "io", "net_spec", "proto")},
+    **{name: name for name in ("classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto")},
     "proto.caffe_pb2": "proto.caffe_pb2",
 }
 
