@@ -8,7 +8,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from caffe_sdk.engine.cpu import convolution, dense, elementwise, movement, neuron, normalization, pooling, softmax
+from caffe_sdk.engine.cpu import (
+    batchnorm,
+    convolution,
+    dense,
+    elementwise,
+    movement,
+    neuron,
+    normalization,
+    pooling,
+    softmax,
+)
 from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.fusion import Work, fused, single
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
@@ -28,6 +38,14 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     "max_pool_grad": pooling.max_pool_grad,
     "average_pool": pooling.average_pool,
     "average_pool_grad": pooling.average_pool_grad,
+    "batch_norm": batchnorm.batch_norm,
+    "batch_norm_grad": batchnorm.batch_norm_grad,
+    "batch_norm_global": batchnorm.batch_norm_global,
+    "batch_norm_global_grad": batchnorm.batch_norm_global_grad,
+    "affine": batchnorm.affine,
+    "affine_grad_data": batchnorm.affine_grad,
+    "affine_grad_scale": batchnorm.affine_grad,
+    "affine_grad_shift": batchnorm.affine_grad,
     "lrn": normalization.lrn,
     "lrn_grad": normalization.lrn_grad,
     **dict.fromkeys(neuron.FUNCTIONS, neuron.function),
@@ -56,6 +74,7 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
 """How to plan each operation. A planner raises Unsupported before it has added anything to the plan."""
 
 FUSED: dict[str, Callable[[Plan, Work], None]] = {
+    "affine_grad": batchnorm.affine_grad,
     "prelu_grad": neuron.prelu_grad,
 }
 """How to plan what is an operation only after a rewriting of `fusion`."""

@@ -237,6 +237,51 @@ def logarithm_grad(x: Array, dy: Array, dx: Array, factor: float, scale: float, 
         dx[i] = dy[i] * (factor * scale) / (scale * x[i] + shift)
 
 
+# -- statistics of a batch ---------------------------------------------------------------------------------------------
+
+
+@_compiled
+def batch_statistics(
+    m: Array,
+    v: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array,
+    deviation: Array,
+    eps: float,
+    fraction: float,
+    unbiased: float,
+) -> bool:
+    """The running sums follow a batch's mean m and variance v, whose deviation is made; whether any is no number."""
+    wrong = False
+    for c in range(m.size):
+        mean[c] = fraction * mean[c] + m[c]
+        variance[c] = fraction * variance[c] + unbiased * v[c]
+        deviation[c] = np.sqrt(v[c] + eps)
+        wrong |= np.isnan(m[c] + v[c])
+    weight[0] = fraction * weight[0] + 1
+    return wrong
+
+
+@_compiled
+def running_statistics(
+    mean: Array, variance: Array, weight: Array, m: Array, v: Array, deviation: Array, eps: float
+) -> None:
+    """Mean m, variance v and deviation of the running sums, which are 0 where nothing was summed."""
+    share = weight.dtype.type(1) / weight[0] if weight[0] != 0 else weight.dtype.type(0)
+    for c in range(m.size):
+        m[c] = share * mean[c]
+        v[c] = share * variance[c]
+        deviation[c] = np.sqrt(v[c] + eps)
+
+
+@_compiled
+def square(x: Array, y: Array) -> None:
+    """y = x^2."""
+    for c in range(x.size):
+        y[c] = x[c] * x[c]
+
+
 # -- the largest of several --------------------------------------------------------------------------------------------
 
 

@@ -218,6 +218,16 @@ class Plan:
         self.written[memory] = [place]
         return operand
 
+    def change(self, tensor: Tensor, descriptor: Descriptor) -> Operand:
+        """The tensor's numbers in a layout, for changing them there."""
+        self.read(tensor, descriptor)
+        return self.write(tensor, descriptor)
+
+    def also(self, tensor: Tensor, descriptor: Descriptor, place: Place) -> Operand:
+        """Room at a further place of a tensor whose numbers the step that is planned writes."""
+        self.written[tensor.memory].append(place)
+        return self._operand(tensor.memory, descriptor, place)
+
     def room(self, descriptor: Descriptor) -> Operand:
         """Room for what one step leaves for the next."""
         operand = Operand(descriptor)
@@ -228,6 +238,13 @@ class Plan:
         """The tensor's numbers will be at a place that no step need bring them to."""
         self.arena.use(self.arena.of(tensor.memory, place))
         self.written[tensor.memory] = [place]
+
+    def rely(self, tensor: Tensor, place: Place) -> None:
+        """The tensor's numbers must be at a place that no step reads them from. Say so before what they depend on."""
+        memory = tensor.memory
+        self.arena.use(self.arena.of(memory, place))
+        if memory not in self.written and (memory, place) not in self.entries:
+            self.entries.append((memory, place))
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
