@@ -90,6 +90,7 @@ _SUBMODULES = {
     "layers",
     "net_spec",
     "proto",
+    "selective_search",
 }
 
 __all__ = ["TEST", "TRAIN", "__version__", *sorted(_HOME_OF)]

@@ -45,7 +45,7 @@ class Classifier(Net):
             what = f"image_dims are {self.image_dims.tolist()}"
             raise ArgumentError("Classifier", what, f"give (height, width) of at least {self.crop_dims.tolist()}")
 
-    def predict(self, inputs: Sequence[ArrayLike], oversample: bool = True) -> Array:
+    def predict(self, inputs: Sequence[Any] | Array, oversample: bool = True) -> Array:
         """The values of the net's first output for each image: (images, classes).
 
         ``inputs`` are images as `caffe_sdk.io.load_image` gives them, of any sizes. With ``oversample`` predictions are

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from caffe_sdk.errors import ArgumentError
 from caffe_sdk.net import Net
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.schema.messages import TEST
+from caffe_sdk.selective_search import selective_search
 
 Array = NDArray[Any]
 Window = Sequence[float] | Array  # ymin, xmin, ymax, xmax
@@ -65,6 +67,14 @@ class Detector(Net):
                 detections[done]["prediction"] = prediction
                 done += 1
         return detections
+
+    def detect_selective_search(self, image_fnames: Iterable[PathLike]) -> list[dict[str, Any]]:
+        """`detect_windows` for the windows that `caffe_sdk.selective_search` finds in each image, some 1000 or 2000.
+
+        As in pycaffe the names of the files become absolute.
+        """
+        names = [os.path.abspath(name) for name in image_fnames]
+        return self.detect_windows((name, selective_search(io.load_image(name))) for name in names)
 
     def crop(self, im: Array, window: Window) -> Array:
         """The part of an image (height, width, channels) that a window shows, with context if that is configured.
