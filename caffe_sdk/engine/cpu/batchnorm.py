@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from caffe_sdk.engine.cpu.copies import is_kept
 from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, plain
-from caffe_sdk.engine.cpu.fusion import Work
-from caffe_sdk.engine.cpu.layouts import place_of, reorder
+from caffe_sdk.engine.cpu.layouts import Promise, place_of, reorder
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
@@ -41,6 +41,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Primitive,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.memory import HOST, Array, Place, Shape, SyncedMemory, Tensor, aligned, new_tensor
 
 GIVEN_STATISTICS, HAS_SCALE, HAS_SHIFT, RECTIFY = 1, 2, 4, 8  # dnnl_normalization_flags_t
@@ -49,7 +50,7 @@ GIVEN_STATISTICS, HAS_SCALE, HAS_SHIFT, RECTIFY = 1, 2, 4, 8  # dnnl_normalizati
 # -- what a forward pass leaves for the gradient -----------------------------------------------------------------------
 
 
-class Normalized(Place):
+class Normalized(Promise):
     """Where normalized numbers are: nowhere, but they can be had from the input and the batch's statistics."""
 
     name = "onednn-normalized"
@@ -58,9 +59,6 @@ class Normalized(Place):
         self.x, self.keeps_input, self.deviation, self.eps = x, keeps_input, deviation, eps
         channels = (deviation.count,)
         self.mean, self.variance = new_tensor(channels), new_tensor(channels)
-
-    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
-        return 0, dtype
 
     def zero(self, buffer: Array) -> None:
         """Nothing was normalized yet: the input is what it is, and so are the statistics."""
@@ -87,24 +85,13 @@ class Normalized(Place):
 
 
 _normalized: weakref.WeakKeyDictionary[SyncedMemory, Normalized] = weakref.WeakKeyDictionary()
-_inputs: weakref.WeakKeyDictionary[SyncedMemory, Tensor] = weakref.WeakKeyDictionary()
-
-
-def kept_input(normalized: Tensor) -> Tensor:
-    """A tensor that keeps the input of a normalization whose input would be overwritten, one for each."""
-    kept = _inputs.get(normalized.memory)
-    if kept is None or kept.shape != normalized.shape:
-        kept = _inputs[normalized.memory] = new_tensor(normalized.shape)
-    return kept
 
 
 def _place_of(normalized: Tensor, x: Tensor, deviation: Tensor, eps: float) -> Normalized:
     """The place of a normalization's result, one for each input it may have."""
     place = _normalized.get(normalized.memory)
     if place is None or (place.x.memory, place.x.shape, place.eps) != (x.memory, x.shape, eps):
-        kept = _inputs.get(normalized.memory)
-        keeps_input = kept is not None and kept.memory is x.memory
-        place = _normalized[normalized.memory] = Normalized(x, keeps_input, deviation, eps)
+        place = _normalized[normalized.memory] = Normalized(x, is_kept(x, normalized), deviation, eps)
     return place
 
 
@@ -259,10 +246,26 @@ def affine_grad(plan: Plan, work: Work) -> None:
     """dx = scale dy, dscale += sum of x dy, dshift += sum of dy, or some of them."""
     dy = work["dy"]
     x = work.arguments.get("x") or dy
+    place = plan.place(x.memory)
+    if isinstance(place, Normalized):
+        _affine_grad_of_normalized(plan, work, place)
+        return
     coefficients = next(t for name in ("scale", "dscale", "dshift") if (t := work.arguments.get(name)) is not None)
     layout = _layout(plan, dy, coefficients.shape, work["axis"])
     computation = _backward(layout, 0.0, GIVEN_STATISTICS | _gradient_flags(work), work)
     _execute_backward(plan, computation, work, x, layout, _no_statistics(plan, layout))
+
+
+def _affine_grad_of_normalized(plan: Plan, work: Work, place: Normalized) -> None:
+    """The same where x is what was normalized: its coefficients' gradients are part of the normalization's."""
+    layout, channels = plan.shaped(place.x), plain(place.mean.shape)
+    coefficients = Work(work.name, {name: value for name, value in work.arguments.items() if name != "dx"}, work.calls)
+    computation = _backward(layout, place.eps, GIVEN_STATISTICS | _gradient_flags(work), work)
+    plan.rely(work["x"], place)
+    statistics = {MEAN: plan.read(place.mean, channels), VARIANCE: plan.read(place.variance, channels)}
+    _execute_backward(plan, computation, coefficients, place.x, layout, statistics)
+    if work.arguments.get("dx") is not None:
+        affine_grad(plan, Work(work.name, {name: work[name] for name in ("dy", "scale", "dx", "axis")}, work.calls))
 
 
 def _layout(plan: Plan, x: Tensor, coefficients: Shape, axis: int) -> Descriptor:

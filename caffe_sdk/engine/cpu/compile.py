@@ -20,9 +20,10 @@ from caffe_sdk.engine.cpu import (
     softmax,
 )
 from caffe_sdk.engine.cpu.arena import Arena
-from caffe_sdk.engine.cpu.fusion import Work, fused, single
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
 from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
+from caffe_sdk.engine.cpu.rewriting import rewritten
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Call, EagerProgram, HasPlace, Needs, Program
 from caffe_sdk.memory import HOST, SyncedMemory
@@ -153,7 +154,7 @@ class CompiledProgram:
     def _build(self, generation: int) -> None:
         self._generation = generation
         builder = _Builder(self.engine, self._arriving)
-        for work in fused(self.calls):
+        for work in rewritten(self.calls, self.lost):
             builder.add(work)
         self.parts: list[Stretch | _Single] = builder.finish(self.lost)
         self.arena: Arena = builder.arena
@@ -190,10 +191,9 @@ class _Builder:
             _check(work)
             (PLANNERS.get(work.name) or FUSED[work.name])(self.plan, work)
         except Unsupported:
-            if len(work.calls) > 1:
-                for call in work.calls:
-                    self.add(single(call))
-            else:
+            for part in work.parts:
+                self.add(part)
+            if not work.parts:
                 self._leave(work.calls[0])
 
     def finish(self, lost: Set[SyncedMemory]) -> list[Stretch | _Single]:

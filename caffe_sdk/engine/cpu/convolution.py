@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain
-from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
@@ -22,6 +21,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Attributes,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import Shape, Tensor
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain, strided
-from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
@@ -20,6 +19,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Attributes,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.memory import Shape, Tensor
 
 

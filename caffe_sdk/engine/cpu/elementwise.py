@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, alike, plain
-from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.layouts import Layout, place_of
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
@@ -25,6 +24,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Operand,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.memory import HOST, Place, Tensor
 
 ADD, MULTIPLY = 0x1FFF0, 0x1FFF1  # dnnl_binary_add, dnnl_binary_mul

@@ -1,80 +1,127 @@
-"""Rewriting calls before they are planned: neighbours that one primitive computes become one piece of work."""
+"""Neighbours that one primitive computes become one piece of work, and nobody can tell.
+
+What is between them is overwritten, or nobody wants it after the program, or it can still be had when somebody looks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from caffe_sdk.engine.operation import Call
-from caffe_sdk.memory import SyncedMemory
+from caffe_sdk.engine.cpu.work import Row, Work, fuse
+from caffe_sdk.memory import Shape, SyncedMemory
+
+RECTIFIABLE = ("convolution", "inner_product", "add_all", "batch_norm", "batch_norm_global")
+"""What a ReLU is fused with; with the last two if it has no slope."""
+AFFINE_GRADIENTS = ("affine_grad_shift", "affine_grad_scale", "affine_grad_data")
 
 
-@dataclass(frozen=True, eq=False)
-class Work:
-    """What is planned at once: a call, or several that were fused. What cannot be planned falls back to its calls."""
-
-    name: str
-    arguments: dict[str, Any]
-    calls: tuple[Call, ...]
-
-    def __getitem__(self, parameter: str) -> Any:
-        return self.arguments[parameter]
-
-    def touches(self, memory: SyncedMemory) -> bool:
-        """Whether any of the calls reads or writes a memory."""
-        return any(t.memory is memory for call in self.calls for t in (*call.reads(), *call.writes()))
-
-
-def single(call: Call) -> Work:
-    """A call by itself."""
-    return Work(call.name, call.arguments, (call,))
-
-
-def fused(calls: Sequence[Call]) -> list[Work]:
-    """The calls as pieces of work, after every rewriting."""
-    works = [single(call) for call in calls]
-    for rewrite in REWRITINGS:
-        works = rewrite(works)
-    return works
-
-
-def fuse_relu(works: list[Work]) -> list[Work]:
-    """A convolution, inner product or sum whose output the next work on it rectifies in place does both at once.
-
-    Nobody sees the output before the ReLU, for it is overwritten; the ReLU's gradient needs no more than its result.
-    """
-    result: list[Work] = []
-    rectified: set[int] = set()
-    for i, work in enumerate(works):
-        if i in rectified:
+def fuse_relu(row: Row) -> None:
+    """What makes numbers rectifies them as well; the ReLU's gradient needs no more than its result."""
+    for i, work in row:
+        if work.name not in RECTIFIABLE or "relu" in work.arguments:
             continue
-        if work.name in ("convolution", "inner_product", "add_all"):
-            j = next((j for j in range(i + 1, len(works)) if works[j].touches(work["y"].memory)), None)
-            if j is not None and _rectifies(works[j], work["y"].memory):
-                rectified.add(j)
-                arguments = {**work.arguments, "relu": float(works[j]["negative_slope"])}
-                work = Work(work.name, arguments, work.calls + works[j].calls)
-        result.append(work)
-    return result
+        j = _next(row, i, work["y"].memory, "relu", "x")
+        if j is None or not _joins(row, i, j, work["y"].memory):
+            continue
+        slope = float(row[j]["negative_slope"])
+        if not (slope and work.name.startswith("batch_norm")):
+            _join(row, i, j, work.name, y=row[j]["y"], relu=slope)
 
 
-def _rectifies(work: Work, memory: SyncedMemory) -> bool:
-    return work.name == "relu" and work["x"].memory is memory and work["y"].memory is memory
+def fuse_affine(row: Row) -> None:
+    """A normalization scales and shifts what it normalized, which its own gradient and the scale's can still have."""
+    for i, work in row:
+        if work.name not in ("batch_norm", "batch_norm_global") or "scale" in work.arguments:
+            continue
+        y = work["y"].memory
+        j = _next(row, i, y, "affine", "x")
+        if j is None or not _by_channel(row[j], work["x"].shape):
+            continue
+        target = row[j]["y"]
+        if work.name == "batch_norm_global":
+            if _joins(row, i, j, y):
+                _join(row, i, j, work.name, y=target)
+        elif target.memory is not work["x"].memory and _joins(row, i, j, y, ("affine_grad_scale",)):
+            before = work["y"] if target.memory is not y else None
+            _join(row, i, j, work.name, y=target, before=before)
 
 
-def fuse_prelu_grad(works: list[Work]) -> list[Work]:
+def fuse_affine_grad(row: Row) -> None:
+    """The gradients for scale, shift and input, which follow each other."""
+    last: int | None = None
+    for i, work in row:
+        if work.name in AFFINE_GRADIENTS and last is not None and _together(row[last], work):
+            row.replace(i, fuse("affine_grad", [row[last], work]))
+            row.replace(last, None)
+        last = i
+
+
+def _together(first: Work, second: Work) -> bool:
+    """Whether a gradient for coefficients comes with those before it."""
+    if first.name not in ("affine_grad", *AFFINE_GRADIENTS) or second.name in [part.name for part in _leaves(first)]:
+        return False
+    same = first["dy"].memory is second["dy"].memory and first["axis"] == second["axis"]
+    return same and "dx" not in first.arguments
+
+
+def _leaves(work: Work) -> list[Work]:
+    return [leaf for part in work.parts for leaf in _leaves(part)] if work.parts else [work]
+
+
+def fuse_norm_grad(row: Row) -> None:
+    """The gradient of a normalization goes through scale and shift, and through a ReLU behind them."""
+    for i, work in row:
+        if work.name in ("affine_grad", "affine_grad_data") and _by_channel(work, work["dy"].shape):
+            j = _next(row, i, work["dx"].memory, "batch_norm_grad", "dy") if "dx" in work.arguments else None
+            if j is not None and _joins(row, i, j, work["dx"].memory):
+                before = work.arguments.get("x")
+                _join(row, i, j, "batch_norm_grad", dx=row[j]["dx"], before=before)
+    for i, work in row:
+        if work.name == "relu_grad" and work["negative_slope"] == 0:
+            j = _next(row, i, work["dx"].memory, "batch_norm_grad", "dy")
+            if j is not None and _joins(row, i, j, work["dx"].memory) and work["x"].memory not in row[j].writes:
+                _join(row, i, j, "batch_norm_grad", dx=row[j]["dx"], result=work["x"])
+
+
+def fuse_prelu_grad(row: Row) -> None:
     """Both gradients of a PReLU, of which one primitive computes the two at once."""
-    result: list[Work] = []
-    for work in works:
-        last = result[-1] if result else None
-        pair = last is not None and (last.name, work.name) == ("prelu_grad_slope", "prelu_grad_data")
-        if last is not None and pair and all(last[name].memory is work[name].memory for name in ("x", "dy")):
-            result[-1] = Work("prelu_grad", last.arguments | work.arguments, last.calls + work.calls)
-        else:
-            result.append(work)
-    return result
+    last: int | None = None
+    for i, work in row:
+        pair = last is not None and (row[last].name, work.name) == ("prelu_grad_slope", "prelu_grad_data")
+        if last is not None and pair and all(row[last][name].memory is work[name].memory for name in ("x", "dy")):
+            row.replace(i, fuse("prelu_grad", [row[last], work]))
+            row.replace(last, None)
+        last = i
 
 
-REWRITINGS: list[Callable[[list[Work]], list[Work]]] = [fuse_relu, fuse_prelu_grad]
-"""What is tried, in this order."""
+def _next(row: Row, i: int, memory: SyncedMemory, name: str, parameter: str) -> int | None:
+    """The next position whose work touches a memory, if that is a work of a name which has it for a parameter."""
+    j = row.after(i, memory)
+    found = j is not None and row[j].name == name and row[j][parameter].memory is memory
+    return j if found else None
+
+
+def _joins(row: Row, i: int, j: int, link: SyncedMemory, readers: tuple[str, ...] | None = None) -> bool:
+    """Whether what is done at ``j`` could be done at ``i`` at once, the memory that links them not being written.
+
+    With ``readers`` its numbers can be had in another way, which costs nothing if none but those read them.
+    """
+    hidden = link in row[j].overwrites or row.dies(j, link)
+    if not hidden and readers is not None:
+        hidden = all(row[k].name in readers for k in row.until_overwritten(j, link))
+    apart = (row[j].writes - {link}).isdisjoint(row[i].touches - {link})
+    return hidden and apart and row.movable(j, i, link)
+
+
+def _join(row: Row, i: int, j: int, name: str, **arguments: Any) -> None:
+    """One work of two, at the first one's position."""
+    joined = fuse(name, [row[i], row[j]], **arguments)
+    row.replace(j, None)
+    row.replace(i, joined)
+
+
+def _by_channel(affine: Work, x: Shape) -> bool:
+    """Whether coefficients are those of channels."""
+    found = (affine.arguments.get(name) for name in ("scale", "shift", "dscale", "dshift"))
+    shapes = {tensor.shape for tensor in found if tensor is not None}
+    return affine["axis"] == 1 and len(x) > 1 and shapes == {x[1:2]}

@@ -50,6 +50,16 @@ class Layout(Place):
         return f"Layout{self.descriptor.key}"
 
 
+class Promise(Place):
+    """A place where numbers are not, but can be computed from other memories when somebody looks.
+
+    Not by a step of a program: while that runs nobody knows where the other memories' numbers are.
+    """
+
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        return 0, dtype
+
+
 def place_of(descriptor: Descriptor, host: Descriptor | None = None) -> Place:
     """The place of numbers in a layout: HOST when they lie there as on the host, which is row-major by default."""
     host = host or plain(descriptor.dims, descriptor.dtype)

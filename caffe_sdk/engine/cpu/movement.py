@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 
 from caffe_sdk.engine.cpu.descriptors import alike, any_layout, part, plain
-from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import DST, MULTIPLE_SRC, SRC, PrimitiveDescriptor
+from caffe_sdk.engine.cpu.work import Work
 
 
 def concatenate(plan: Plan, work: Work) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain
 from caffe_sdk.engine.cpu.elementwise import multiplied
-from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
@@ -29,6 +28,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Operand,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.memory import Array, Shape, Tensor
 
 # dnnl_alg_kind_t: dnnl_eltwise_*, those of y being the ones whose gradient is computed from the result

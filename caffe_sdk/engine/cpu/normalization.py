@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor
-from caffe_sdk.engine.cpu.fusion import Work
+from caffe_sdk.engine.cpu.layouts import Promise
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
@@ -24,6 +24,7 @@ from caffe_sdk.engine.cpu.primitives import (
     WORKSPACE,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.reference.normalization import Normalization
 from caffe_sdk.memory import HOST, Array, Place, Tensor, new_tensor
 
@@ -31,16 +32,13 @@ NEIGHBOURHOOD = ("size", "alpha", "beta", "k", "within")
 ACROSS, WITHIN = 0xAFF, 0xBFF  # dnnl_lrn_across_channels, dnnl_lrn_within_channel
 
 
-class ScaleOfInput(Place):
+class ScaleOfInput(Promise):
     """Where the scale of an LRN is: nowhere, but it can be had from the input, which its gradient needs unchanged."""
 
     name = "onednn-scale"
 
     def __init__(self, x: Tensor, neighbourhood: dict[str, Any]) -> None:
         self.x, self.neighbourhood = x, neighbourhood
-
-    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
-        return 0, dtype
 
     def to_host(self, buffer: Array, host: Array) -> None:
         """The scale as the reference computes it."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from caffe_sdk.engine.cpu.arena import Arena, Room
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain
-from caffe_sdk.engine.cpu.layouts import Layout, place_of, reordering
-from caffe_sdk.engine.cpu.library import generation
+from caffe_sdk.engine.cpu.layouts import Layout, Promise, place_of, reordering
+from caffe_sdk.engine.cpu.library import Unsupported, generation
 from caffe_sdk.engine.cpu.primitives import (
     DST,
     SCRATCHPAD,
@@ -188,13 +188,18 @@ class Plan:
     # -- operands of a step ----------------------------------------------------------------------------------------
 
     def read(self, tensor: Tensor, descriptor: Descriptor, place: Place | None = None) -> Operand:
-        """The tensor's numbers in a layout, brought there first if they are elsewhere."""
+        """The tensor's numbers in a layout, brought there first if they are elsewhere.
+
+        Unsupported if a step of this stretch has only promised them.
+        """
         memory, place = tensor.memory, place or place_of(descriptor)
         if memory not in self.written:
             if (memory, place) not in self.entries:
                 self.entries.append((memory, place))
             self.expected[memory] = [*(p for p in self.expected.get(memory, []) if p is not place), place]
         elif place not in self.written[memory]:
+            if any(isinstance(written, Promise) for written in self.written[memory]):
+                raise Unsupported("oneDNN", f"to read at {place} what is promised")
             self._bring(memory, place)
         return self._operand(memory, descriptor, place)
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, any_layout, plain
-from caffe_sdk.engine.cpu.fusion import Work
 from caffe_sdk.engine.cpu.layouts import reorder
 from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.plan import Plan
@@ -26,6 +25,7 @@ from caffe_sdk.engine.cpu.primitives import (
     WORKSPACE,
     PrimitiveDescriptor,
 )
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.memory import Array, Place, Shape
 
