@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from caffe_sdk.net_spec import NetSpec as NetSpec
     from caffe_sdk.net_spec import params as params
     from caffe_sdk.net_spec import to_proto as to_proto
+    from caffe_sdk.preprocessing import Preprocessing as Preprocessing
     from caffe_sdk.ranks import NCCL as NCCL
     from caffe_sdk.ranks import has_nccl as has_nccl
     from caffe_sdk.ranks import set_multiprocess as set_multiprocess
@@ -57,6 +58,7 @@ _HOMES = {
     "caffe_sdk.mode": ["layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
     "caffe_sdk.net": ["Net"],
     "caffe_sdk.net_spec": ["NetSpec", "params", "to_proto"],
+    "caffe_sdk.preprocessing": ["Preprocessing"],
     "caffe_sdk.ranks": [
         "NCCL",
         "has_nccl",
@@ -89,6 +91,7 @@ _SUBMODULES = {
     "io",
     "layers",
     "net_spec",
+    "preprocessing",
     "proto",
     "selective_search",
 }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caffe_sdk import io
-from caffe_sdk.classifier import make_transformer
+from caffe_sdk.classifier import Arguments, make_transformer, with_record
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.net import Net
 from caffe_sdk.schema.files import PathLike
@@ -27,7 +27,7 @@ class Detector(Net):
 
     Windows are (ymin, xmin, ymax, xmax) in pixels. ``context_pad`` is how many pixels around the window the net's input
     shows, after both were warped to its size; what lies outside of the image is the mean's colour. The other arguments
-    are those of `caffe_sdk.Classifier`.
+    are those of `caffe_sdk.Classifier`, and so is ``preprocessing``, the record that counts without them.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class Detector(Net):
         context_pad: int | None = None,
     ) -> None:
         super().__init__(model_file, TEST, weights=pretrained_file)
-        self.transformer = make_transformer(self, mean, input_scale, raw_scale, channel_swap)
+        given = Arguments(None, mean, input_scale, raw_scale, channel_swap)
+        self.preprocessing, found = with_record(self, given, pretrained_file, model_file)
+        self.transformer = make_transformer(self, found)
         self.configure_crop(context_pad)
 
     def detect_windows(self, images_windows: Iterable[tuple[PathLike, Iterable[Window]]]) -> list[dict[str, Any]]:

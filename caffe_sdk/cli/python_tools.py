@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 import caffe_sdk as caffe
 from caffe_sdk.cli.main import guarded
 from caffe_sdk.errors import ArgumentError, CorruptFileError, DeviceError
-from caffe_sdk.schema import prototxt, wire
+from caffe_sdk.preprocessing import find, load_array, load_mean
+from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.files import atomic_write, read_bytes, read_text, write_bytes
 from caffe_sdk.schema.messages import NetParameter
 
@@ -44,7 +45,7 @@ def classify() -> int:
     parser.add_argument("output_file", help="output npy filename")
     _add_model_flags(parser)
     parser.add_argument("--center_only", action="store_true", help="predict from the centre crop alone, not from ten")
-    parser.add_argument("--images_dim", default="256,256", help="'height,width' that images are resized to")
+    parser.add_argument("--images_dim", help="'height,width' that images are resized to (default: 256,256)")
     parser.add_argument("--ext", default="jpg", help="file extension of the images in a directory")
     options = parser.parse_args()
     return guarded("classify.py", lambda: _classify(options))
@@ -52,15 +53,15 @@ def classify() -> int:
 
 def _classify(options: argparse.Namespace) -> int:
     _choose_mode(options)
-    image_dims = _numbers("--images_dim", options.images_dim)
-    classifier = caffe.Classifier(
-        options.model_def, options.pretrained_model, image_dims=image_dims, **_preprocessing(options)
-    )
+    given = _preprocessing(options, options.images_dim)
+    if given:
+        given["image_dims"] = _numbers("--images_dim", options.images_dim or "256,256")
+    classifier = caffe.Classifier(options.model_def, options.pretrained_model, **given)
     source = os.path.expanduser(options.input_file)
     inputs: Sequence[Array] | Array
     if source.endswith("npy"):
         print(f"Loading file: {source}")
-        inputs = _load_array(source)
+        inputs = load_array(source)
     elif os.path.isdir(source):
         print(f"Loading folder: {source}")
         inputs = [caffe.io.load_image(name) for name in sorted(glob.glob(f"{glob.escape(source)}/*.{options.ext}"))]
@@ -201,13 +202,11 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
     weights = os.path.join(MODEL, "bvlc_reference_caffenet.caffemodel")
     add("--pretrained_model", default=weights, help="trained model weights file")
     add("--gpu", action="store_true", help="compute on a GPU")
-    mean = (
-        "mean to subtract, .npy (channels x height x width) or .binaryproto; '' for none (default: ImageNet's colour)"
-    )
+    mean = "mean to subtract: .npy (channels x height x width), .binaryproto, '' for none (default: ImageNet's colour)"
     add("--mean_file", help=mean)
     add("--input_scale", type=float, help="multiply input with this at the end of preprocessing")
-    add("--raw_scale", type=float, default=255.0, help="multiply input with this before preprocessing")
-    add("--channel_swap", default="2,1,0", help="order of the channels; by default RGB becomes BGR")
+    add("--raw_scale", type=float, help="multiply input with this before preprocessing (default: 255)")
+    add("--channel_swap", help="order of the channels (default: 2,1,0, which makes BGR of RGB)")
 
 
 def _choose_mode(options: argparse.Namespace) -> None:
@@ -216,34 +215,24 @@ def _choose_mode(options: argparse.Namespace) -> None:
     print("GPU mode" if options.gpu else "CPU mode")
 
 
-def _preprocessing(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of Classifier and Detector that flags give."""
+def _preprocessing(options: argparse.Namespace, *more: str | None) -> dict[str, Any]:
+    """The arguments of Classifier and Detector that flags give, with the original's defaults.
+
+    None where no flag was given and there is a record beside the model, which then counts.
+    """
+    flags = (options.mean_file, options.input_scale, options.raw_scale, options.channel_swap, *more)
+    if all(flag is None for flag in flags) and find(options.pretrained_model, options.model_def) is not None:
+        return {}
     mean: Any = np.array(IMAGENET_MEAN)
     if options.mean_file is not None:
-        mean = _load_mean(options.mean_file) if options.mean_file else None
-    swap = _numbers("--channel_swap", options.channel_swap) if options.channel_swap else None
+        mean = load_mean(options.mean_file) if options.mean_file else None
+    words = "2,1,0" if options.channel_swap is None else options.channel_swap
     return {
         "mean": mean,
         "input_scale": options.input_scale,
-        "raw_scale": options.raw_scale,
-        "channel_swap": swap,
+        "raw_scale": 255.0 if options.raw_scale is None else options.raw_scale,
+        "channel_swap": _numbers("--channel_swap", words) if words else None,
     }
-
-
-def _load_mean(path: str) -> Array:
-    if not path.endswith(".binaryproto"):
-        return _load_array(path)
-    mean = wire.read_blob(path).data
-    return mean[0] if mean.ndim == 4 else mean
-
-
-def _load_array(path: str) -> Array:
-    data = read_bytes(path)
-    try:
-        array: Array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise CorruptFileError(path, f"this is no array: {error}", "give what numpy.save wrote") from None
-    return array
 
 
 def _numbers(flag: str, words: str) -> list[int]:
