@@ -1,0 +1,241 @@
+"""Sixteen float32 numbers at once, as a type of Numba's, and what else loops need that Numba does not offer.
+
+A `Vector` is one register where the processor has AVX-512, a few of them elsewhere. Loops written with it need no
+vectorizer's luck: what is written is what is computed, in registers. Memory is addressed by plain integers, in bytes.
+Importing this module imports Numba.
+"""
+
+# mypy: allow-untyped-calls, allow-untyped-decorators, no-warn-unused-ignores
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import extending, types
+from numba.core import cgutils
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import lower_builtin, models, register_model
+
+LANES = 16
+NBYTES = 4 * LANES
+
+_FLOATS, _DOUBLES = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.DoubleType(), LANES)
+_ZERO = ir.Constant(_FLOATS, [0.0] * LANES)
+_INT = ir.IntType(64)
+_CONTRACT = ("contract",)  # a * b + c may round once
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """A function for loops that says which instructions it is. It takes the typing context, and types of arguments."""
+    return extending.intrinsic(function)
+
+
+class VectorType(types.Type):
+    """Numba's view of sixteen numbers."""
+
+
+class _FloatsType(VectorType):
+    pass
+
+
+class _DoublesType(VectorType):
+    pass
+
+
+Vector, WideVector = _FloatsType("Vector"), _DoublesType("WideVector")
+"""Sixteen numbers of 32 and of 64 bits."""
+
+
+@register_model(_FloatsType)
+class _FloatsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _FLOATS)
+
+
+@register_model(_DoublesType)
+class _DoublesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _DOUBLES)
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def load(typing: Any, address: Any) -> Any:
+    """The vector at an address, which must be a multiple of 4."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _load(builder, arguments[0], 0)
+
+    return Vector(types.int64), made
+
+
+@intrinsic
+def store(typing: Any, address: Any, vector: Any) -> Any:
+    """Put a vector at an address, which must be a multiple of 4."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _store(builder, arguments[1], arguments[0], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, Vector), made
+
+
+@intrinsic
+def splat(typing: Any, number: Any) -> Any:
+    """A vector of one number sixteen times, as wide as the number is."""
+    wide = number == types.float64
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _splat(builder, arguments[0], _DOUBLES if wide else _FLOATS)
+
+    return WideVector(types.float64) if wide else Vector(types.float32), made
+
+
+@intrinsic
+def widened(typing: Any, vector: Any) -> Any:
+    """The same numbers with 64 bits."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(arguments[0], _DOUBLES)
+
+    return WideVector(Vector), made
+
+
+@intrinsic
+def rounded(typing: Any, vector: Any) -> Any:
+    """The nearest numbers of 32 bits."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fptrunc(arguments[0], _FLOATS)
+
+    return Vector(WideVector), made
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Have the 64 bytes at an address brought near, into the second-level cache, while other things are computed."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        read, second_level, data = word(0), word(2), word(1)
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), read, second_level, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), made
+
+
+@intrinsic
+def take_ticket(typing: Any, pointer: Any) -> Any:
+    """The 64-bit integer where a pointer points, one greater from now on; no two threads get the same."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        counter = builder.bitcast(arguments[0], _INT.as_pointer())
+        return builder.atomic_rmw("add", counter, _INT(1), "monotonic")
+
+    return types.int64(pointer), made
+
+
+# -- arithmetic --------------------------------------------------------------------------------------------------------
+
+
+def _operator(function: Any, instruction: str) -> None:
+    @infer_global(function)
+    class _Typing(ConcreteTemplate):
+        cases = (signature(Vector, Vector, Vector), signature(WideVector, WideVector, WideVector))
+
+    @lower_builtin(function, Vector, Vector)
+    @lower_builtin(function, WideVector, WideVector)
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return getattr(builder, instruction)(*arguments, flags=_CONTRACT)
+
+
+_operator(operator.add, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+
+
+@intrinsic
+def rectified(typing: Any, vector: Any, slope: Any) -> Any:
+    """The vector where it is greater than 0, slope * vector elsewhere."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector, slope = arguments
+        positive = builder.fcmp_ordered(">", vector, _ZERO)
+        return builder.select(positive, vector, builder.fmul(vector, slope))
+
+    return Vector(Vector, Vector), made
+
+
+# -- products of matrices ----------------------------------------------------------------------------------------------
+
+
+def product(rows: int, width: int, distance: int, depth: int) -> Any:
+    """A function ``multiply(a, a_row, a_step, b, c, count, add)`` for a small piece of a product of matrices.
+
+    c = a b, or c + a b if ``add``. c has ``rows`` rows of ``width`` vectors. Rows of b and c are ``distance`` bytes
+    apart; the numbers of a are ``a_row`` bytes apart along its rows and ``a_step`` along the ``count`` columns that are
+    summed over. All others are addresses. ``depth`` products are summed in registers (rows x width + width + 1 of
+    them), and the sums of so many are then added up: short sums have small rounding errors.
+    """
+
+    @intrinsic
+    def multiply(typing: Any, a: Any, a_row: Any, a_step: Any, b: Any, c: Any, count: Any, add: Any) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, a_row, a_step, b, c, count, add = arguments
+            piece = [(i, j) for i in range(rows) for j in range(width)]
+            totals = {at: cgutils.alloca_once_value(builder, _ZERO) for at in piece}
+            sums = {at: cgutils.alloca_once_value(builder, _ZERO) for at in piece}
+            with cgutils.for_range_slice(builder, _INT(0), count, _INT(depth), _INT) as (start, _):
+                for at in piece:
+                    builder.store(_ZERO, sums[at])
+                here = builder.add(a, builder.mul(start, a_step))
+                starts = [builder.add(here, builder.mul(a_row, _INT(i))) for i in range(rows)]
+                first = builder.add(b, builder.mul(start, _INT(distance)))
+                left = builder.sub(count, start)
+                deep = builder.select(builder.icmp_signed("<", left, _INT(depth)), left, _INT(depth))
+                with cgutils.for_range(builder, deep) as loop:
+                    row = builder.add(first, builder.mul(loop.index, _INT(distance)))
+                    vectors = [_load(builder, row, NBYTES * j) for j in range(width)]
+                    column = builder.mul(loop.index, a_step)
+                    for i in range(rows):
+                        pointer = builder.inttoptr(builder.add(starts[i], column), ir.FloatType().as_pointer())
+                        number = _splat(builder, builder.load(pointer, align=4))
+                        for j in range(width):
+                            term = builder.fmul(number, vectors[j], flags=_CONTRACT)
+                            _increase(builder, sums[i, j], term)
+                for at in piece:
+                    _increase(builder, totals[at], builder.load(sums[at]))
+            for i, j in piece:
+                before = builder.select(add, _load(builder, c, i * distance + NBYTES * j), _ZERO)
+                _increase(builder, totals[i, j], before)
+                _store(builder, builder.load(totals[i, j]), c, i * distance + NBYTES * j)
+            return context.get_dummy_value()
+
+        size = types.int64
+        return types.void(size, size, size, size, size, size, types.boolean), made
+
+    return multiply
+
+
+def _increase(builder: Any, total: Any, term: Any) -> None:
+    builder.store(builder.fadd(builder.load(total), term, flags=_CONTRACT), total)
+
+
+def _load(builder: Any, address: Any, offset: int) -> Any:
+    return builder.load(builder.inttoptr(builder.add(address, _INT(offset)), _FLOATS.as_pointer()), align=4)
+
+
+def _store(builder: Any, vector: Any, address: Any, offset: int) -> None:
+    builder.store(vector, builder.inttoptr(builder.add(address, _INT(offset)), _FLOATS.as_pointer()), align=4)
+
+
+def _splat(builder: Any, number: Any, kind: Any = _FLOATS) -> Any:
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))

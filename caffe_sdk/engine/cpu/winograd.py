@@ -1,0 +1,306 @@
+"""Convolutions 3x3 by Winograd's minimal filtering: a quarter of the products, between transforms of what they are of.
+
+Numbers stay in oneDNN's blocks of 16 channels, so nothing is reordered between these convolutions and its own.
+Transformed filters are a place of the weight: they are made anew when a program reads a weight that was written since.
+What the loops of `winograd_kernels` do with a job is said there; Numba is imported when the first job is made.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import weakref
+from collections.abc import Callable
+from ctypes import c_uint, c_void_p
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.engine.cpu.descriptors import Descriptor, plain, tagged
+from caffe_sdk.engine.cpu.layouts import Layout, reorder
+from caffe_sdk.engine.cpu.library import Unsupported, library, num_threads
+from caffe_sdk.engine.cpu.plan import Plan
+from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.memory import Array, Place, Shape, Tensor, aligned
+
+BLOCK = 16  # channels
+FLOAT = 4  # bytes
+PIXEL = BLOCK * FLOAT
+PLACES, STEP = 36, 4  # numbers in a tile of x, width of one of y
+ROWS, WIDTH = 6, 4  # of the piece of a product of matrices that is summed in registers
+PANEL = WIDTH * PIXEL
+CHUNK, WIDE = 48, 384
+"""Tiles transformed at once, twice as many from so many channels on: few enough that they stay in the cache, enough
+that what they are multiplied with need not be fetched too often."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A convolution that Winograd's filtering computes: sizes of x (n, c, h, w) and y (n, k, h, w)."""
+
+    x: Shape
+    y: Shape
+    pad: Shape
+    group: int
+
+    @property
+    def weight(self) -> Shape:
+        """The filters' sizes, as oneDNN counts axes."""
+        out, channels = self.y[1], self.x[1] // self.group
+        return (out, channels, 3, 3) if self.group == 1 else (self.group, out // self.group, channels, 3, 3)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tiles down and across an image of y."""
+        return -(-self.y[2] // STEP), -(-self.y[3] // STEP)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all images."""
+        return self.y[0] * math.prod(self.grid)
+
+
+def problem(x: Shape, y: Shape, geometry: ConvolutionGeometry) -> Problem:
+    """The convolution as a problem; Unsupported if it is no 3x3 one that moves by steps of one, or cuts blocks."""
+    axis, group = geometry.axis, geometry.group
+    if geometry.kernel != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1):
+        raise Unsupported("Winograd", f"{geometry}")
+    if group > 1 and (x[axis] // group % BLOCK or y[axis] // group % BLOCK):
+        raise Unsupported("Winograd", f"groups of {x[axis] // group} and {y[axis] // group} channels")
+    batch = math.prod(x[:axis])
+    return Problem((batch, *x[axis:]), (batch, *y[axis:]), geometry.pad, group)
+
+
+# -- layouts -----------------------------------------------------------------------------------------------------------
+
+
+def images(dims: Shape) -> Descriptor:
+    """Images in blocks of 16 channels: (n, c / 16, h, w, 16)."""
+    return tagged(dims, "aBcd16b")
+
+
+def filters(dims: Shape, turned: bool = False) -> Descriptor:
+    """Filters in blocks: (group, out / 16, in / 16, 3, 3, 16 in, 16 out); in and out are exchanged if ``turned``."""
+    if len(dims) == 4:
+        return tagged(dims, "BAcd16a16b" if turned else "ABcd16b16a")
+    return tagged(dims, "aCBde16b16c" if turned else "aBCde16c16b")
+
+
+def vector(dims: Shape) -> Descriptor:
+    """One number for each channel, 0 where the last block is not full."""
+    return tagged(dims, "A16a") if dims[0] % BLOCK else plain(dims)
+
+
+class TransformedFilters(Place):
+    """Where a weight is as (group, 36, panel, channels in, 64): what Winograd's filtering multiplies with.
+
+    For the gradient of x the filters are ``turned`` by half a circle, and go from output to input channels.
+    """
+
+    name = "winograd"
+    derived = True
+
+    def __init__(self, dims: Shape, turned: bool) -> None:
+        self.blocked, self.host = filters(dims, turned), plain(dims)
+        self.turned = turned
+        self.group, (out, channels) = (1, dims[:2]) if len(dims) == 4 else (dims[0], dims[1:3])
+        self.blocks_out, self.blocks_in = _blocks(channels if turned else out), _blocks(out if turned else channels)
+        self.panel = self.blocks_in * BLOCK * PANEL
+        self.place = _apart(_panels(self.blocks_out) * self.panel)
+        self.descriptor = plain((self.group * PLACES * self.place // FLOAT,))
+
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        return self.descriptor.dims[0], dtype
+
+    def zero(self, buffer: Array) -> None:
+        buffer[...] = 0
+
+    def from_host(self, host: Array, buffer: Array) -> None:
+        self._transform(self.host, host, buffer)
+
+    def from_place(self, other: Place, source: Array, buffer: Array) -> bool:
+        if not isinstance(other, Layout) or other.host != self.host:
+            return False
+        self._transform(other.descriptor, source, buffer)
+        return True
+
+    @property
+    def distances(self) -> dict[str, int]:
+        """What a job knows of transformed filters."""
+        return {"u_group": PLACES * self.place, "u_place": self.place, "u_panel": self.panel}
+
+    def _transform(self, descriptor: Descriptor, numbers: Array, buffer: Array) -> None:
+        blocked = numbers
+        if descriptor != self.blocked:
+            blocked = aligned(self.blocked.nbytes // FLOAT, np.float32)
+            reorder(descriptor, numbers, self.blocked, blocked)
+        blocks = {"blocks_in": self.blocks_in, "blocks_out": self.blocks_out, "items": self.group * self.blocks_out}
+        where = {"w": address(blocked), "u": address(buffer), "turned": self.turned, **self.distances}
+        Job("transform_filters", {**blocks, **where}).run()
+
+
+_places: weakref.WeakValueDictionary[tuple[Shape, bool], TransformedFilters] = weakref.WeakValueDictionary()
+
+
+def transformed(dims: Shape, turned: bool = False) -> TransformedFilters:
+    """The place of transformed filters: one object for all that are alike."""
+    place = _places.get((dims, turned))
+    if place is None:
+        place = _places[dims, turned] = TransformedFilters(dims, turned)
+    return place
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+class Job:
+    """A loop and what it works on, taken by as many threads as there are."""
+
+    def __init__(self, loop: str, values: dict[str, Any]) -> None:
+        from caffe_sdk.engine.cpu import winograd_kernels
+
+        self.loop = winograd_kernels.compiled(getattr(winograd_kernels, loop))
+        self.record = np.zeros(1, winograd_kernels.JOB)
+        for name, value in values.items():
+            self.record[name] = value
+        self._ticket = self.record["ticket"]
+        threads = min(num_threads(), int(self.record["items"][0]))
+        where = self.record.ctypes.data
+        self._arguments: tuple[Any, ...] = (where,)
+        if threads == 1:
+            self._call = self.loop.ctypes
+        else:
+            self._call, self._arguments = _team(), (self.loop.address, where, threads, 0)
+
+    def run(self) -> None:
+        """Do all items."""
+        self._ticket[0] = 0
+        self._call(*self._arguments)
+
+
+@functools.cache
+def _team() -> Any:
+    """OpenMP's way to call a function in several threads, the very ones that oneDNN computes in."""
+    call = library().omp.GOMP_parallel
+    call.argtypes, call.restype = (c_void_p, c_void_p, c_uint, c_uint), None
+    return call
+
+
+def address(array: Array) -> int:
+    """Where an array begins."""
+    return int(array.ctypes.data)
+
+
+# -- planners ----------------------------------------------------------------------------------------------------------
+
+
+def convolution(plan: Plan, work: Work) -> None:
+    """y = bias + weight * x, and a ReLU of it if one was fused."""
+    x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
+    if x.memory is y.memory:
+        raise Unsupported("Winograd", "a convolution in place")
+    p = problem(x.shape, y.shape, work["geometry"])
+    relu = work.arguments.get("relu")
+    _convolve(plan, "convolution_forward winograd", p, transformed(p.weight), (x, weight, bias, y), relu)
+
+
+def convolution_grad_data(plan: Plan, work: Work) -> None:
+    """dx from dy and the weight: a convolution of dy with the filters turned by half a circle."""
+    dy, weight, dx = work["dy"], work["weight"], work["dx"]
+    p = problem(dx.shape, dy.shape, work["geometry"])
+    back = Problem(p.y, p.x, (2 - p.pad[0], 2 - p.pad[1]), p.group)
+    _convolve(
+        plan,
+        "convolution_backward_data winograd",
+        back,
+        transformed(p.weight, turned=True),
+        (dy, weight, None, dx),
+        None,
+    )
+
+
+def _convolve(
+    plan: Plan,
+    name: str,
+    p: Problem,
+    place: TransformedFilters,
+    operands: tuple[Tensor, Tensor, Tensor | None, Tensor],
+    relu: float | None,
+) -> None:
+    x, weight, bias, y = operands
+    source = plan.read(x, images(p.x))
+    u = plan.read(weight, place.descriptor, place)
+    b = plan.read(bias, vector(p.y[1:2])) if bias is not None else None
+    target = plan.write(y, images(p.y))
+    chunk, panels_of_part = _cut(p)
+    parts_of_group = -(-_panels(place.blocks_out) // panels_of_part)
+    parts = p.group * parts_of_group
+    v_panel = m_panel = -(-chunk // ROWS) * ROWS * PANEL
+    v_place, m_place = _apart(_panels(place.blocks_in) * v_panel), _apart(panels_of_part * m_panel)
+    own = PLACES * (v_place + m_place + PIXEL)
+    room = plan.room(plain((num_threads() * own // FLOAT,)))
+    down, across = p.grid
+    values = {
+        "items": -(-p.tiles // chunk) * parts,
+        "tiles": p.tiles,
+        "down": down,
+        "across": across,
+        "chunk": chunk,
+        **_images("x", p.x),
+        **_images("y", p.y),
+        "pad_top": p.pad[0],
+        "pad_left": p.pad[1],
+        "slope": 1 if relu is None else relu,
+        "blocks_in": place.blocks_in,
+        "blocks_out": place.blocks_out,
+        "parts": parts,
+        "parts_of_group": parts_of_group,
+        "panels_of_part": panels_of_part,
+        **place.distances,
+        "v_place": v_place,
+        "v_panel": v_panel,
+        "m_place": m_place,
+        "m_panel": m_panel,
+        "of_thread": own,
+    }
+
+    def made(x: Array, y: Array, u: Array, room: Array, bias: Array | None) -> Callable[[], None]:
+        v = address(room)
+        m = v + PLACES * v_place
+        where = {"x": address(x), "y": address(y), "u": address(u), "v": v, "m": m, "patch": m + PLACES * m_place}
+        return Job("convolve", {**values, **where, "bias": 0 if bias is None else address(bias)}).run
+
+    plan.step_made_by(name, made, source, target, u, room, b)
+
+
+def _cut(p: Problem) -> tuple[int, int]:
+    """Into what the work is cut: tiles of a chunk, and panels of y's channels of a part."""
+    wide = (p.x[1] + p.y[1]) // p.group >= 2 * WIDE
+    chunks = -(-p.tiles // (2 * CHUNK if wide else CHUNK))
+    panels = _panels(_blocks(p.y[1] // p.group))
+    parts = -(-num_threads() // (chunks * p.group))
+    return -(-p.tiles // chunks), -(-panels // min(parts, panels))
+
+
+def _images(name: str, dims: Shape) -> dict[str, int]:
+    """What a job knows of images."""
+    _, channels, height, width = dims
+    plane = height * width * PIXEL
+    distances = {f"{name}_image": _blocks(channels) * plane, f"{name}_plane": plane}
+    return {**distances, f"{name}_height": height, f"{name}_width": width}
+
+
+def _blocks(channels: int) -> int:
+    return -(-channels // BLOCK)
+
+
+def _panels(blocks: int) -> int:
+    return -(-blocks // WIDTH)
+
+
+def _apart(nbytes: int) -> int:
+    """A distance of at least so many bytes at which 36 streams of writes do not meet in the same lines of the cache."""
+    lines = -(-nbytes // PIXEL)
+    return (lines | 1) * PIXEL

@@ -1,0 +1,89 @@
+"""Sixteen numbers at once: what compiled loops compute with them is what NumPy computes."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from numba import types
+
+from caffe_sdk.engine.cpu.vectors import (
+    LANES,
+    NBYTES,
+    load,
+    prefetch,
+    product,
+    rectified,
+    rounded,
+    splat,
+    store,
+    take_ticket,
+    widened,
+)
+
+X = np.linspace(-2, 3, LANES, dtype=np.float32)
+Y = np.linspace(5, -1, LANES, dtype=np.float32)
+
+
+def computed(function):
+    """What a function makes of the vectors X and Y."""
+    compiled = numba.njit(function)
+
+    @numba.njit
+    def loop(x, y, result):
+        prefetch(x)
+        store(result, compiled(load(x), load(y)))
+
+    result = np.zeros(LANES + 1, np.float32)
+    loop(X.ctypes.data, Y.ctypes.data, result[1:].ctypes.data)  # on no multiple of 64
+    assert result[0] == 0
+    return result[1:]
+
+
+def test_arithmetic():
+    np.testing.assert_array_equal(computed(lambda x, y: x + y), X + Y)
+    np.testing.assert_array_equal(computed(lambda x, y: x - y), X - Y)
+    np.testing.assert_array_equal(computed(lambda x, y: x * y), X * Y)
+    np.testing.assert_array_equal(computed(lambda x, y: x * splat(np.float32(3))), X * 3)
+
+
+def test_numbers_of_64_bits():
+    third = 1 / 3
+    got = computed(lambda x, y: rounded(widened(x) * splat(third) + widened(y)))
+    np.testing.assert_allclose(got, X.astype(np.float64) * third + Y, rtol=6e-8, atol=1e-15)  # rounded once
+
+
+@pytest.mark.parametrize("slope", [0, 0.25, 1])
+def test_rectified(slope):
+    number = np.float32(slope)
+    got = computed(lambda x, y: rectified(x, splat(number)))
+    np.testing.assert_array_equal(got, np.where(X > 0, X, number * X))
+
+
+def test_tickets():
+    take = numba.cfunc(types.int64(types.CPointer(types.int64)))(lambda pointer: take_ticket(pointer))
+    counter = np.array([5])
+    assert [take.ctypes(counter.ctypes.data_as(take.ctypes.argtypes[0])) for _ in range(3)] == [5, 6, 7]
+    assert counter[0] == 8
+
+
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("width", "count"), [(1, 1), (3, 16), (4, 39)])
+def test_product(width, count, transposed, add):
+    rows, distance = 6, 5 * NBYTES
+    multiply = product(rows, width, distance, depth=16)
+
+    @numba.njit(types.void(*(types.int64,) * 6, types.boolean))
+    def loop(a, a_row, a_step, b, c, count, add):
+        multiply(a, a_row, a_step, b, c, count, add)
+
+    rng = np.random.default_rng(3)
+    a = rng.standard_normal((count, rows) if transposed else (rows, count)).astype(np.float32)
+    b, c = (rng.standard_normal((n, distance // 4)).astype(np.float32) for n in (count, rows))
+    expected = c.copy()
+    columns = slice(0, width * LANES)
+    expected[:, columns] = (a.T if transposed else a) @ b[:, columns] + add * c[:, columns]
+    steps = a.strides[::-1] if transposed else a.strides
+    loop(a.ctypes.data, *steps, b.ctypes.data, c.ctypes.data, count, add)
+    np.testing.assert_allclose(c, expected, rtol=1e-5, atol=1e-5)
