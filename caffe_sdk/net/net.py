@@ -6,7 +6,7 @@ import difflib
 import functools
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -417,6 +417,18 @@ class Net:
     @property
     def _outputs(self) -> list[int]:
         return self.graph.outputs
+
+    def _bottom_ids(self, layer: int) -> list[int]:
+        """The numbers of the blobs that layer number ``layer`` reads, as pycaffe has them."""
+        return list(self.graph.nodes[layer].bottoms)
+
+    def _top_ids(self, layer: int) -> list[int]:
+        """The numbers of the blobs that layer number ``layer`` makes."""
+        return list(self.graph.nodes[layer].tops)
+
+    def _batch(self, blobs: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
+        """Arrays cut into the net's batches, the last filled up with zeros."""
+        return batches.cut(blobs, self._batch_size())
 
     # -- state and end -------------------------------------------------------------------------------------------------
 
