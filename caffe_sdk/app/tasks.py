@@ -18,6 +18,7 @@ from caffe_sdk.schema.messages import TEST
 from caffe_sdk.solver import Options, Output, Solver, get_solver
 from caffe_sdk.solver.nets import find
 from caffe_sdk.solver.outputs import outputs_of
+from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.solver import read_solver
 
 # -- train -------------------------------------------------------------------------------------------------------------
@@ -30,12 +31,13 @@ def open_solver(
     level: int = 0,
     stages: Sequence[str] = (),
     options: Options | None = None,
+    peers: Alone | None = None,
 ) -> Solver:
     """The solver of a prototxt, ready to train: `Solver.events` is the task.
 
     ``weights`` are caffemodels with commas between them, taken instead of those the solver names; ``snapshot`` is a
-    solverstate to go on from. ``level`` and ``stages`` choose among the layers of the train net; ``options`` are those
-    of the solver.
+    solverstate to go on from. ``level`` and ``stages`` choose among the layers of the train net; ``options`` and
+    ``peers`` are those of the solver.
 
     Raises ArgumentError for both weights and snapshot, and what `Solver` does.
     """
@@ -51,7 +53,7 @@ def open_solver(
     if level:
         param.train_state.level = level
     param.train_state.stage.extend(stages)
-    solver = get_solver(param, options)
+    solver = get_solver(param, options, peers)
     try:
         if snapshot:
             solver.restore(snapshot)

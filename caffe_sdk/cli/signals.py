@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def handled(solver: Solver, effects: Mapping[str, str]) -> Iterator[None]:
+def handled(solver: Solver, effects: Mapping[str, str], insist: bool = True) -> Iterator[None]:
     """Inside the block, signals do what ``effects`` says: stop, snapshot or none, by the signal's name.
 
     A signal that the system does not have is left out. After a stop the same signal does again what it did before the
-    block: whoever insists is obeyed at once.
+    block, unless ``insist`` is false: whoever insists is obeyed at once.
     """
     actions: dict[str, Callable[[], None]] = {
         "stop": solver.request_stop,
@@ -29,7 +29,7 @@ def handled(solver: Solver, effects: Mapping[str, str]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         actions[chosen[number]]()
-        if chosen[number] == "stop":
+        if chosen[number] == "stop" and insist:
             signal.signal(number, before[number])
 
     for number in chosen:

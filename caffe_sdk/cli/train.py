@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from caffe_sdk import mode
 from caffe_sdk.app.tasks import open_solver
 from caffe_sdk.cli.flags import required, stages
+from caffe_sdk.cli.main import guarded
 from caffe_sdk.cli.progress import TrainingBar
 from caffe_sdk.cli.signals import handled
 from caffe_sdk.layers.plugins import user_module
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import Event, Options, Solver, metrics
+from caffe_sdk.solver import Event, Options, Solver, metrics, parallel
 from caffe_sdk.solver.log import TrainingLog
+from caffe_sdk.solver.peers import Alone
 
 log = logging.getLogger(__name__)
 
@@ -23,27 +25,49 @@ SIGNALS = ("SIGINT", "SIGHUP", "SIGTERM", "SIGUSR1")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train to ``max_iter``, or until somebody asks for the end."""
+    """Train to ``max_iter``, or until somebody asks for the end; with others, where MPI started several."""
     path = required(options, "solver", "Need a solver definition to train.")
     if options.gpu:
         mode.set_mode_gpu()
+    peers = parallel.join()
+    if not isinstance(peers, parallel.Ranks):
+        return _train(path, options, peers)
+    status = guarded(f"caffe (rank {peers.rank} of {peers.size})", lambda: _train(path, options, peers))
+    if status:
+        peers.abort(status)  # the others would wait for this one for ever
+    return status
+
+
+def _train(path: str, options: argparse.Namespace, peers: Alone) -> int:
+    if peers.rank:  # what all would say alike, rank 0 says
+        logging.getLogger("caffe_sdk").setLevel(logging.WARNING)
     for module in options.modules or ():
         user_module(module, "-import")
     wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best, options.skip_mismatch)
-    solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes)
+    solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes, peers)
+    effects = {name: getattr(options, f"{name.lower()}_effect") for name in SIGNALS}
     with contextlib.closing(solver), contextlib.ExitStack() as stack:
-        if not options.gpu:
-            _choose_mode(solver)
-        watchers: list[Callable[[Event], None]] = [TrainingLog()]
-        for recorder in _recorders(options, solver):
-            watchers.append(stack.enter_context(contextlib.closing(recorder)))
-        stack.enter_context(handled(solver, {name: getattr(options, f"{name.lower()}_effect") for name in SIGNALS}))
+        watchers = _watchers(options, solver, stack) if peers.rank == 0 else []
+        stack.enter_context(handled(solver, effects, insist=peers.size == 1))
         log.info("Starting Optimization")
-        watchers.append(stack.enter_context(TrainingBar(solver.iter, solver.param.max_iter, _images(solver))))
         for event in solver.events():
             for watcher in watchers:
                 watcher(event)
     return 0
+
+
+def _watchers(
+    options: argparse.Namespace, solver: Solver, stack: contextlib.ExitStack
+) -> list[Callable[[Event], None]]:
+    """What notes and shows events; the stack closes it."""
+    if not options.gpu:
+        _choose_mode(solver)
+    watchers: list[Callable[[Event], None]] = [TrainingLog()]
+    for recorder in _recorders(options, solver):
+        stack.callback(recorder.close)
+        watchers.append(recorder)
+    watchers.append(stack.enter_context(TrainingBar(solver.iter, solver.param.max_iter, _images(solver))))
+    return watchers
 
 
 def _recorders(options: argparse.Namespace, solver: Solver) -> Iterator[metrics.Recorder]:
@@ -62,6 +86,6 @@ def _choose_mode(solver: Solver) -> None:
 
 
 def _images(solver: Solver) -> int:
-    """How many images an iteration takes: the first axis of the net's first blob, and iter_size of them."""
+    """How many images an iteration takes: the first axis of the net's first blob, times iter_size and ranks."""
     first = next(iter(solver.net.blobs.values())).shape
-    return int((first[0] if first else 1) * solver.param.iter_size)
+    return int((first[0] if first else 1) * solver.param.iter_size * solver.peers.size)

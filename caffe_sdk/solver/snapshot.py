@@ -15,7 +15,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from caffe_sdk.solver.rates import Course
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2  # of the resume record
+FORMAT = 3  # of the resume record
 
 
 class Paths(NamedTuple):
@@ -45,13 +45,15 @@ class Paths(NamedTuple):
 @dataclass(frozen=True)
 class Progress:
     """What a resume record holds: the state of the train net and the test nets, the losses of the average, the best
-    test so far (`watch.Watch.state`), and the iterations of all snapshots that the training had made and not deleted.
+    test so far (`watch.Watch.state`), the iterations of all snapshots that the training had made and not deleted, and
+    the states of the train nets of its peers, rank 0 left out.
     """
 
     nets: list[dict[str, Any]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     best: list[float] | None = None
     snapshots: list[int] = field(default_factory=list)
+    peers: list[dict[str, Any]] = field(default_factory=list)
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
@@ -98,9 +100,8 @@ def check_writable(param: Any) -> None:
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress, made: Sequence[int]) -> None:
-    """Write a snapshot, with gradients beside the weights if ``diffs``. ``made`` are the iterations of the training's
-    snapshots, this one included. What earlier attempts left when they were killed is swept away.
+def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress) -> None:
+    """Write a snapshot, with gradients beside the weights if ``diffs``, and sweep away what killed trainings left.
 
     WriteError when that fails; nothing is left of this snapshot then, and earlier ones stay.
     """
@@ -108,7 +109,7 @@ def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress:
     sweep(folder or ".", name[: name.rindex("_iter_") + len("_iter_")])
     new = [path for path in paths if not os.path.exists(path)]
     try:
-        _write(paths, net, diffs, state, progress, made)
+        _write(paths, net, diffs, state, progress)
     except WriteError:
         for path in new:
             with contextlib.suppress(OSError):
@@ -116,9 +117,7 @@ def write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress:
         raise
 
 
-def _write(
-    paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress, made: Sequence[int]
-) -> None:
+def _write(paths: Paths, net: Net, diffs: bool, state: wire.StateBlobs, progress: Progress) -> None:
     as_hdf5 = hdf5.is_hdf5(paths.solverstate)
     (net.save_hdf5 if as_hdf5 else net.save)(paths.caffemodel, diffs)
     record = {
@@ -126,10 +125,7 @@ def _write(
         "iteration": state.state.iter,
         "solverstate": state_fingerprint(state),
         "caffemodel": file_fingerprint(paths.caffemodel),
-        "losses": progress.losses,
-        "nets": progress.nets,
-        "best": progress.best,
-        "snapshots": list(made),
+        **asdict(progress),
     }
     write_bytes(paths.record, json.dumps(record, indent=1).encode())
     (hdf5 if as_hdf5 else wire).write_state(paths.solverstate, state.state, state.history)
@@ -202,6 +198,22 @@ def check_history(path: PathLike, state: wire.StateBlobs, history: Sequence[Tens
             )
 
 
+def state_of(rank: int, size: int, progress: Progress, fresh: dict[str, Any]) -> dict[str, Any]:
+    """The state of a rank's train net, if as many ranks were saved. Else its own ``fresh`` one, at the same place in
+    the data: positions count the records of all ranks.
+    """
+    saved = [progress.nets[0], *progress.peers]
+    if len(saved) == size:
+        return dict(saved[rank])
+    log.warning("The snapshot is of %d ranks, and there are %d: random numbers start anew", len(saved), size)
+    theirs = saved[0]["layers"]
+    layers = {
+        name: {**state, "position": theirs[name]["position"]} if "position" in theirs.get(name, {}) else state
+        for name, state in fresh["layers"].items()
+    }
+    return {**fresh, "layers": layers}
+
+
 def course_of(state: wire.StateBlobs) -> Course:
     """Where the learning rate's policy stood."""
     return Course(state.state.current_step, state.state.minimum_loss, state.state.iter_last_event)
@@ -228,7 +240,7 @@ def read_progress(path: PathLike, state: wire.StateBlobs) -> Progress | None:
     same_state = record["solverstate"] == state_fingerprint(state)
     same_weights = record["caffemodel"] == file_fingerprint(weights)
     if same_state and same_weights:
-        return Progress(record["nets"], record["losses"], record["best"], record["snapshots"])
+        return Progress(**{each.name: record[each.name] for each in fields(Progress)})
     if same_state or same_weights:
         changed, other = (weights, path) if same_state else (path, weights)
         raise CorruptFileError(
@@ -249,9 +261,10 @@ def _read_record(path: Path) -> dict[str, Any] | None:
     except (FileError, ValueError) as error:
         _continue_like_caffe(f"the resume record {path} cannot be read ({error})")
         return None
-    kinds = {"format": int, "solverstate": str, "caffemodel": str, "losses": list, "nets": list, "snapshots": list}
+    lists = dict.fromkeys(("losses", "nets", "snapshots", "peers"), list)
+    kinds: dict[str, Any] = {"format": int, "solverstate": str, "caffemodel": str, **lists, "best": (list, type(None))}
     known = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
-    if not known or record["format"] != FORMAT or not isinstance(record.get("best"), (list, type(None))):
+    if not known or record["format"] != FORMAT:
         _continue_like_caffe(f"the resume record {path} has another form")
         return None
     return {"best": None, **record}

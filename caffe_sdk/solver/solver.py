@@ -8,9 +8,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from caffe_sdk import engine, rng
 from caffe_sdk.errors import ArgumentError, CaffeError, SolverError
@@ -25,11 +26,19 @@ from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Outpu
 from caffe_sdk.solver.log import TrainingLog
 from caffe_sdk.solver.options import Options
 from caffe_sdk.solver.outputs import added, outputs_of
+from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.snapshot import Progress
 from caffe_sdk.solver.watch import Watch
 from caffe_sdk.weights import CopyReport
 
 log = logging.getLogger(__name__)
+
+
+class _Wanted(NamedTuple):
+    """What somebody has asked a training for."""
+
+    stop: bool
+    snapshot: bool
 
 
 class Solver:
@@ -38,7 +47,8 @@ class Solver:
     ``Solver(solver)`` takes the path of a solver prototxt, or a SolverParameter. Relative paths count from the working
     directory, as in Caffe, and where nothing is there from the solver file's folder.
 
-    ``options`` are wishes that a description has no fields for: early stopping, which snapshots to keep.
+    ``options`` are wishes that a description has no fields for: early stopping, which snapshots to keep. ``peers`` are
+    other solvers that train the same net on other data; all of them then make every call that trains, saves, restores.
 
     Members as in pycaffe: ``net``, ``test_nets``, ``iter`` (updates made), ``param``, ``lr``, `step`, `solve`,
     `restore`, `snapshot`, `share_weights`, `apply_update`, `add_callback`.
@@ -49,22 +59,26 @@ class Solver:
     rule: ClassVar[type[updates.Rule]]
     """The update rule of the class."""
 
-    def __init__(self, solver_file: PathLike | Any, options: Options | None = None) -> None:
+    def __init__(self, solver_file: PathLike | Any, options: Options | None = None, peers: Alone | None = None) -> None:
         self.param: Any = read_solver(solver_file)
         self.options = options or Options()
+        self.peers = peers or Alone()
         param = self.param
         self._check()
         self._rule = self.rule(param)
         if param.random_seed >= 0:
-            rng.set_random_seed(param.random_seed)
+            rng.set_random_seed(param.random_seed + self.peers.rank)  # as Caffe does
         self.net: Net = nets.build_train_net(param)
         self.test_nets: list[Net] = []
+        self.watch: Watch | None = None
         self.loaded: list[CopyReport] = []
         """What became of the weights to begin with: a report for each file that ``weights`` names."""
         try:
-            self.test_nets = nets.build_test_nets(param)
+            if self.peers.rank == 0:
+                self.test_nets = nets.build_test_nets(param)
+                self.watch = Watch(self.options.watch, self.test_nets) if self.options.watches else None
             self._load_weights()
-            self.watch = Watch(self.options.watch, self.test_nets) if self.options.watches else None
+            self.peers.copy_first([p.blob.data_memory for p in self.net.learnable])
         except CaffeError:
             self.close()
             raise
@@ -89,7 +103,7 @@ class Solver:
         rates.find_policy(param)
         nets.train_source(param)
         nets.testing_sources(param)
-        if param.snapshot > 0:
+        if param.snapshot > 0 or self.options.keep_best:
             snapshot.checked_prefix(param)
 
     def _load_weights(self) -> None:
@@ -114,11 +128,11 @@ class Solver:
             self.restore(resume_file)
         self._drain(self.events())
 
-    @staticmethod
-    def _drain(events: Iterator[Event]) -> None:
+    def _drain(self, events: Iterator[Event]) -> None:
         write = TrainingLog()
         for event in events:
-            write(event)
+            if self.peers.rank == 0:
+                write(event)
 
     def events(self, iterations: int | None = None) -> Generator[Event, None, None]:
         """Train, yielding what happens: the one loop behind `step`, `solve` and every door.
@@ -136,14 +150,15 @@ class Solver:
         return self._events(iterations)
 
     def _events(self, iterations: int | None) -> Generator[Event, None, None]:
-        if self.param.snapshot > 0 or (iterations is None and self._saves_after_train):
+        saves = self.param.snapshot > 0 or (iterations is None and self._saves_after_train)
+        if saves and self.peers.rank == 0:
             snapshot.check_writable(self.param)
         try:
             if iterations is None:
                 yield from self._solve()
             else:
                 yield from self._train(self.iter + iterations)
-            yield Finished(self.iter, self._stop_requested)
+            yield Finished(self.iter, self._agreed().stop)
         finally:
             self._stop_requested = self._snapshot_requested = False
 
@@ -153,13 +168,15 @@ class Solver:
         yield from self._train(param.max_iter)
         if self._saves_after_train and self.iter != self._last_snapshot:
             yield self._save()
-        if self._stop_requested:
+        if self._agreed().stop:
             return
         if self._due(param.display):
-            self._losses.append(self._forward(self.net))
+            self._losses.append(self.peers.mean(self._forward(self.net)))
             yield Evaluated(self.iter, self._smoothed_loss)
         if self._due(param.test_interval):
             yield from self._test_all()
+            if self._agreed().snapshot:
+                yield self._save()
 
     @property
     def _saves_after_train(self) -> bool:
@@ -167,14 +184,21 @@ class Solver:
 
     def _train(self, until: int) -> Iterator[Event]:
         param = self.param
-        while self.iter < until and not self._stop_requested:
+        while self.iter < until and not self._agreed().stop:
             if self._due(param.test_interval) and (self.iter > 0 or param.test_initialization):
                 yield from self._test_all()
-                if self._stop_requested:
+                wanted = self._agreed()
+                if wanted.snapshot:
+                    yield self._save()
+                if wanted.stop:
                     return
             yield self._iteration()
-            if self._snapshot_requested or self._due(param.snapshot):
+            if self._agreed().snapshot or self._due(param.snapshot):
                 yield self._save()
+
+    def _agreed(self) -> _Wanted:
+        """What somebody has asked for, on any of the peers."""
+        return _Wanted(*self.peers.any(self._stop_requested, self._snapshot_requested))
 
     def _iteration(self) -> Iteration:
         began, iteration, displayed = time.perf_counter(), self.iter, self._due(self.param.display)
@@ -184,9 +208,11 @@ class Solver:
         for on_start in self.callbacks.on_start:
             on_start()
         loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
+        loss = self.peers.mean(loss)
         self._check_loss(loss)
         self._losses.append(loss)
         outputs = tuple(outputs_of(self.net)) if displayed else ()
+        self.peers.average([p.blob.diff_memory for p in self.net.learnable if p.lr_mult])
         for on_gradients_ready in self.callbacks.on_gradients_ready:
             on_gradients_ready()
         rate = self._update()
@@ -230,7 +256,7 @@ class Solver:
         loss = 0.0
         for batch in range(batches):
             yield Testing(self.iter, index, batch, batches)
-            if self._snapshot_requested:
+            if self._snapshot_requested and self.peers.size == 1:  # others have to be asked when the test is over
                 yield self._save()
             if self._stop_requested:
                 yield Tested(self.iter, index, (), interrupted=True)
@@ -243,13 +269,13 @@ class Solver:
             after_test(tested)
         yield tested
         if self.watch is not None:
-            yield from self._judge(self.watch, tested)
+            self._judge(self.watch, tested)
 
-    def _judge(self, watch: Watch, tested: Tested) -> Iterator[Event]:
-        """Save the weights if they are the best so far; end the training if they have not become better for long."""
+    def _judge(self, watch: Watch, tested: Tested) -> None:
+        """Have the weights saved if they are the best so far; end the training if they have not got better for long."""
         better = watch.see(tested)
         if better and self.options.keep_best and self.iter != self._last_snapshot:
-            yield self._save()
+            self.request_snapshot()
         if better or watch.best is None:
             return
         if self.options.patience and watch.best.tests_since >= self.options.patience:
@@ -339,16 +365,24 @@ class Solver:
     def _save(self) -> Snapshot:
         self._snapshot_requested = False
         paths = snapshot.paths_of(self.param, self.iter)
-        state = snapshot.make_state(self.iter, paths.caffemodel, self._flat_history(), self._course)
         made = [*(i for i in self.snapshots if i != self.iter), self.iter]
-        snapshot.write(paths, self.net, self.param.snapshot_diff, state, self._before_tests or self._progress(), made)
+        others = self.peers.gather(self.net.state())[1:]
+        if self.peers.rank == 0:
+            state = snapshot.make_state(self.iter, paths.caffemodel, self._flat_history(), self._course)
+            progress = replace(self._before_tests or self._progress(), snapshots=made, peers=others)
+            snapshot.write(paths, self.net, self.param.snapshot_diff, state, progress)
+            made = self._tidied(made)
+        self.snapshots = made
         self._last_snapshot = self.iter
+        return Snapshot(self.iter, tuple(paths))
+
+    def _tidied(self, made: list[int]) -> list[int]:
+        """Delete the snapshots that need not be kept; gives those that stay."""
         best = self.watch.best.iteration if self.watch and self.watch.best and self.options.keep_best else None
         dropped = snapshot.superfluous(made, self.options.keep_last, best)
         for iteration in dropped:
             snapshot.remove(snapshot.paths_of(self.param, iteration))
-        self.snapshots = [i for i in made if i not in dropped]
-        return Snapshot(self.iter, tuple(paths))
+        return [i for i in made if i not in dropped]
 
     def _progress(self) -> Progress:
         """What besides weights and histories a training needs to go on exactly as if it had not been interrupted."""
@@ -386,7 +420,8 @@ class Solver:
             self._losses.extend(progress.losses)
             if self.watch is not None:
                 self.watch.restore_state(progress.best)
-            for net, state in zip((self.net, *self.test_nets), progress.nets, strict=False):
+            self.net.restore_state(snapshot.state_of(self.peers.rank, self.peers.size, progress, self.net.state()))
+            for net, state in zip(self.test_nets, progress.nets[1:], strict=False):
                 net.restore_state(state)
 
     # -- for users -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from caffe_sdk.errors import SolverError
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.solver import updates
 from caffe_sdk.solver.options import Options
+from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.solver import Solver, read_solver
 
 
@@ -71,12 +72,12 @@ def solver_type(name: str) -> Callable[[SolverClass], SolverClass]:
     return register
 
 
-def get_solver(solver_file: PathLike | Any, options: Options | None = None) -> Solver:
-    """The solver of the ``type`` that a solver prototxt (its path) or a SolverParameter names, with `Options`.
+def get_solver(solver_file: PathLike | Any, options: Options | None = None, peers: Alone | None = None) -> Solver:
+    """The solver of the ``type`` that a solver prototxt (its path) or a SolverParameter names, made with the other two.
 
     Raises SolverError for an unknown type, and what `Solver` raises.
     """
     param = read_solver(solver_file)
     if param.type not in SOLVERS:
         raise SolverError("solver", f"Unknown solver type: {param.type}", f"use one of {', '.join(SOLVERS)}")
-    return SOLVERS[param.type](solver_file, options)
+    return SOLVERS[param.type](solver_file, options, peers)

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.habits.sources import ROOT
 
 RUNNERS = {"python": [sys.executable, "-W", "error", "-c"], "bash": ["bash", "-euc"]}
 
 
+@pytest.mark.slow
 def test_the_solvers_train(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "new-solver.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
