@@ -10,6 +10,7 @@ import numpy as np
 
 from caffe_sdk.engine.cpu import (
     batchnorm,
+    choice,
     convolution,
     dense,
     elementwise,
@@ -29,8 +30,7 @@ from caffe_sdk.engine.operation import Call, EagerProgram, HasPlace, Needs, Prog
 from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
-    "convolution": convolution.convolution,
-    "convolution_grad_data": convolution.convolution_grad_data,
+    **choice.PLANNERS,
     "convolution_grad_weight": convolution.convolution_grad_weight,
     "inner_product": dense.inner_product,
     "inner_product_grad_data": dense.inner_product_grad_data,
