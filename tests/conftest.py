@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before NumPy is first imported: otherwise its BLAS takes every core for itself, beside the engine's own threads.
@@ -35,3 +37,14 @@ def shared() -> Path:
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run and for every test."""
     return np.random.default_rng(20140622)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_found() -> Iterator[None]:
+    """Leave the package's logger as it was: the command sets level, handlers and propagation for its whole process."""
+    logger = logging.getLogger("caffe_sdk")
+    level, handlers, propagate = logger.level, logger.handlers[:], logger.propagate
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+    logger.propagate = propagate
