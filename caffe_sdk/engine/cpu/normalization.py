@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from caffe_sdk.engine.cpu.descriptors import Descriptor
 from caffe_sdk.engine.cpu.layouts import Promise
 from caffe_sdk.engine.cpu.library import Unsupported
@@ -26,7 +24,7 @@ from caffe_sdk.engine.cpu.primitives import (
 )
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.reference.normalization import Normalization
-from caffe_sdk.memory import HOST, Array, Place, Tensor, new_tensor
+from caffe_sdk.memory import HOST, Array, Tensor, new_tensor
 
 NEIGHBOURHOOD = ("size", "alpha", "beta", "k", "within")
 ACROSS, WITHIN = 0xAFF, 0xBFF  # dnnl_lrn_across_channels, dnnl_lrn_within_channel
