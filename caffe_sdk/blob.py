@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from caffe_sdk.errors import ShapeError
-from caffe_sdk.memory import Array, Shape, SyncedMemory, Tensor
+from caffe_sdk import preview
+from caffe_sdk.errors import DeviceError, ShapeError
+from caffe_sdk.memory import HOST, Array, Shape, SyncedMemory, Tensor
 
 MAX_AXES = 32  # Caffe's kMaxBlobAxes
 MAX_COUNT = 2**31 - 1  # Caffe counts in a 32-bit int
@@ -164,6 +165,26 @@ class Blob:
     def width(self) -> int:
         """The size of axis 3."""
         return self._legacy(3)
+
+    @property
+    def _gpu_data_ptr(self) -> int:
+        """As in pycaffe the address of the values on a GPU. Raises DeviceError: there is no GPU engine."""
+        raise self._no_gpu()
+
+    @property
+    def _gpu_diff_ptr(self) -> int:
+        """As in pycaffe the address of the gradients on a GPU. Raises DeviceError: there is no GPU engine."""
+        raise self._no_gpu()
+
+    def _no_gpu(self) -> DeviceError:
+        return DeviceError(self._where, "is not on a GPU: this version has no GPU engine", "use data and diff")
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: shape and range, and a sheet of the first pictures if it holds maps or images."""
+        shown = preview.to_html(repr(self), self.data_memory.read(HOST)[: self.count].reshape(self._shape))
+        if self.diff_memory.is_zero:
+            return shown
+        return f"{shown}\n<div>gradients: {preview.to_words(self.diff_memory.read(HOST)[: self.count])}</div>"
 
     def __repr__(self) -> str:
         shape = " ".join(map(str, self._shape)) or "scalar"

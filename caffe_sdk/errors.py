@@ -37,7 +37,10 @@ class CaffeError(RuntimeError):
     def __init__(self, where: str, what: str, remedy: str = "") -> None:
         self.where, self.what, self.remedy = where, what, remedy
         text = f"{where}: {what}" if where else what
-        super().__init__(f"{text}; {remedy}" if remedy else text)
+        RuntimeError.__init__(self, f"{text}; {remedy}" if remedy else text)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
     @property
     def identifier(self) -> str:
@@ -200,6 +203,41 @@ class InternalError(CaffeError):
     code = "internal"
     status = "INTERNAL"
     exit_status = 70
+
+
+def also(error: CaffeError, original: Exception) -> CaffeError:
+    """An error that is of the type of an exception of the user's code as well, so that ``except`` finds it by either.
+
+    What the user's exception carries it carries too, unless errors of the tree have something of that name.
+    """
+    if isinstance(original, CaffeError):
+        return error
+    kind = _both(type(error), type(original))
+    try:
+        both = kind.__new__(kind)
+    except TypeError:  # a group of exceptions cannot be without its parts
+        return error
+    both.__dict__.update({name: value for name, value in vars(original).items() if not hasattr(error, name)})
+    both.__dict__.update(error.__dict__)
+    CaffeError.__init__(both, error.where, error.what, error.remedy)
+    return both
+
+
+def _both(ours: type[CaffeError], theirs: type[Exception]) -> type[CaffeError]:
+    """A class of the tree that derives from another exception too; tracebacks call it by the other's name."""
+    members = {
+        "__module__": theirs.__module__,
+        "__new__": lambda cls, *_: theirs.__new__(cls),
+        "__str__": CaffeError.__str__,
+        "__reduce__": lambda self: (
+            _restore,
+            (ours, {name: getattr(self, name) for name in ("where", "what", "remedy")}),
+        ),
+    }
+    try:
+        return type(theirs.__name__, (ours, theirs), members)
+    except TypeError:  # two layouts in memory that do not go together
+        return ours
 
 
 def tree(root: type[CaffeError] = CaffeError) -> list[type[CaffeError]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine
-from caffe_sdk.errors import CaffeError, LayerError
+from caffe_sdk.errors import CaffeError, LayerError, also
 from caffe_sdk.layers import base
 from caffe_sdk.layers.base import Arity, Parameter, layer
 from caffe_sdk.layers.plugins import told, user_module
@@ -35,7 +35,8 @@ class Layer:
     """Base class of layers written in Python: pycaffe's ``caffe.Layer``.
 
     ``bottom`` and ``top`` are blobs with ``data``, ``diff``, ``shape`` and ``reshape``; ``param_str`` and ``phase`` are
-    set when `setup` is called. Any exception becomes a LayerError that names layer, file and line.
+    set when `setup` is called. An exception arrives as its own type, and says layer, file and line; it is a LayerError
+    besides.
     """
 
     param_str = ""
@@ -125,7 +126,7 @@ class Python(base.Layer):
         except Exception as error:
             name = f"{self.param.module}.{self.param.layer}.{getattr(function, '__name__', '__init__')}"
             what = f"{name} raised {told(error, self._file)}"
-            raise LayerError(self.where, what, "correct the layer") from error
+            raise also(LayerError(self.where, what, "correct the layer"), error) from error
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or self.__dict__.get("instance") is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -23,6 +22,7 @@ from caffe_sdk.layers.arrays import MemoryData
 from caffe_sdk.memory import HOST, Array, SyncedMemory
 from caffe_sdk.net import batches, debug, hdf5
 from caffe_sdk.net.execution import Executor
+from caffe_sdk.net.named import Named
 from caffe_sdk.net.parts import Parts
 from caffe_sdk.schema import prototxt, upgrade, wire
 from caffe_sdk.schema.files import PathLike
@@ -65,7 +65,7 @@ class Net:
             self.graph: Graph = build(config, self.phase, level, stages or (), self.rng)
             self._build(dtype)
         except CaffeError as error:
-            raise error.at(self._where) from None
+            raise error.at(self._where) from error.__cause__
         if weights is not None:
             self.copy_from(weights)
 
@@ -112,7 +112,7 @@ class Net:
             if self._parts.follow(first):
                 self._executor.forget()
         except CaffeError as error:
-            raise error.at(self._where) from None
+            raise error.at(self._where) from error.__cause__
 
     def _fit(self) -> None:
         """Programs are for memories as they are now; they are made anew when those changed."""
@@ -353,9 +353,9 @@ class Net:
     # -- what is where -------------------------------------------------------------------------------------------------
 
     @functools.cached_property
-    def blobs(self) -> OrderedDict[str, Blob]:
+    def blobs(self) -> Named[Blob]:
         """Blobs by name, in the order they are made."""
-        return OrderedDict((b.name, b) for b in self._blobs)
+        return Named((b.name, b) for b in self._blobs)
 
     @functools.cached_property
     def layers(self) -> list[Layer]:
@@ -363,14 +363,14 @@ class Net:
         return [node.layer for node in self.graph.nodes]
 
     @functools.cached_property
-    def layer_dict(self) -> OrderedDict[str, Layer]:
+    def layer_dict(self) -> Named[Layer]:
         """Layers by name."""
-        return OrderedDict((layer.name, layer) for layer in self.layers)
+        return Named((layer.name, layer) for layer in self.layers)
 
     @functools.cached_property
-    def params(self) -> OrderedDict[str, list[Blob]]:
+    def params(self) -> Named[list[Blob]]:
         """Parameter blobs of each layer that has any, by the layer's name: weights first, then biases."""
-        return OrderedDict((layer.name, layer.blobs) for layer in self.layers if layer.blobs)
+        return Named((layer.name, layer.blobs) for layer in self.layers if layer.blobs)
 
     @functools.cached_property
     def inputs(self) -> list[str]:
@@ -383,19 +383,19 @@ class Net:
         return [self._blobs[i].name for i in self.graph.outputs]
 
     @functools.cached_property
-    def top_names(self) -> OrderedDict[str, list[str]]:
+    def top_names(self) -> Named[list[str]]:
         """Names of each layer's tops, by the layer's name."""
-        return OrderedDict((n.layer.name, [self._blobs[t].name for t in n.tops]) for n in self.graph.nodes)
+        return Named((n.layer.name, [self._blobs[t].name for t in n.tops]) for n in self.graph.nodes)
 
     @functools.cached_property
-    def bottom_names(self) -> OrderedDict[str, list[str]]:
+    def bottom_names(self) -> Named[list[str]]:
         """Names of each layer's bottoms, by the layer's name."""
-        return OrderedDict((n.layer.name, [self._blobs[b].name for b in n.bottoms]) for n in self.graph.nodes)
+        return Named((n.layer.name, [self._blobs[b].name for b in n.bottoms]) for n in self.graph.nodes)
 
     @property
-    def blob_loss_weights(self) -> OrderedDict[str, float]:
+    def blob_loss_weights(self) -> Named[float]:
         """Each blob's weight in the loss, by name."""
-        found = OrderedDict((b.name, 0.0) for b in self._blobs)
+        found = Named((b.name, 0.0) for b in self._blobs)
         for node in self.graph.nodes:
             for top, weight in zip(node.tops, node.loss_weights, strict=True):
                 if weight:

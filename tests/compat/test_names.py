@@ -11,6 +11,8 @@ import pytest
 import caffe_sdk
 import caffe_sdk as caffe
 from caffe_sdk import layers as L
+from caffe_sdk.errors import DeviceError
+from caffe_sdk.net.named import Named
 
 ROWS = re.findall(
     r"^\| (`.*?) \| .*? \| (`.*?) \|$",
@@ -53,3 +55,24 @@ def test_what_scripts_reach_in_a_net_though_it_is_private() -> None:
         batches = list(net._batch({"data": np.ones((3, 3))}))
     assert [batch["data"].sum() for batch in batches] == [6, 3]
     assert all(batch["data"].shape == (2, 3) for batch in batches)
+
+
+def test_scripts_of_python_2_read_what_a_net_has() -> None:
+    n = caffe.NetSpec()
+    n.data = L.Input(shape={"dim": [2, 3]})
+    n.ip = L.InnerProduct(n.data, num_output=1)
+    with caffe.Net(n.to_proto(), caffe.TEST) as net:
+        assert isinstance(net.blobs, Named)
+        for named in (net.blobs, net.params, net.layer_dict, net.top_names, net.bottom_names, net.blob_loss_weights):
+            assert list(named.iteritems()) == list(named.viewitems()) == list(named.items())
+            assert list(named.iterkeys()) == list(named.viewkeys()) == list(named)
+            assert list(named.itervalues()) == list(named.viewvalues()) == list(named.values())
+            assert named.has_key("ip") is True
+            assert named.has_key("pi") is False
+
+
+def test_addresses_on_a_gpu() -> None:
+    blob = caffe.Blob((2,), name="b")
+    for pointer in ("_gpu_data_ptr", "_gpu_diff_ptr"):
+        with pytest.raises(DeviceError, match="blob 'b': is not on a GPU"):
+            getattr(blob, pointer)

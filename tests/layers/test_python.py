@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import textwrap
 import traceback
@@ -233,6 +234,74 @@ def test_errors_keep_their_place(write: Write, tmp_path: Path) -> None:
     net = built(module, "Empty")
     with pytest.raises(LayerError, match="a layer with gradients must define backward"):
         net.backward(y=np.ones(1))
+
+
+TYPES = """
+class Halt(Exception):
+    def __init__(self, reason):
+        self.reason = reason
+    def __str__(self):
+        return f"halted: {self.reason}"
+
+class Raising(caffe.Layer):
+    def setup(self, bottom, top):
+        self.fail("setup")
+    def reshape(self, bottom, top):
+        self.fail("reshape")
+        top[0].reshape(1)
+    def forward(self, bottom, top):
+        self.fail("forward")
+    def backward(self, top, propagate_down, bottom):
+        self.fail("backward")
+    def fail(self, moment):
+        if self.param_str == moment:
+            raise Halt("at " + moment)
+        if self.param_str.startswith(moment + " "):
+            raise eval(self.param_str.split(" ", 1)[1])
+"""
+
+
+@pytest.mark.parametrize("phase", [0, 1], ids=["TRAIN", "TEST"])
+@pytest.mark.parametrize("moment", ["setup", "reshape", "forward", "backward"])
+def test_exceptions_arrive_as_their_own_type(write: Write, moment: str, phase: int) -> None:
+    module = write(TYPES)
+    text = INPUT + python(module, "Raising", f'param_str: "{moment}"')
+
+    def run() -> None:
+        net = Net(describe(text), phase)
+        net.forward()
+        net.backward(y=np.ones(1))
+
+    with pytest.raises(LayerError) as caught:
+        run()
+    halt = sys.modules[module].Halt
+    with pytest.raises(
+        halt, match=rf"layer 'mine' \(Python\): .*raised Halt: halted: at {moment} \(.*, line 22\)"
+    ) as own:
+        run()
+    assert own.value.reason == f"at {moment}"
+    assert type(own.value.__cause__) is halt
+    assert (caught.value.code, caught.value.identifier) == ("layer", "caffe:layer")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(1), KeyError("k"), OSError(2, "no"), StopIteration(), RuntimeError("no"), AssertionError()]
+)
+def test_exceptions_of_python_do_too(write: Write, error: Exception) -> None:
+    net = Net(describe(INPUT + python(write(TYPES), "Raising", f'param_str: "forward {error!r}"')), 0)
+    with pytest.raises(type(error), match=rf"^layer 'mine' \(Python\): .* raised {type(error).__name__}: ") as caught:
+        net.forward()
+    assert isinstance(caught.value, LayerError)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups of exceptions came with Python 3.11")
+def test_exceptions_that_cannot_be_both_arrive_as_errors_of_layers(write: Write) -> None:
+    group = "ExceptionGroup('several', [ValueError()])"
+    net = Net(describe(INPUT + python(write(TYPES), "Raising", f'param_str: "forward {group}"')), 0)
+    with pytest.raises(LayerError, match="raised ExceptionGroup: several") as caught:
+        net.forward()
+    assert type(caught.value) is LayerError
 
 
 def test_classes_and_modules_that_are_not_there(write: Write, tmp_path: Path) -> None:
