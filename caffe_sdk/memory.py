@@ -14,11 +14,16 @@ that from other memories watches them and hears of it before they change (`Synce
 Users hold NumPy views (``blob.data``) for as long as they like and write into them unseen. So a memory whose view is
 alive, *leased* memory, is the host's between runs: a net entering a run calls `SyncedMemory.claim` and leaving it
 `SyncedMemory.settle`, and the view shows what the net computed, on every engine.
+
+Nets in several threads may share a memory that all only read, as clones of a net share weights: bringing numbers to a
+place is done by one of them, while the others wait.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -117,6 +122,7 @@ class Watcher(Protocol):
         """The memory is about to change; what is read from it now is still the old."""
 
 
+_numbers = itertools.count(1)
 _moves = 0
 
 
@@ -127,14 +133,14 @@ def moves() -> int:
 
 def _moved() -> None:
     global _moves
-    _moves += 1
+    _moves = next(_numbers)
 
 
 class SyncedMemory:
     """``count`` numbers of one type and the places where they are current. Allocation is on first use."""
 
     __slots__ = (
-        *("__weakref__", "_buffers", "_initial", "_lease", "_recall"),
+        *("__weakref__", "_buffers", "_initial", "_lease", "_lock", "_recall"),
         *("count", "dtype", "fresh", "held_once", "watchers"),
     )
 
@@ -144,6 +150,7 @@ class SyncedMemory:
         self.fresh: set[Place] = set()
         self._buffers: dict[Place, Buffer] = {}
         self._lease: weakref.ref[Array] | None = None
+        self._lock = threading.RLock()
         self._initial: Callable[[Array], None] | None = None
         self._recall: Callable[[SyncedMemory], None] | None = None
         self.held_once = False
@@ -204,15 +211,17 @@ class SyncedMemory:
     @property
     def leased(self) -> bool:
         """Whether somebody holds a view, and so may write unseen."""
-        return self._lease is not None and self._lease() is not None
+        lease = self._lease
+        return lease is not None and lease() is not None
 
     def view(self) -> Array:
         """A writable flat NumPy view of the host's copy. Taking it makes the host the only fresh place."""
-        view = self._lease() if self._lease is not None else None
         buffer = self.update(HOST)
-        if view is None:
-            view = np.asarray(_Lease(buffer))
-            self._lease = weakref.ref(view)
+        with self._lock:
+            view = self._lease() if self._lease is not None else None
+            if view is None:
+                view = np.asarray(_Lease(buffer))
+                self._lease = weakref.ref(view)
         return view
 
     def claim(self) -> bool:
@@ -220,17 +229,20 @@ class SyncedMemory:
 
         Says whether one is alive.
         """
-        if self._lease is None:
+        lease = self._lease
+        if lease is None:
             return False
-        if self._lease() is None:
-            self._lease = None
+        if lease() is None:
+            with self._lock:
+                if self._lease is lease:  # nobody has taken another view meanwhile
+                    self._lease = None
             return False
         self.fresh = {HOST}
         return True
 
     def settle(self) -> None:
         """After a run: if a view is alive, bring what was computed to the host so that the view shows it."""
-        if self._lease is not None and self._lease() is not None:
+        if self.leased:
             self.read(HOST)
 
     # -- what it takes -------------------------------------------------------------------------------------------------
@@ -322,7 +334,12 @@ class SyncedMemory:
     # -- moving --------------------------------------------------------------------------------------------------------
 
     def _bring(self, place: Place) -> None:
-        """The one function that moves numbers between places."""
+        """The one function that moves numbers between places. Of threads that share a memory one does it."""
+        with self._lock:
+            if place not in self.fresh:
+                self._fetch(place)
+
+    def _fetch(self, place: Place) -> None:
         if self._recall is not None:
             self._recall(self)
             if place in self.fresh:

@@ -43,7 +43,7 @@ def select(name: str) -> ReferenceEngine:
     if name not in MAKERS:
         raise ArgumentError("CAFFE_ENGINE", f"'{name}' is not an engine", f"use one of {', '.join(sorted(MAKERS))}")
     if name not in _made:
-        _made[name] = MAKERS[name]()
+        _made.setdefault(name, MAKERS[name]())  # one for all threads that ask first
     return _made[name]
 
 

@@ -60,9 +60,10 @@ class Net:
         self.phase: int = phase if isinstance(phase, int) else PHASES[str(phase)]
         self._where = where
         config = self._read(network_file)
+        self._source = (config, self.phase, level, tuple(stages or ()))
         self.rng = rng.spawn()
         try:
-            self.graph: Graph = build(config, self.phase, level, stages or (), self.rng)
+            self.graph: Graph = build(*self._source, self.rng)
             self._build(dtype)
         except CaffeError as error:
             raise error.at(self._where) from error.__cause__
@@ -349,6 +350,21 @@ class Net:
                         "share between nets whose layers of one name are alike",
                     )
                 mine.share_data(its)
+
+    def clone(self) -> Net:
+        """Another net of the same description, of the same input shapes, that computes with this net's parameters.
+
+        Blobs, gradients, random numbers and positions in data are its own, so each thread can run a clone of its own
+        at the same time; the weights are there once. Whoever changes them (a solver, BatchNorm in TRAIN, a script)
+        changes them for all, and has to see to it that nobody runs meanwhile. Clones outlive the net and each other.
+        """
+        self._open()
+        twin = Net(*self._source, where=self._where, dtype=self._parts.dtype)
+        twin.share_with(self)
+        for name in self.inputs:
+            twin.blobs[name].reshape(*self.blobs[name].shape)
+        twin.reshape()
+        return twin
 
     # -- what is where -------------------------------------------------------------------------------------------------
 

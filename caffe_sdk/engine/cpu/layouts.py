@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import weakref
 from typing import Any
 
@@ -14,6 +15,7 @@ from caffe_sdk.engine.cpu.primitives import DST, SRC, Execution, Operand, Primit
 from caffe_sdk.memory import HOST, Array, Place
 
 _layouts: weakref.WeakValueDictionary[Key, Layout] = weakref.WeakValueDictionary()
+_one_of_each = threading.Lock()
 
 
 class Layout(Place):
@@ -68,7 +70,10 @@ def place_of(descriptor: Descriptor, host: Descriptor | None = None) -> Place:
     key = (descriptor.key, host.key)
     layout = _layouts.get(key)
     if layout is None:
-        layout = _layouts[key] = Layout(descriptor, host)
+        with _one_of_each:
+            layout = _layouts.get(key)
+            if layout is None:
+                layout = _layouts[key] = Layout(descriptor, host)
     return layout
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import importlib.metadata
 import os
 import re
@@ -201,10 +200,17 @@ def find() -> Path:
     raise DeviceError("oneDNN", f"the package {PACKAGE} is not installed", REMEDY)
 
 
-@functools.cache
+_library: Library | None = None
+_loading = threading.Lock()
+
+
 def library() -> Library:
-    """oneDNN, loaded on first use. DeviceError, naming what to install, when it is not there."""
-    return Library(find())
+    """oneDNN, loaded on first use, once for all threads. DeviceError, naming what to install, when it is not there."""
+    global _library
+    if _library is None:
+        with _loading:
+            _library = _library or Library(find())
+    return _library
 
 
 # -- threads ---------------------------------------------------------------------------------------------------------
