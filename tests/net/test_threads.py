@@ -155,7 +155,7 @@ def test_solvers_in_threads(engine: None, tmp_path: Path) -> None:
         """
         layer { name: "data" type: "DummyData" top: "data" top: "label"
                 dummy_data_param { shape { dim: 4 dim: 3 } shape { dim: 4 }
-                                   data_filler { type: "constant" value: 1 } data_filler { type: "constant" value: 2 } } }
+                                   data_filler { value: 1 } data_filler { value: 2 } } }
         layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
                 inner_product_param { num_output: 5 weight_filler { type: "constant" value: 0.1 } } }
         layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
@@ -191,7 +191,7 @@ FIRST = """
 import sys, threading
 sys.setswitchinterval(1e-5)
 from tests.net.test_threads import Net, TEST, describe, inputs, together
-print([Net(describe(), TEST).forward(**inputs(1))["prob"].shape for _ in together(lambda _: Net(describe(), TEST).forward(**inputs(1)))])
+print(together(lambda _: Net(describe(), TEST).forward(**inputs(1))["prob"].shape))
 """
 
 
