@@ -181,5 +181,24 @@ def _bottleneck(n: NetSpec, name: str, x: Any, width: int, stride: int, project:
     return _rectified(n, f"res{name}", total)
 
 
-NETS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (lenet, caffenet, googlenet, vgg16, resnet50)}
+FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
+"""Outputs of each module of SqueezeNet: of the reduction, and of each of the two convolutions after it."""
+
+
+def squeezenet(batch: int, train: bool = False) -> Any:
+    """Iandola and others, 2016, version 1.0; its classes are averages over the last convolution's maps."""
+    n = _begin(batch, 3, 227, train)
+    x = _pool(n, "pool1", _convolution(n, "conv1", n.data, 96, 7, stride=2), 3, 2)
+    for i, (reduce, outputs) in FIRES.items():
+        squeezed = _convolution(n, f"fire{i}_squeeze", x, reduce, 1)
+        one = _convolution(n, f"fire{i}_1x1", squeezed, outputs, 1)
+        x = n[f"fire{i}"] = L.Concat(one, _convolution(n, f"fire{i}_3x3", squeezed, outputs, 3, pad=1))
+        if i in (4, 8):
+            x = _pool(n, f"pool{i}", x, 3, 2)
+    n.drop9 = L.Dropout(x, in_place=True, dropout_ratio=0.5)
+    x = _convolution(n, "conv10", x, CLASSES, 1, pad=1)
+    return _end(n, _pool(n, "pool10", x, 15, 1, P.Pooling.AVE), train)
+
+
+NETS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (lenet, caffenet, googlenet, vgg16, resnet50, squeezenet)}
 """The nets by name."""

@@ -1,0 +1,36 @@
+"""How a worker talks: a line says what to do, a line of JSON answers. It needs nothing but Python.
+
+``check`` answers with what the program computes, ``go N`` with the seconds that N steps took, by the clock on the wall
+and by the processor's. What libraries print goes to the standard error from when this is imported on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+_answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what libraries print from now on
+
+
+def serve(version: str, step: Callable[[], object], check: Callable[[], list[float]]) -> None:
+    """Answer until the input ends. The first answer, once everything is ready, names the program's version."""
+    _say({"version": version})
+    for line in sys.stdin:
+        order, *number = line.split()
+        if order == "check":
+            answer: object = check()
+        else:
+            wall, processor = time.perf_counter(), time.process_time()
+            for _ in range(int(number[0])):
+                step()
+            answer = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
+        _say(answer)
+
+
+def _say(answer: object) -> None:
+    _answers.write(json.dumps(answer) + "\n")
+    _answers.flush()
