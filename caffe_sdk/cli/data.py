@@ -1,39 +1,23 @@
-"""``caffe data``: databases of the classic data sets."""
+"""``caffe data``: databases of the classic data sets, and what is in a database."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 
-from caffe_sdk.data.mnist import convert_mnist, download_mnist
+from caffe_sdk.cli.bar import bar
+from caffe_sdk.data import classics
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make MNIST's two databases and say where they are. What is downloaded stays beside them."""
-    progress = Bar() if sys.stderr.isatty() else None
+    """Make a data set's two databases and say where they are. What is downloaded stays beside them."""
+    progress = bar()
     folder = options.folder
     if options.download:
-        folder = os.path.join(options.to, "mnist_idx")
-        download_mnist(folder, progress)
-    for path in convert_mnist(folder, options.to, options.backend, overwrite=options.overwrite, progress=progress):
+        folder = os.path.join(options.to, f"{options.set}_files")
+        classics.fetch(options.set, folder, progress)
+    for path in classics.convert(
+        options.set, folder, options.to, options.backend, overwrite=options.overwrite, progress=progress
+    ):
         print(path)
     return 0
-
-
-class Bar:
-    """A progress bar that starts anew whenever something else is made."""
-
-    def __init__(self) -> None:
-        from tqdm import tqdm
-
-        self.bar = tqdm(file=sys.stderr, dynamic_ncols=True, unit_scale=True)
-        self.what = ""
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """``done`` of ``total`` of ``what`` are done."""
-        if what != self.what:
-            self.what = what
-            self.bar.reset(total)
-            self.bar.set_description(os.path.basename(what))
-        self.bar.update(done - self.bar.n)

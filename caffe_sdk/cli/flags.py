@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from caffe_sdk import __version__
+from caffe_sdk.data.classics import DATA_SETS
 from caffe_sdk.errors import ArgumentError
 
 EFFECTS = ("stop", "snapshot", "none")
@@ -135,13 +136,15 @@ def _predict(commands: Any) -> None:
 def _data(commands: Any) -> None:
     command = commands.add_parser("data", help="make databases of the classic data sets", allow_abbrev=False)
     sets = command.add_subparsers(title="data sets", metavar="<set>", required=True)
-    mnist = _command(sets, "mnist", "data", "MNIST's idx files, as LevelDB or LMDB: handwritten digits, 28x28")
-    source = mnist.add_mutually_exclusive_group(required=True)
-    source.add_argument("--from", dest="folder", metavar="DIR", help="the folder with the idx files (.gz or not)")
-    source.add_argument("--download", action="store_true", help="fetch the files first")
-    mnist.add_argument("--to", metavar="DIR", default=".", help="where to put the databases (default: here)")
-    mnist.add_argument("--backend", default="leveldb", choices=("leveldb", "lmdb"))
-    mnist.add_argument("--overwrite", action="store_true", help="replace databases that are there")
+    for name, known in DATA_SETS.items():
+        data_set = _command(sets, name, "data", known.title)
+        data_set.set_defaults(set=name)
+        source = data_set.add_mutually_exclusive_group(required=True)
+        source.add_argument("--from", dest="folder", metavar="DIR", help="the folder with the original files")
+        source.add_argument("--download", action="store_true", help="fetch the files first")
+        data_set.add_argument("--to", metavar="DIR", default=".", help="where to put the databases (default: here)")
+        data_set.add_argument("--backend", default="leveldb", choices=("leveldb", "lmdb"))
+        data_set.add_argument("--overwrite", action="store_true", help="replace databases that are there")
 
 
 def _serve(commands: Any) -> None:

@@ -87,20 +87,21 @@ def write_arrays(
     labels: npt.NDArray[Any],
     backend: str | int = "LEVELDB",
     *,
+    digits: int = 8,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> str:
     """Make a database of ``images`` (n, channels, height, width) and integer ``labels`` (n,); gives its path.
 
-    Keys are eight digits counted from 0, as convert_mnist_data makes them. ``progress`` is called now and then and at
-    the end. Raises what `create_database` does, and ArgumentError where images and labels differ in number.
+    Keys are counted from 0 with ``digits`` digits, as convert_mnist_data makes them. ``progress`` is called now and
+    then and at the end. Raises what `create_database` does, and ArgumentError where images and labels differ in number.
     """
     path = os.fspath(path)
     if len(images) != len(labels):
         raise ArgumentError(path, f"{len(images)} images but {len(labels)} labels", "give a label for each image")
     with create_database(path, backend, overwrite) as writer:
         for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
-            writer.put(b"%08d" % index, encode(image, label))
+            writer.put(b"%0*d" % (digits, index), encode(image, label))
             if progress and index % 1000 == 999:
                 progress(path, index + 1, len(images))
     if progress:

@@ -161,8 +161,9 @@ def signed32(value: int) -> int:
 def encode(array: Pixels, label: int, encoded: bool | None = None) -> bytes:
     """The bytes of a Datum for pixels (channels, height, width): ``data`` for uint8, packed ``float_data`` for float32.
 
-    Field for field what Caffe's tools write. ``encoded=False`` adds that flag, as convert_imageset does and
-    convert_mnist_data does not. Raises ArgumentError for other shapes or types, or a label that is no int32.
+    Field for field what Caffe's tools write, but that they do not pack numbers. ``encoded=False`` adds that flag, as
+    convert_imageset does and convert_mnist_data does not. Raises ArgumentError for other shapes or types, or a label
+    that is no int32.
     """
     if array.ndim != 3 or array.size == 0:
         raise ArgumentError("Datum", f"pixels of shape {array.shape}", "give (channels, height, width), none of them 0")
@@ -173,6 +174,18 @@ def encode(array: Pixels, label: int, encoded: bool | None = None) -> bytes:
     if array.dtype == np.float32:
         return head + _label(label) + _bytes_field(FLOAT_DATA, array.astype("<f4", copy=False).tobytes()) + flag
     raise ArgumentError("Datum", f"pixels of type {array.dtype}", "give uint8 or float32")
+
+
+def encode_features(values: npt.NDArray[np.float32]) -> bytes:
+    """The bytes of a Datum without a label for features (channels, height, width), as extract_features writes them.
+
+    ``float_data`` is not packed: every number has a tag of its own.
+    """
+    head = b"".join(_field(number, size) for number, size in zip((CHANNELS, HEIGHT, WIDTH), values.shape, strict=True))
+    pairs = np.empty((values.size, 5), np.uint8)
+    pairs[:, 0] = FLOAT_DATA << 3 | FIXED32
+    pairs[:, 1:] = np.ascontiguousarray(values, "<f4").reshape(-1, 1).view(np.uint8)
+    return head + pairs.tobytes()
 
 
 def encode_image(image: bytes, label: int) -> bytes:

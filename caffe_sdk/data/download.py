@@ -23,14 +23,17 @@ CHUNK = 1 << 16
 GZIP = b"\x1f\x8b"
 
 
-def fetch(urls: Sequence[str], path: Path, sha256: str, progress: Progress | None = None) -> None:
+def fetch(
+    urls: Sequence[str], path: Path, sha256: str, progress: Progress | None = None, *, packed: bool = False
+) -> None:
     """Download to ``path`` from the first of ``urls`` that gives a file of this checksum; does nothing if it is there.
 
-    The checksum is that of the content, unpacked if it is a .gz, so it does not matter how a mirror has packed it. What
-    an attempt has got stays beside the path as ``.part``, and the next one, even in another process, goes on from
-    there. Raises FileError with the reason of each mirror, and WriteError where the folder cannot be written.
+    The checksum is that of the content, unpacked if it is a .gz, so it does not matter how a mirror has packed it; with
+    ``packed`` that of the file as it is. What an attempt has got stays beside the path as ``.part``, and the next one,
+    even in another process, goes on from there. Raises FileError with the reason of each mirror, and WriteError where
+    the folder cannot be written.
     """
-    if path.is_file() and checksum(path) == sha256:
+    if path.is_file() and checksum(path, packed) == sha256:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +42,7 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, progress: Progress | Non
     part = path.with_name(path.name + ".part")
     reasons = []
     for url in urls:
-        reason = _fetch_from(url, part, sha256, progress)
+        reason = _fetch_from(url, part, sha256, progress, packed)
         if reason is None:
             os.replace(part, path)
             return
@@ -47,13 +50,13 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, progress: Progress | Non
     raise FileError(str(path), "could not be downloaded (" + "; ".join(reasons) + ")", "download it by other means")
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file's content, unpacked if it is a .gz; empty for one that is damaged or cannot be read."""
+def checksum(path: Path, packed: bool = False) -> str:
+    """SHA-256 of a file's content, unpacked if it is a .gz and not ``packed``; empty for one that cannot be read."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as raw:
-            packed = raw.read(2) == GZIP
-        with gzip.open(path) if packed else open(path, "rb") as file:
+            unpack = raw.read(2) == GZIP and not packed
+        with gzip.open(path) if unpack else open(path, "rb") as file:
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
     except (OSError, EOFError, zlib.error):
@@ -61,7 +64,7 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch_from(url: str, part: Path, sha256: str, progress: Progress | None) -> str | None:
+def _fetch_from(url: str, part: Path, sha256: str, progress: Progress | None, packed: bool) -> str | None:
     """Fill ``part`` from one mirror; None if that went well, else the last reason why not."""
     reason = ""
     for attempt in range(TRIES):
@@ -79,7 +82,7 @@ def _fetch_from(url: str, part: Path, sha256: str, progress: Progress | None) ->
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", None) or error) or type(error).__name__
             continue
-        if checksum(part) == sha256:
+        if checksum(part, packed) == sha256:
             return None
         reason = "the checksum is wrong"
         part.unlink(missing_ok=True)

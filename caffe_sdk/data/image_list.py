@@ -14,6 +14,27 @@ from caffe_sdk.errors import ArgumentError, CaffeError, DataError
 from caffe_sdk.schema.files import read_bytes, read_text
 
 
+def read_list(path: str | os.PathLike[str]) -> list[tuple[str, int]]:
+    """The lines of a list of images: paths, which may have spaces, and labels.
+
+    Raises MissingFileError if there is no list, DataError for a list without images or a line that is none.
+    """
+    name = os.fspath(path)
+    lines = enumerate(read_text(path).splitlines(), 1)
+    listed = [_parsed(name, number, line) for number, line in lines if line.strip()]
+    if not listed:
+        raise DataError(name, "the list is empty", "give a path and a label on each line")
+    return listed
+
+
+def _parsed(name: str, number: int, line: str) -> tuple[str, int]:
+    path, _, label = line.rstrip().rpartition(" ")
+    try:
+        return path, int(label)
+    except ValueError:
+        raise DataError(name, f"line {number} is '{line}'", "give a path, a space and a whole number") from None
+
+
 class ImageListSource:
     """The images of a list, one line each. A `caffe_sdk.data.source.Source`.
 
@@ -36,30 +57,19 @@ class ImageListSource:
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        """Raises MissingFileError if there is no list, DataError for a list without images or a line that is none."""
+        """Raises what `read_list` does, and DataError where ``rand_skip`` is more than there are images."""
         self.name = os.fspath(path)
         self.position = 0
         if not 0 <= rank < ranks:
             raise ArgumentError(self.name, f"rank {rank} of {ranks}", "ranks are counted from 0")
         self._root, self._size, self._color, self._shuffle, self._seed = root, size, color, shuffle, seed
         self._rank, self._ranks = rank, ranks
-        lines = enumerate(read_text(path).splitlines(), 1)
-        self._images = [self._parsed(number, line) for number, line in lines if line.strip()]
-        if not self._images:
-            raise DataError(self.name, "the list is empty", "give a path and a label on each line")
+        self._images = read_list(path)
         if rand_skip and rand_skip > len(self._images):
             what = f"rand_skip: {rand_skip} for {len(self._images)} images"
             raise DataError(self.name, what, f"skip at most {len(self._images)}")
         self._skip = draws.below(rand_skip, seed, 0, draws.SKIP) if rand_skip else 0
         self._order = -1, np.empty(0, np.int64)
-
-    def _parsed(self, number: int, line: str) -> tuple[str, int]:
-        path, _, label = line.rstrip().rpartition(" ")
-        try:
-            return path, int(label)
-        except ValueError:
-            what = f"line {number} is '{line}'"
-            raise DataError(self.name, what, "give a path, a space and a whole number") from None
 
     def first(self) -> Record:
         """The first image of the stream."""

@@ -1,4 +1,4 @@
-"""Decoding of PNG and JPEG images to the pixels Caffe works on: BGR, (channels, height, width), uint8.
+"""Decoding of PNG and JPEG images to the pixels Caffe works on, and back: BGR, (channels, height, width), uint8.
 
 The first installed decoder is taken: simplejpeg (JPEG only, fastest), OpenCV (Caffe's own), Pillow. They agree within a
 few grey levels for JPEG and exactly for PNG. A rotation noted in EXIF is not applied, as the pixels are trained on as
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.data.datum import Buffer, Pixels
-from caffe_sdk.errors import DataError, DeviceError
+from caffe_sdk.errors import ArgumentError, DataError, DeviceError
 
 JPEG = b"\xff\xd8\xff"
 
@@ -99,6 +99,30 @@ def _decode_pillow(image: Buffer, color: bool | None) -> Pixels | None:
     return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
 
 
+def encode(pixels: Pixels, kind: str) -> bytes:
+    """The bytes of an image file for pixels (channels, height, width), BGR or grey.
+
+    ``kind`` is the end of a file's name: 'png', 'jpg' (of quality 95, as OpenCV's), 'bmp', ... OpenCV writes it where
+    it is installed, else Pillow. Raises ArgumentError for a kind they do not know.
+    """
+    cv2 = _module("cv2")
+    if cv2 is not None:
+        try:
+            return bytes(cv2.imencode(f".{kind}", np.ascontiguousarray(pixels.transpose(1, 2, 0)))[1])
+        except cv2.error as error:
+            raise ArgumentError("image", f"cannot be written as '{kind}' ({error.err})", "use png or jpg") from None
+    from PIL import Image
+
+    Image.init()
+    form = Image.EXTENSION.get(f".{kind}")
+    if form not in Image.SAVE:
+        raise ArgumentError("image", f"cannot be written as '{kind}'", "use png or jpg")
+    file = io.BytesIO()
+    rgb = pixels[0] if len(pixels) == 1 else pixels[::-1].transpose(1, 2, 0)
+    Image.fromarray(np.ascontiguousarray(rgb)).save(file, form, quality=95)
+    return file.getvalue()
+
+
 def _grey(image: Any) -> Pixels:
     """One channel, as OpenCV gets it: of a JPEG the brightness that is stored, else a sum, for a PNG that of libpng."""
     image.draft("L", image.size)
@@ -107,7 +131,7 @@ def _grey(image: Any) -> Pixels:
         return grey
     red, green, blue = np.moveaxis(np.asarray(image.convert("RGB"), np.uint32), 2, 0)
     if image.format == "PNG":
-        total = (9797 * red + 19235 * green + 3736 * blue) >> 15
+        total = (9797 * red + 19234 * green + 3737 * blue) >> 15
     else:
         total = (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14
     return np.asarray(total, np.uint8)

@@ -1,4 +1,4 @@
-"""MNIST: from the four idx files, or from the net, to the two databases that Caffe's example makes of them."""
+"""The idx files of MNIST and of the data sets made like it, and pairs of their images for siamese nets."""
 
 from __future__ import annotations
 
@@ -11,23 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from caffe_sdk.data import download
-from caffe_sdk.data.databases import Progress, write_arrays
+from caffe_sdk.data.download import GZIP
 from caffe_sdk.errors import CorruptFileError, DataError, MissingFileError
 from caffe_sdk.schema.files import read_bytes
 
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-
-# File -> SHA-256 of its content, unpacked.
-FILES = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
 SETS = {"train": "train", "test": "t10k"}
 
 
@@ -38,7 +25,7 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """
     name = os.fspath(path)
     data = read_bytes(path)
-    if data[:2] == download.GZIP:
+    if data[:2] == GZIP:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
@@ -56,17 +43,24 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def read_mnist(folder: str | os.PathLike[str], which: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Images (n, 1, 28, 28) and labels (n,) of ``which`` set, 'train' or 'test'.
+    """Images (n, 1, 28, 28) and labels (n,) of ``which`` set, 'train' or 'test', of MNIST or Fashion-MNIST.
 
     The files may end in .gz or not, and be written with dots ('train-images.idx3-ubyte'). Raises what `read_idx` does,
     and DataError where images and labels do not go together.
     """
-    images_path = _find(Path(folder), f"{SETS[which]}-images-idx3-ubyte")
-    labels_path = _find(Path(folder), f"{SETS[which]}-labels-idx1-ubyte")
+    images = _find(Path(folder), f"{SETS[which]}-images-idx3-ubyte")
+    labels = _find(Path(folder), f"{SETS[which]}-labels-idx1-ubyte")
+    return read_pair(images, labels)
+
+
+def read_pair(
+    images_path: str | os.PathLike[str], labels_path: str | os.PathLike[str]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Images (n, 1, height, width) and labels (n,) of two idx files. Raises what `read_mnist` does."""
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or not images.size:
-        what = f"images of shape {images.shape}, but labels of shape {labels.shape} in {labels_path.name}"
-        raise DataError(str(images_path), what, "must be (n, height, width) and (n,)")
+        what = f"images of shape {images.shape}, but labels of shape {labels.shape} in {labels_path}"
+        raise DataError(os.fspath(images_path), what, "must be (n, height, width) and (n,)")
     return images[:, None], labels
 
 
@@ -76,38 +70,16 @@ def _find(folder: Path, name: str) -> Path:
         if (folder / candidate).is_file():
             return folder / candidate
     what = f"has no file {name} or {name}.gz"
-    raise MissingFileError(str(folder), what, "give the folder of the four idx files of MNIST, or download them")
+    raise MissingFileError(str(folder), what, "give the folder of the four idx files, or download them")
 
 
-def convert_mnist(
-    from_dir: str | os.PathLike[str],
-    out_dir: str | os.PathLike[str],
-    backend: str = "leveldb",
-    *,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> tuple[str, str]:
-    """Make the databases mnist_train_leveldb and mnist_test_leveldb (or _lmdb) in ``out_dir``; gives their paths.
+def pairs(
+    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], seed: int = 0
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """As many random pairs as there are images (n, 1, height, width), as convert_mnist_siamese_data draws them.
 
-    Keys and records are those of Caffe's convert_mnist_data. Raises what `read_mnist` and `create_database` do.
+    Gives (n, 2, height, width), one channel for each image of the pair, and (n,): 1 where both show the same, else 0.
     """
-    sets = {which: read_mnist(from_dir, which) for which in SETS}
-    train, test = (
-        write_arrays(
-            Path(out_dir, f"mnist_{which}_{backend.lower()}"),
-            images,
-            labels,
-            backend,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        for which, (images, labels) in sets.items()
-    )
-    return train, test
-
-
-def download_mnist(folder: str | os.PathLike[str], progress: Progress | None = None) -> None:
-    """Fetch the four files into ``folder``, those that are there and right excepted. Raises FileError, WriteError."""
-    for name, sha256 in FILES.items():
-        urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
-        download.fetch(urls, Path(folder) / f"{name}.gz", sha256, progress)
+    chosen = np.random.default_rng(seed).integers(0, len(images), (len(images), 2))
+    first, second = labels[chosen].T
+    return images[chosen, 0], (first == second).astype(np.uint8)

@@ -15,6 +15,7 @@ from caffe_sdk import logs
 from caffe_sdk.cli import __main__ as module
 from caffe_sdk.cli import (
     arrays,
+    bar,
     check,
     data,
     device_query,
@@ -253,16 +254,16 @@ def test_bars_show_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with progress.TrainingBar(0, 10, 64) as bar:
-        bar(Testing(0, 0, 3, 100))
-        bar._bar.mininterval = 0
-        bar(Iteration(0, 2.5, 2.25, 0.01, (), 0.5, False))
-        bar._bar.refresh()
+    with progress.TrainingBar(0, 10, 64) as training:
+        training(Testing(0, 0, 3, 100))
+        training._bar.mininterval = 0
+        training(Iteration(0, 2.5, 2.25, 0.01, (), 0.5, False))
+        training._bar.refresh()
     text = "".join(shown)
     assert "Test net 0, batch 3 of 100" in text
     assert "loss 2.25, lr 0.01, 128 images/s" in text
     shown.clear()
-    counting = data.Bar()
+    counting = bar.Bar()
     counting("a/b", 5, 10)
     counting.bar.refresh()
     counting("a/c", 10, 10)

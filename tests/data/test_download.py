@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
-        body = {"/wrong": b"something else", "/packed": gzip.compress(CONTENT)}.get(self.path, CONTENT)
+        body = {"/wrong": b"something else", "/packed": gzip.compress(CONTENT, mtime=0)}.get(self.path, CONTENT)
         start = int(wanted[len("bytes=") : -1]) if wanted and self.path != "/stubborn" else 0
         if start > len(body):
             self.send_error(416)
@@ -88,6 +88,16 @@ def test_checksum_is_that_of_the_content(server: Server, tmp_path: Path) -> None
     assert gzip.decompress((tmp_path / "file.gz").read_bytes()) == CONTENT
     assert checksum(tmp_path / "file.gz") == SHA
     assert checksum(tmp_path / "nothing") == ""
+
+
+def test_checksum_of_an_archive_as_it_is(server: Server, tmp_path: Path) -> None:
+    packed = hashlib.sha256(gzip.compress(CONTENT, mtime=0)).hexdigest()
+    fetch([server.url("packed")], tmp_path / "file.gz", packed, packed=True)
+    assert checksum(tmp_path / "file.gz", packed=True) == packed
+    fetch([server.url("packed")], tmp_path / "file.gz", packed, packed=True)
+    assert len(server.asked) == 1
+    with pytest.raises(FileError, match="the checksum is wrong"):
+        fetch([server.url("packed")], tmp_path / "other.gz", SHA, packed=True)
 
 
 def test_goes_on_after_a_break(server: Server, tmp_path: Path) -> None:

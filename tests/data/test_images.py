@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from caffe_sdk.data import images
-from caffe_sdk.errors import DataError, DeviceError
+from caffe_sdk.errors import ArgumentError, DataError, DeviceError
 
 INSTALLED = [name for name in ("PIL.Image", "cv2", "simplejpeg") if importlib.util.find_spec(name.split(".")[0])]
 
@@ -111,5 +111,16 @@ def test_grey_of_a_colour_image_is_that_of_opencv(decoder: str) -> None:
     pixels = np.random.default_rng(5).integers(0, 256, (4, 5, 3)).astype(np.uint8)
     red, green, blue = pixels.astype(int).transpose(2, 0, 1)
     png, bmp = images.decode(encoded(pixels), color=False)[0], images.decode(encoded(pixels, "BMP"), color=False)[0]
-    np.testing.assert_array_equal(png, (9797 * red + 19235 * green + 3736 * blue) >> 15)
+    np.testing.assert_array_equal(png, (9797 * red + 19234 * green + 3737 * blue) >> 15)
     np.testing.assert_array_equal(bmp, (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14)
+
+
+@pytest.mark.usefixtures("decoder")
+@pytest.mark.parametrize("kind", ["png", "bmp", "jpg"])
+def test_what_is_encoded_is_decoded(kind: str) -> None:
+    smooth = np.add.outer(np.arange(16), np.arange(12)).astype(np.uint8) * 8
+    for pixels in (smooth[None], np.stack([smooth, smooth // 2, 255 - smooth])):
+        back = images.decode(images.encode(pixels, kind), color=len(pixels) == 3)
+        assert np.abs(back.astype(int) - pixels).max() <= (12 if kind == "jpg" else 0)
+    with pytest.raises(ArgumentError, match="cannot be written as 'doc'"):
+        images.encode(smooth[None], "doc")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe_sdk.data import datum, digits, mnist
+from caffe_sdk.data import classics, datum, digits, mnist
 from caffe_sdk.data.databases import open_database, write_arrays
 from caffe_sdk.data.download import checksum
 from caffe_sdk.errors import (
@@ -42,7 +42,7 @@ def small(tmp_path: Path, rng: np.random.Generator) -> Path:
 @pytest.mark.parametrize("backend", ["leveldb", "lmdb"])
 def test_databases_of_mnist(small: Path, tmp_path: Path, backend: str) -> None:
     seen: list[tuple[str, int, int]] = []
-    paths = mnist.convert_mnist(small, tmp_path / "out", backend, progress=lambda *state: seen.append(state))
+    paths = classics.convert("mnist", small, tmp_path / "out", backend, progress=lambda *state: seen.append(state))
     assert [os.path.basename(path) for path in paths] == [f"mnist_train_{backend}", f"mnist_test_{backend}"]
     assert seen == [(paths[0], 6, 6), (paths[1], 2, 2)]
     images = mnist.read_idx(small / "t10k-images-idx3-ubyte")
@@ -52,14 +52,14 @@ def test_databases_of_mnist(small: Path, tmp_path: Path, backend: str) -> None:
             (b"00000001", datum.encode(images[1][None], 9)),
         ]
     with pytest.raises(WriteError, match="exists already"):
-        mnist.convert_mnist(small, tmp_path / "out", backend)
-    assert mnist.convert_mnist(small, tmp_path / "out", backend, overwrite=True) == paths
+        classics.convert("mnist", small, tmp_path / "out", backend)
+    assert classics.convert("mnist", small, tmp_path / "out", backend, overwrite=True) == paths
 
 
 def test_real_mnist(shared: Path) -> None:
     folder = shared / "data/mnist"
-    for name, sha256 in mnist.FILES.items():
-        assert checksum(folder / f"{name}.gz") == sha256
+    for name, sha256 in classics.DATA_SETS["mnist"].files.items():
+        assert checksum(folder / name) == sha256
     images, labels = mnist.read_mnist(folder, "test")
     assert images.shape == (10000, 1, 28, 28)
     assert labels[:5].tolist() == [7, 2, 1, 0, 4]
@@ -85,21 +85,23 @@ def test_damaged_idx(tmp_path: Path, data: bytes, words: str) -> None:
 
 def test_files_that_are_missing_or_do_not_match(small: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no file train-images-idx3-ubyte"):
-        mnist.convert_mnist(tmp_path, tmp_path / "out")
+        classics.convert("mnist", tmp_path, tmp_path / "out")
     (small / "train-labels.idx1-ubyte").write_bytes(idx(np.arange(5, dtype=np.uint8)))
     with pytest.raises(DataError, match=r"images of shape \(6, 4, 5\), but labels of shape \(5,\)"):
-        mnist.convert_mnist(small, tmp_path / "out")
+        classics.convert("mnist", small, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(FileError):
         mnist.read_idx(tmp_path)
 
 
-def test_download_takes_the_mirrors_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(mnist.download, "fetch", lambda *arguments: asked.append(arguments))
-    mnist.download_mnist(tmp_path)
-    assert [path.name for _, path, _, _ in asked] == [f"{name}.gz" for name in mnist.FILES]
-    assert asked[0][0] == [mirror + "train-images-idx3-ubyte.gz" for mirror in mnist.MIRRORS]
+def test_pairs(rng: np.random.Generator) -> None:
+    labels = np.arange(50, dtype=np.uint8) % 3
+    images = labels[:, None, None, None] + np.zeros((50, 1, 2, 3), np.uint8)
+    pairs, same = mnist.pairs(images, labels, seed=1)
+    assert pairs.shape == (50, 2, 2, 3)
+    np.testing.assert_array_equal(same, pairs[:, 0, 0, 0] == pairs[:, 1, 0, 0])
+    assert 0 < same.sum() < 50
+    np.testing.assert_array_equal(mnist.pairs(images, labels, seed=1)[0], pairs)
 
 
 def test_images_without_labels(tmp_path: Path) -> None:
