@@ -180,9 +180,9 @@ class SyncedMemory:
 
     def update(self, place: Place) -> Buffer:
         """The buffer at ``place`` with the current numbers, for changing them."""
-        buffer = self.read(place)
         if self.watchers:
             self.changes()
+        buffer = self.read(place)
         self.fresh = {place}
         return buffer
 
@@ -320,6 +320,7 @@ class SyncedMemory:
 
     def watch(self, watcher: Watcher) -> None:
         """Tell ``watcher``, for as long as it lives, before the numbers change for the first time from now on."""
+        self.watchers = [reference for reference in self.watchers if reference() is not None]
         self.watchers.append(weakref.ref(watcher))
 
     def changes(self) -> None:
@@ -356,7 +357,7 @@ class SyncedMemory:
         else:
             self._convert(place, target)
         self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
-        if self.held_once and place is not HOST and not self.leased:
+        if self.held_once and place is not HOST and not place.derived and not self.leased:
             self.release(HOST)
 
     def _convert(self, place: Place, target: Buffer) -> None:

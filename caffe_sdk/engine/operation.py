@@ -101,13 +101,8 @@ class Call:
 
     def on(self, stand_ins: Mapping[SyncedMemory, SyncedMemory]) -> Call:
         """The same call on other memories."""
-
-        def replaced(value: Any) -> Any:
-            if isinstance(value, Tensor):
-                return Tensor(stand_ins.get(value.memory, value.memory), value.shape)
-            return [replaced(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-        return Call(self.operation, {name: replaced(value) for name, value in self.arguments.items()}, self.where)
+        arguments = {name: _on(stand_ins, value) for name, value in self.arguments.items()}
+        return Call(self.operation, arguments, self.where)
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, value in self.arguments.items():
@@ -118,6 +113,12 @@ class Call:
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.arguments.items())})"
+
+
+def _on(stand_ins: Mapping[SyncedMemory, SyncedMemory], value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return Tensor(stand_ins.get(value.memory, value.memory), value.shape)
+    return [_on(stand_ins, item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 class Recorder:

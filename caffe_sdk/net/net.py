@@ -92,7 +92,7 @@ class Net:
         self._blobs = self._parts.blobs
         self.learnable = self._parts.learnable()
         """Parameters as a solver trains them, each once."""
-        self._executor = Executor(self.graph.nodes, self._blobs)
+        self._executor = Executor(self.graph.nodes, self._blobs, self.graph.outputs, may_lose=self.phase == TEST)
         self._callbacks: dict[str, list[Callback]] = {
             name: [] for name in ("before_forward", "after_forward", "before_backward", "after_backward")
         }
@@ -209,8 +209,7 @@ class Net:
         while i <= last:
             end = i if one_by_one else self._executor.stretch(i, last)
             self._call("before_forward", i)
-            self._claim()
-            self._executor.forward(i, end)
+            self._executor.forward(i, end, self._claim())
             self._settle()
             if self.debug_info:
                 debug.write(debug.forward_lines(self.graph.nodes[i], self._blobs))
@@ -245,9 +244,8 @@ class Net:
         self._backward(last, 0)
         return loss
 
-    def _claim(self) -> None:
-        for memory in self._memories:
-            memory.claim()
+    def _claim(self) -> set[SyncedMemory]:
+        return {memory for memory in self._memories if memory.claim()}
 
     def _settle(self) -> None:
         for memory in self._memories:
@@ -467,7 +465,7 @@ class Net:
         self._closed = True
         for layer in self.layers:
             layer.close()
-        self._executor.forget()
+        self._executor.close()
         self._memories = []
         self._parts.release()
 

@@ -16,6 +16,7 @@ from caffe_sdk.errors import ShapeError
 from caffe_sdk.graph import Graph, Node, PlannedParameter, top_shapes_of
 from caffe_sdk.layers import Layer
 from caffe_sdk.memory import HOST, Array, Shape, SyncedMemory
+from caffe_sdk.schema.messages import TEST
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Parts:
         fillers.check(planned.filler, planned.shape, layer.where)
         (own,) = generator.spawn(1)  # one each, so that values do not depend on who is looked at first
         blob.data_memory.begin_with(functools.partial(_fill, planned=planned, generator=own, where=layer.where))
+        blob.data_memory.held_once = self.graph.phase == TEST  # trained weights go to and fro too often
         return blob
 
     def _begin_loss(self, tops: Sequence[int], loss_weights: Sequence[float]) -> None:
