@@ -158,6 +158,10 @@ class Program(Protocol):
     def nbytes(self) -> int:
         """Bytes it needs for itself: scratch memory, and room for what it loses."""
 
+    @property
+    def scratch(self) -> int:
+        """Bytes it would need for itself if it lost nothing."""
+
     def needs(self) -> Needs:
         """The buffers of memories it works on."""
 
@@ -178,7 +182,7 @@ class EagerProgram:
     """The simplest program: the engine's own methods, called one after the other."""
 
     lost: Set[SyncedMemory] = frozenset()
-    nbytes = 0
+    nbytes = scratch = 0
 
     def __init__(self, engine: HasPlace, calls: Sequence[Call]) -> None:
         self.steps = [(getattr(engine, call.name), call.arguments, call.where) for call in calls]

@@ -160,7 +160,7 @@ def lean(
     recall.passing, recall.budget = passing, budget
     hooks = {memory: _hook(recall, stand_ins[memory], labels.get(memory), asked) for memory in program.lost}
     found = Lean(program, recall, hooks, set(flow.needed))
-    return found if found.nbytes < budget and program.lost else None
+    return found if program.lost and found.nbytes < budget + program.scratch else None
 
 
 def _hook(recall: Recall, stand_in: SyncedMemory, label: int | None, asked: set[int]) -> Hook:

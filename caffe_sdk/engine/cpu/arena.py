@@ -54,6 +54,8 @@ class Arena:
         self.part = 0
         self.nbytes = 0
         """Bytes of the area, once it is laid out."""
+        self.scratch = 0
+        """Bytes it would have with nothing in it but rooms that are no memory's."""
         self._rooms: dict[tuple[SyncedMemory, Place], Room] = {}
         self._own: list[Room] = []
         self._parts: dict[SyncedMemory, set[int]] = {}
@@ -99,6 +101,7 @@ class Arena:
             first, last = min(room.first for room in used), max(room.last for room in used)
             for room in rooms:
                 room.first, room.last = first, last
+        self.scratch = assign(self._own)
         self.nbytes = assign([*shared, *self._own])
 
     def needs(self) -> dict[tuple[SyncedMemory, Place], int]:

@@ -123,6 +123,11 @@ class CompiledProgram:
         """Bytes of scratch memory and of rooms for what is lost."""
         return self.arena.nbytes
 
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch memory, had it no rooms for what is lost."""
+        return self.arena.scratch
+
     def needs(self) -> Needs:
         """The buffers of memories it works on."""
         return self.arena.needs()
