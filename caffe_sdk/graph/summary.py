@@ -25,7 +25,7 @@ def summary(graph: Graph) -> str:
     total = ("total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}", size(found.forward), "")
     table = _aligned([HEADER, *(_row(layer, copies) for layer in shown), total])
     phase = "TRAIN" if graph.phase == TRAIN else "TEST"
-    return "\n".join([f"Net '{graph.name}' in phase {phase}", "", *table, "", *_totals(found)])
+    return "\n".join([f"Net '{graph.name}' in phase {phase}", "", *table, "", *totals(_rows(found))])
 
 
 def size(count: float) -> str:
@@ -64,8 +64,14 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
 
 
-def _totals(found: Cost) -> list[str]:
-    rows = {
+def totals(rows: Mapping[str, int]) -> list[str]:
+    """Lines of names and numbers of bytes, in columns."""
+    names, counts = max(map(len, rows)) + 1, max(len(f"{count:,}") for count in rows.values())
+    return [f"{name + ':':{names}} {count:>{counts},} bytes  ({size(count)})" for name, count in rows.items()]
+
+
+def _rows(found: Cost) -> dict[str, int]:
+    return {
         "parameters": found.parameter_data,
         "activations": found.activations,
         "together, to run forward": found.forward,
@@ -73,5 +79,3 @@ def _totals(found: Cost) -> list[str]:
         "gradients of activations": found.gradients,
         "all, to run forward and backward": found.total,
     }
-    names, counts = max(map(len, rows)) + 1, max(len(f"{count:,}") for count in rows.values())
-    return [f"{name + ':':{names}} {count:>{counts},} bytes  ({size(count)})" for name, count in rows.items()]

@@ -83,6 +83,25 @@ class Executor:
             else:
                 self._run(self._program("backward", start, end), start, end)
 
+    def plan(self, backward: bool) -> list[Program | Lean]:
+        """The programs that run all layers forward, and if asked for backward; nothing is computed or allocated."""
+        found: list[Program | Lean] = []
+        first, last = 0, len(self.nodes) - 1
+        while first <= last:
+            end = self.stretch(first, last)
+            if not self.nodes[first].layer.on_host:
+                found.append(self._forward_run(first, end, NOBODY))
+            first = end + 1
+        if backward:
+            back = [stretch for stretch in self._back(0, last) if not self.nodes[stretch[1]].layer.on_host]
+            found += [self._program("backward", start, end) for start, end in back]
+        return found
+
+    def programs(self) -> list[Program | Lean]:
+        """Every program there is."""
+        lean = [lean for _, _, lean in self._leans.values() if lean is not None]
+        return [*(program for _, program in self._programs.values()), *lean]
+
     def _back(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The stretches between two layers, the last in front."""
         end = last
@@ -124,11 +143,15 @@ class Executor:
         key = (id(engine), direction, first, last)
         found = self._programs.get(key)
         if found is None:
-            forward = [p for (_, way, _, _), (_, p) in self._programs.items() if way == "forward"]
-            after = forward if direction == "backward" else ()
-            program = engine.compile(self._calls(direction, first, last), after=after)
+            program = engine.compile(self._calls(direction, first, last), after=self._before(engine))
             found = self._programs[key] = (engine, program)
         return found[1]
+
+    def _before(self, engine: Engine) -> list[Program]:
+        """What is likely to have run before a program that is made: all that goes forward."""
+        runs = [(key, program) for key, (_, program) in self._programs.items()]
+        runs += [(key, lean.program) for key, (_, _, lean) in self._leans.items() if lean is not None]
+        return [program for (number, way, _, _), program in runs if number == id(engine) and way == "forward"]
 
     def _lean(self, first: int, last: int) -> Lean | None:
         """The program of a stretch forward that keeps what is wanted; None where it would not take less memory."""
@@ -145,7 +168,8 @@ class Executor:
         parameters = {blob.data_memory for node in self.nodes for blob in node.layer.blobs}
         labels = {blob.data_memory: i for i, blob in enumerate(self.blobs)}
         calls = self._calls("forward", first, last)
-        return lean(engine, calls, self._kept(first, last), parameters, labels, self._asked)
+        after = self._before(engine)
+        return lean(engine, calls, self._kept(first, last), parameters, labels, self._asked, after)
 
     def _kept(self, first: int, last: int) -> set[SyncedMemory]:
         """What others than these layers may want of them: users what comes out, other layers what they work on."""

@@ -20,7 +20,8 @@ from caffe_sdk.graph import Graph, build, summary
 from caffe_sdk.layers import Layer
 from caffe_sdk.layers.arrays import MemoryData
 from caffe_sdk.memory import HOST, Array, SyncedMemory
-from caffe_sdk.net import batches, debug, hdf5
+from caffe_sdk.net import accounting, batches, debug, hdf5
+from caffe_sdk.net.accounting import Memory
 from caffe_sdk.net.execution import Executor
 from caffe_sdk.net.named import Named
 from caffe_sdk.net.parts import Parts
@@ -443,6 +444,25 @@ class Net:
     def _batch(self, blobs: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
         """Arrays cut into the net's batches, the last filled up with zeros."""
         return batches.cut(blobs, self._batch_size())
+
+    # -- what it takes -------------------------------------------------------------------------------------------------
+
+    @property
+    def memory(self) -> Memory:
+        """Bytes the net takes to run forward, and in the phase TRAIN backward, as its shapes are now.
+
+        It is planned to the byte, and nothing is allocated for that. After the first run `allocated` says the same,
+        but for what users looked at or hold.
+        """
+        self._open()
+        if structure() != self._structure:
+            self.reshape()
+        return accounting.planned(self.graph, self._parts, self._executor)
+
+    def allocated(self) -> Memory:
+        """Bytes the net takes now."""
+        self._open()
+        return accounting.allocated(self.graph, self._parts, self._executor)
 
     # -- state and end -------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from caffe_sdk.engine import Engine
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, Program
+from caffe_sdk.engine.operation import Call, Needs, Program
 from caffe_sdk.memory import HOST, SyncedMemory
 
 Hook = Callable[[SyncedMemory], None]
@@ -129,6 +129,15 @@ class Lean:
         """Bytes it needs for itself."""
         return self.program.nbytes + self.recall.room
 
+    @property
+    def scratch(self) -> int:
+        """Bytes it would need for itself if it lost nothing."""
+        return self.program.scratch
+
+    def needs(self) -> Needs:
+        """The buffers of memories it works on."""
+        return self.program.needs()
+
     def allocated(self) -> int:
         """Bytes it has for itself now."""
         return self.program.allocated() + self.recall.allocated()
@@ -141,18 +150,19 @@ def lean(
     constant: Set[SyncedMemory],
     labels: Mapping[SyncedMemory, int],
     asked: set[int],
+    after: Sequence[Program] = (),
 ) -> Lean | None:
     """A program of the calls that need keep no other memories than these; None if that would save nothing.
 
     ``constant`` memories seldom change. The ``labels`` of memories that somebody asks for go into ``asked``; those that
-    have none are buffers that nobody outside knows of.
+    have none are buffers that nobody outside knows of. ``after`` is for `Engine.compile`.
     """
     flow = Flow(calls)
     passing = set(flow.needed) - constant
     budget = sum(memory.nbytes(HOST) for memory in flow.lost(keep))
     if not flow.repeatable or budget <= sum(memory.nbytes(HOST) for memory in passing):
         return None
-    program = engine.compile(calls, keep)
+    program = engine.compile(calls, keep, after)
     stand_ins = {memory: SyncedMemory(memory.count, memory.dtype) for memory in flow.made}
     recall = Recall(engine, [call.on(stand_ins) for call in calls], flow.needed)
     recall.stand_ins = list(stand_ins.values())
