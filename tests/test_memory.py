@@ -218,6 +218,113 @@ def test_what_is_derived_is_made_anew_and_never_brought_back() -> None:
     assert memory.fresh == {HOST}
 
 
+class Recorded:
+    """A watcher that writes down what it heard of, and what was there then."""
+
+    def __init__(self) -> None:
+        self.heard: list[list[float]] = []
+
+    def before_change(self, memory: SyncedMemory) -> None:
+        self.heard.append(memory.read(HOST).tolist())
+
+
+@pytest.mark.parametrize("place", [HOST, DEVICE, LAYOUT])
+def test_lost_numbers_are_put_back_when_somebody_looks(place: Place) -> None:
+    memory, calls = at(HOST, DEVICE), []
+
+    def put_back(lost: SyncedMemory) -> None:
+        calls.append(lost)
+        lost.adopt(at(LAYOUT))
+
+    memory.lose(put_back)
+    assert (memory.fresh, memory.allocated(), memory.is_zero) == (set(), 0, False)
+    assert memory.lost_to(put_back)
+    seen = memory.read(place)
+    assert (seen.tolist() if place is not LAYOUT else seen[::-1].tolist()) == NUMBERS.tolist()
+    memory.read(HOST)
+    assert calls == [memory]
+    assert not memory.lost_to(put_back)
+
+
+@pytest.mark.parametrize("change", ["write", "clear", "wrote", "begin_with"])
+def test_what_is_overwritten_is_not_computed_again(change: str) -> None:
+    memory = at(HOST)
+    memory.lose(lambda lost: pytest.fail("nobody looked"))
+    if change == "write":
+        memory.write(HOST)[...] = 5
+    elif change == "clear":
+        memory.clear()
+    elif change == "wrote":
+        memory.buffer(HOST)[...] = 5
+        memory.wrote([HOST])
+    else:
+        memory.begin_with(lambda flat: flat.fill(5))
+    assert memory.read(HOST).tolist() == [0 if change == "clear" else 5] * 6
+
+
+def test_lost_numbers_come_back_into_a_held_view() -> None:
+    memory = at(HOST)
+    view = memory.view()
+    memory.lose(lambda lost: lost.adopt(at(DEVICE)))
+    view[...] = 0
+    memory.read(DEVICE)
+    assert view.tolist() == NUMBERS.tolist()
+
+
+def test_borrowed_buffers_are_not_the_memorys_own() -> None:
+    memory, buffer = at(HOST), np.zeros(6, np.float32)
+    memory.borrow({DEVICE: buffer})
+    assert memory.write(DEVICE) is buffer
+    memory.return_borrowed()
+    assert (memory.allocated(), memory.fresh) == (0, set())
+
+
+@pytest.mark.parametrize("change", ["write", "update", "clear", "lose", "view", "borrow"])
+def test_watchers_hear_once_before_the_numbers_change(change: str) -> None:
+    memory, watcher, other = at(LAYOUT), Recorded(), Recorded()
+    memory.watch(watcher)
+    memory.watch(other)
+    memory.read(HOST)
+    memory.read(DEVICE)
+    assert watcher.heard == []
+    changes: dict[str, Callable[[], Any]] = {
+        "write": lambda: memory.write(HOST),
+        "update": lambda: memory.update(DEVICE),
+        "clear": memory.clear,
+        "lose": lambda: memory.lose(lambda lost: None),
+        "view": memory.view,
+        "borrow": lambda: memory.borrow({}),
+    }
+    changes[change]()
+    memory.write(HOST)[...] = 0
+    memory.write(HOST)[...] = 1
+    assert watcher.heard == other.heard == [NUMBERS.tolist()]
+
+
+def test_a_watcher_that_is_gone_hears_nothing() -> None:
+    memory, watcher = at(HOST), Recorded()
+    heard = watcher.heard
+    for _ in range(3):
+        memory.watch(watcher)
+        assert len(memory.watchers) <= 3
+    del watcher
+    memory.watch(Recorded())
+    assert len(memory.watchers) == 1
+    memory.write(HOST)
+    assert heard == []
+
+
+def test_the_hosts_copy_goes_when_the_numbers_are_elsewhere_if_it_is_to_be_held_once() -> None:
+    memory = at(HOST)
+    memory.held_once = True
+    memory.read(DEVICE)
+    assert memory.places == [DEVICE]
+    view = memory.view()
+    memory.read(LAYOUT)
+    assert HOST in memory.places, "somebody holds it"
+    assert view.tolist() == NUMBERS.tolist()
+
+
 def test_buffers_stay_where_they_are() -> None:
     memory = at(HOST, DEVICE)
     buffer = memory.buffer(DEVICE)

@@ -109,7 +109,13 @@ def test_closing_gives_everything_back() -> None:
 
 def test_it_prints_as_a_table() -> None:
     lines = str(Memory(parameters=4096, activations=10, gradients=0, workspace=0)).splitlines()
-    assert [line.split()[0] for line in lines] == ["parameters:", "activations:", "gradients:", "workspace:", "together:"]
+    assert [line.split()[0] for line in lines] == [
+        "parameters:",
+        "activations:",
+        "gradients:",
+        "workspace:",
+        "together:",
+    ]
     assert "4,106 bytes" in lines[-1]
 
 

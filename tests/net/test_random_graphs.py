@@ -106,13 +106,15 @@ def test_gradients_agree_with_differences(seed: int) -> None:
             first.data[...] = kept
             assert weight_gradient[0, 0] == pytest.approx((both[0] - both[1]) / (2 * step), rel=1e-5, abs=1e-7)
 
-    for name in ("cpu", "fake"):
+    for name, phase in (("cpu", caffe.TRAIN), ("cpu", caffe.TEST), ("fake", caffe.TRAIN)):
         with engine.use(name):
-            other = Net(describe(text), caffe.TRAIN)
+            other = Net(describe(text), phase)
             for mine, theirs in zip(net.learnable, other.learnable, strict=True):
                 theirs.blob.data[...] = mine.blob.data
             other.blobs["x"].data[...] = values
             other.blobs["t"].data[...] = targets
+            if phase == caffe.TEST:  # what this run lost, the gradients need
+                other.forward()
             other.clear_param_diffs()
             other.forward_backward()
             scale = np.abs(gradient).max() + 1e-3

@@ -199,6 +199,20 @@ def test_most_random_nets_lose_blobs() -> None:
     assert sum(script.lost > 3 for script in scripts) > 10
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_left_from_before_matters(seed: int) -> None:
+    """Rooms that are used again hold anything when a run begins; here, NaN."""
+    script = Script(seed)
+    script.forward()
+    for found in leans(script.lean):
+        area = found.program.arena._area  # type: ignore[attr-defined]
+        if area is not None:
+            area[...] = 0xFF
+    script.forward()
+    for name in script.lean.outputs:
+        script.same(script.on_both(lambda net, name=name: net.blobs[name].data), name)
+
+
 # -- one thing at a time -------------------------------------------------------------------------------------------
 
 CHAIN = """
