@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from caffe_sdk.errors import CorruptFileError, MissingFileError, SolverError, We
 from caffe_sdk.schema import hdf5, wire
 from caffe_sdk.schema.messages import NetParameter, SolverState
 from caffe_sdk.solver import events, get_solver, snapshot
+from tests.bench import kills
 from tests.solver.models import DIGITS, LINEAR, SGD, assert_same, linear, weights, write, write_digits
 
 TRAINING = SGD.replace("0.1", "0.05") + 'snapshot: 4 snapshot_prefix: "s" average_loss: 3 '
@@ -183,52 +183,9 @@ def test_training_goes_on_after_being_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_training_killed_at_any_moment_goes_on(tmp_path: Path, rng: np.random.Generator) -> None:
-    """Snapshots all the time, and kills at random moments: every start goes on from the last snapshot that is there."""
-    write_digits(tmp_path)
-    path = write(tmp_path, TRAINING.replace("snapshot: 4", "snapshot: 1") + "max_iter: 400", DIGITS)
-    script = """
-        import sys
-        from caffe_sdk import get_solver
-        from caffe_sdk.solver import Options, Snapshot
-        solver = get_solver(sys.argv[1], Options(keep_last=2))
-        for path in sys.argv[2:]:
-            solver.restore(path)
-        for event in solver.events():
-            if isinstance(event, Snapshot):
-                print(event.iteration, flush=True)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    reached = 0
-    for _ in range(6):
-        last = [str(last_solverstate())] if last_solverstate() else []
-        with subprocess.Popen([*command, *last], env=environment, stdout=subprocess.PIPE) as run:
-            assert run.stdout is not None
-            assert int(run.stdout.readline()) == reached + 1
-            time.sleep(rng.uniform(0, 0.1))
-            run.kill()
-        reached = iteration_of(last_solverstate())
-        assert reached > 0
-    assert reached < 400
-    with get_solver(path) as resumed:
-        resumed.restore(str(last_solverstate()))
-        resumed.step(1)
-        got = weights(resumed)
-    assert not list(tmp_path.glob(".*"))
-    assert len(list(tmp_path.glob("s_*"))) <= 12
-    with get_solver(path) as whole:
-        whole.param.snapshot = 0
-        whole.step(reached + 1)
-        assert_same(got, weights(whole))
-
-
-def last_solverstate() -> Path | None:
-    return max(Path().glob("s_iter_*.solverstate"), key=iteration_of, default=None)
-
-
-def iteration_of(path: Path | None) -> int:
-    return int(path.stem.split("_")[-1]) if path else 0
+def test_a_training_killed_at_any_moment_goes_on(rng: np.random.Generator) -> None:
+    """Snapshots all the time, and kills at random moments; `tests/bench/kills.py` does it two hundred times."""
+    assert kills.killed_often(3, rng) >= 3
 
 
 def test_a_training_that_was_abandoned_goes_on(tmp_path: Path) -> None:
