@@ -82,6 +82,7 @@ def _train(commands: Any) -> None:
     _flag(command, "import", text, dest="modules", metavar="MODULE", action="append")
     _flag(command, "metrics", "append what is measured to this .jsonl or .csv file; repeat for more", action="append")
     _flag(command, "tensorboard", "write events for TensorBoard into this folder", default="")
+    _flag(command, "timing", "log the times of layers and of the exchange of gradients", action="store_true")
     _flag(command, "skip_mismatch", "layers whose weights do not fit learn from scratch", action="store_true")
 
 

@@ -13,6 +13,7 @@ from caffe_sdk.cli.flags import required, stages
 from caffe_sdk.cli.main import guarded
 from caffe_sdk.cli.progress import TrainingBar
 from caffe_sdk.cli.signals import handled
+from caffe_sdk.cli.timing import Timing
 from caffe_sdk.layers.plugins import user_module
 from caffe_sdk.schema.messages import SolverParameter
 from caffe_sdk.solver import Event, Options, Solver, metrics, parallel
@@ -31,14 +32,15 @@ def run(options: argparse.Namespace) -> int:
         mode.set_mode_gpu()
     peers = parallel.join()
     if not isinstance(peers, parallel.Ranks):
-        return _train(path, options, peers)
-    status = guarded(f"caffe (rank {peers.rank} of {peers.size})", lambda: _train(path, options, peers))
+        return train(path, options, peers)
+    status = guarded(f"caffe (rank {peers.rank} of {peers.size})", lambda: train(path, options, peers))
     if status:
         peers.abort(status)  # the others would wait for this one for ever
     return status
 
 
-def _train(path: str, options: argparse.Namespace, peers: Alone) -> int:
+def train(path: str, options: argparse.Namespace, peers: Alone) -> int:
+    """Train as one of some peers, or alone, as the command's flags say."""
     if peers.rank:  # what all would say alike, rank 0 says
         logging.getLogger("caffe_sdk").setLevel(logging.WARNING)
     for module in options.modules or ():
@@ -66,6 +68,8 @@ def _watchers(
     for recorder in _recorders(options, solver):
         stack.callback(recorder.close)
         watchers.append(recorder)
+    if options.timing:
+        watchers.append(Timing(solver))
     watchers.append(stack.enter_context(TrainingBar(solver.iter, solver.param.max_iter, _images(solver))))
     return watchers
 

@@ -8,7 +8,7 @@ batches of n b. Rank 0 tests, saves and logs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,15 @@ def join() -> Alone:
     peers = Ranks(MPI.COMM_WORLD)
     if peers.size == 1:
         return Alone()
+    take_part(peers, peers.threads)
+    return peers
+
+
+def take_part(peers: Alone, threads: Callable[[int], int]) -> None:
+    """Let this process's Data layers read its rank's records, and its cpu engine use its part of the processors.
+
+    ``threads`` says how many, given how many CPUs there are, unless OMP_NUM_THREADS does.
+    """
     ranks.set_solver_count(peers.size)
     ranks.set_solver_rank(peers.rank)
     ranks.set_multiprocess(True)
@@ -120,5 +129,4 @@ def join() -> Alone:
         from caffe_sdk.engine.cpu import set_num_threads
         from caffe_sdk.engine.cpu.library import usable_cpus
 
-        set_num_threads(peers.threads(usable_cpus()))
-    return peers
+        set_num_threads(threads(usable_cpus()))

@@ -1,6 +1,7 @@
 """Solvers that train one net together, and what they have to agree on. Here is the one that trains alone.
 
-Those of MPI are in `caffe_sdk.solver.parallel`. All peers call each method at the same point of the training.
+Those of MPI are in `caffe_sdk.solver.parallel`, those of one computer in `caffe_sdk.solver.processes`. All peers call
+each method at the same point of the training.
 """
 
 from __future__ import annotations

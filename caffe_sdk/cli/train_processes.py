@@ -1,0 +1,47 @@
+"""``train.py``, Caffe's Python tool with its flags: several processes train one net."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+
+from caffe_sdk.cli import train as one
+from caffe_sdk.cli.flags import make_parser
+from caffe_sdk.cli.main import guarded
+from caffe_sdk.solver import processes, read_solver
+from caffe_sdk.solver.peers import Alone
+
+log = logging.getLogger(__name__)
+
+
+def train() -> int:
+    """``train.py --solver SOLVER``: train or go on training, a process for each of ``--gpus``."""
+    parser = argparse.ArgumentParser("train.py", description="Train a net, with a process for each device.")
+    parser.add_argument("--solver", required=True, help="solver proto definition")
+    parser.add_argument("--snapshot", default="", help="solver snapshot to restore")
+    gpus = "list of device ids (default: 0); without a GPU engine, as many processes on the CPU"
+    parser.add_argument("--gpus", type=int, nargs="+", default=[0], help=gpus)
+    parser.add_argument("--timing", action="store_true", help="show timing info for compute and communications")
+    options = parser.parse_args()
+    return guarded("train.py", lambda: _train(options))
+
+
+def _train(options: argparse.Namespace) -> int:
+    read_solver(options.solver)  # what is wrong with it is said once
+    count = len(options.gpus)
+    log.info("Using devices %s", options.gpus)
+    log.warning("This version has no GPU engine: %d process%s on the CPU.", count, "" if count == 1 else "es")
+    arguments = ["train", "-solver", options.solver, "-snapshot", options.snapshot]
+    if options.timing:
+        arguments.append("-timing")
+    if count == 1:
+        return one.train(options.solver, make_parser().parse_args(arguments), Alone())
+    return processes.together(functools.partial(_rank, arguments), count)
+
+
+def _rank(arguments: list[str], peers: processes.Processes) -> int:
+    """What each process does."""
+    options = make_parser().parse_args(arguments)
+    program = f"train.py (rank {peers.rank} of {peers.size})"
+    return guarded(program, lambda: one.train(options.solver, options, peers))
