@@ -27,7 +27,6 @@ def test_train_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert "no GPU engine: 1 process on the CPU" in told
     write(tmp_path, SAVING + "max_iter: 6", PLAIN)
     assert run(monkeypatch, "--solver", "solver.prototxt", "--snapshot", "s_iter_4.solverstate", "--gpus", "1") == 0
-    assert "Iteration 6" in capsys.readouterr().err
     assert Path("s_iter_6.caffemodel").exists()
 
 
