@@ -34,6 +34,11 @@ INTEGERS = (
     FieldDescriptor.CPPTYPE_UINT32,
     FieldDescriptor.CPPTYPE_UINT64,
 )
+WITHOUT_PARAMETERS = (
+    *("AbsVal", "BNLL", "BatchReindex", "Deconvolution", "EuclideanLoss", "Filter", "Im2col", "LSTM", "LSTMUnit"),
+    *("MultinomialLogisticLoss", "RNN", "SigmoidCrossEntropyLoss", "Silence", "SoftmaxWithLoss", "Split"),
+)
+"""Layer types that have no parameters of their own name; what `param_name_dict` does not tell of."""
 
 
 class Top:
@@ -297,7 +302,7 @@ class Layers:
         return make
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *_param_names]
+        return [*super().__dir__(), *_param_names, *WITHOUT_PARAMETERS]
 
 
 class Parameters:

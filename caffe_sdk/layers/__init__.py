@@ -70,3 +70,7 @@ def __getattr__(name: str) -> Any:
     if name[:1].isupper():
         return getattr(net_spec.layers, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *REGISTRY})
