@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 
 from caffe_sdk.solver import Event, Solver
@@ -22,7 +22,7 @@ class Timing:
 
     def __init__(self, solver: Solver) -> None:
         self._names = [layer.name for layer in solver.net.layers]
-        self._seconds: Counter[tuple[str, int]] = Counter()
+        self._seconds: defaultdict[tuple[str, int], float] = defaultdict(float)
         self._began = self._last = 0.0
         net = solver.net
         net.before_forward(self._start)

@@ -128,10 +128,10 @@ def _end_with_parent() -> None:
 def _watched(processes: Sequence[BaseProcess]) -> int:
     """Wait for all to end; the status of the first that failed, if one did, and then the others are ended."""
     status = 0
-    running = {process.sentinel: process for process in processes}
+    running: dict[Any, BaseProcess] = {process.sentinel: process for process in processes}
     while running:
         for sentinel in connection.wait(list(running)):
-            process = running.pop(sentinel)  # type: ignore[call-overload]
+            process = running.pop(sentinel)
             process.join()
             if process.exitcode and not status:
                 status = process.exitcode if process.exitcode > 0 else 128 - process.exitcode  # as shells have it
