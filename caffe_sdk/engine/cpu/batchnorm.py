@@ -216,6 +216,30 @@ def batch_norm_global(plan: Plan, work: Work) -> None:
     plan.execute(forward, operands)
 
 
+def folded(plan: Plan, norm: Work, bias: Tensor | None, count: int) -> tuple[Operand, Operand]:
+    """Coefficients a and b of each channel, and 0 up to ``count``, by which a x + b is x + bias normalized.
+
+    ``norm`` is a `batch_norm_global`, with scale and shift if it has them, or an `affine`.
+    """
+    from caffe_sdk.engine.cpu import kernels
+
+    channels = next(t.count for name in ("deviation", "scale", "shift") if (t := norm.arguments.get(name)) is not None)
+    default = {"mean": 0.0, "variance": 1.0, "scale": 1.0, "shift": 0.0}
+    given = {**{name: norm.arguments.get(name) for name in default}, "bias": bias}
+    weight, deviation = norm.arguments.get("weight"), norm.arguments.get("deviation")
+    mean, variance, scale, shift, added = (
+        plan.read(tensor if tensor is not None else _constant(channels, default.get(name, 0.0)), plain((channels,)))
+        for name, tensor in given.items()
+    )
+    share = plan.read(weight if weight is not None else _constant(1, 1.0), plain((1,)))
+    a, b = plan.room(plain((count,))), plan.room(plain((count,)))
+    made = plan.write(deviation, plain((channels,))) if deviation is not None else plan.room(plain((channels,)))
+    eps = np.float32(norm.arguments.get("eps", 0.0))
+    operands = (mean, variance, share, scale, shift, added, a, b, made)
+    plan.step("loop folded coefficients", kernels.folded_coefficients, *operands, eps)
+    return a, b
+
+
 def batch_norm_global_grad(plan: Plan, work: Work) -> None:
     """dx = dy / deviation: the gradient of a normalization by the deviation's square."""
     from caffe_sdk.engine.cpu import kernels

@@ -59,7 +59,13 @@ def chosen(work: Work) -> str:
         return _forced[-1]
     more = [name for name in ("bias", "dbias", "relu") if work.arguments.get(name) is not None]
     key = " ".join(map(str, (work.name, problem.x, problem.y, problem.pad, problem.group, *more))).replace(", ", ",")
-    return tuning.quickest(key, WAYS[work.name], work) or (WINOGRAD if winograd.pays(problem) else DIRECT)
+    return tuning.quickest(key, WAYS[work.name], _bare(work)) or (WINOGRAD if winograd.pays(problem) else DIRECT)
+
+
+def _bare(work: Work) -> Work:
+    """A convolution without what costs as much in either way."""
+    left = {name: value for name, value in work.arguments.items() if name not in ("norm", "residual")}
+    return Work(work.name, left, work.calls)
 
 
 PLANNERS: Mapping[str, Planner] = dict.fromkeys(WAYS, planned)

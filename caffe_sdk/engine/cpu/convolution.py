@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from caffe_sdk.engine.cpu import batchnorm
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain
 from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
+    ADD,
     BIAS,
     DIFF_BIAS,
     DIFF_DST,
@@ -16,10 +19,13 @@ from caffe_sdk.engine.cpu.primitives import (
     DST,
     FORWARD_INFERENCE,
     FORWARD_TRAINING,
+    MULTIPLY,
     SRC,
     WEIGHTS,
     Attributes,
+    Joined,
     PrimitiveDescriptor,
+    joined_with,
 )
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
@@ -54,26 +60,40 @@ class _Shapes:
         padding = _padded(channels // group) * _padded(out // group)
         self.kind = FORWARD_INFERENCE if padding > WORTH_PADDING else FORWARD_TRAINING
 
-    def forward(self, bias: Tensor | None, relu: float | None = None) -> PrimitiveDescriptor:
+    def forward(
+        self, bias: Tensor | None, relu: float | None = None, joined: Sequence[Joined] = ()
+    ) -> PrimitiveDescriptor:
         """The convolution itself, layouts left to oneDNN."""
         return PrimitiveDescriptor(
             *("convolution_forward", self.kind, DIRECT, any_layout(self.x), any_layout(self.weight)),
             *(plain(self.bias) if bias is not None else None, any_layout(self.y), *self.windows),
-            attributes=Attributes(relu=relu),
+            attributes=Attributes(relu, joined),
         ).checked()
 
 
 def convolution(plan: Plan, work: Work) -> None:
-    """y = bias + weight * x, and a ReLU of it if one was fused."""
+    """y = bias + weight * x, and what was fused of normalization, a residual to be added, and a ReLU."""
     x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
+    norm, residual, relu = (work.arguments.get(name) for name in ("norm", "residual", "relu"))
+    if residual is not None and residual.memory is y.memory:
+        raise Unsupported("oneDNN", "a residual that is overwritten while it is needed")
     shapes = _Shapes(x.shape, y.shape, work["geometry"])
-    computation = shapes.forward(bias, work.arguments.get("relu"))
+    by_channel = plain((1, *shapes.bias, *(1,) * (len(shapes.y) - 2)))
+    joined = [(kind, by_channel) for kind in (MULTIPLY, ADD) if norm is not None]
+    if residual is not None:
+        joined.append((ADD, shapes.forward(None).layout(DST)))
+    computation = shapes.forward(bias if norm is None else None, relu, joined)
     operands = {
         SRC: plan.read(x, computation.layout(SRC)),
         WEIGHTS: plan.read(weight, computation.layout(WEIGHTS)),
-        BIAS: plan.read(bias, plain(shapes.bias)) if bias is not None else None,
-        DST: plan.write(y, computation.layout(DST)),
+        BIAS: plan.read(bias, plain(shapes.bias)) if bias is not None and norm is None else None,
     }
+    if residual is not None:
+        operands[joined_with(len(joined) - 1)] = plan.read(residual, joined[-1][1])
+    if norm is not None:
+        coefficients = batchnorm.folded(plan, norm, bias, *shapes.bias)
+        operands |= {joined_with(i): plan.seen_as(each, by_channel) for i, each in enumerate(coefficients)}
+    operands[DST] = plan.write(y, computation.layout(DST))
     plan.execute(computation, operands)
 
 

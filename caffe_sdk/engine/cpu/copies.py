@@ -45,6 +45,13 @@ def keep_inputs(works: Sequence[Work], lost: frozenset[SyncedMemory]) -> list[Wo
     return result
 
 
+def drop_unread(row: Row) -> None:
+    """Copies that nobody reads, as those for gradients that will not be computed."""
+    for i, work in row:
+        if work.name == "copy" and row.dies(i, work["y"].memory):
+            row.replace(i, None)
+
+
 def put_where_copied(row: Row) -> None:
     """a -> x, x -> copy, (x or copy) -> x  becomes  a -> copy, copy -> x."""
     for i, work in row:

@@ -15,8 +15,10 @@ from caffe_sdk.engine.cpu.layouts import Layout, place_of
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
+    ADD,
     DST,
     MULTIPLE_SRC,
+    MULTIPLY,
     SRC,
     SRC_1,
     Attributes,
@@ -27,7 +29,6 @@ from caffe_sdk.engine.cpu.primitives import (
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.memory import HOST, Place, Tensor
 
-ADD, MULTIPLY = 0x1FFF0, 0x1FFF1  # dnnl_binary_add, dnnl_binary_mul
 INDEX = np.dtype(np.int32)
 
 

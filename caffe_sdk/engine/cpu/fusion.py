@@ -46,6 +46,33 @@ def fuse_affine(row: Row) -> None:
             _join(row, i, j, work.name, y=target, before=before)
 
 
+def fuse_norm(row: Row) -> None:
+    """A convolution multiplies what it makes of each channel, and adds to it: a normalization by what is known."""
+    for i, work in row:
+        if work.name != "convolution" or work["geometry"].axis != 1:
+            continue
+        y = work["y"]
+        j = row.after(i, y.memory)
+        if j is None or row[j].name not in ("batch_norm_global", "affine") or row[j]["x"].memory is not y.memory:
+            continue
+        if _by_channel(row[j], y.shape) and _joins(row, i, j, y.memory):
+            _join(row, i, j, work.name, y=row[j]["y"], norm=row[j])
+
+
+def fuse_residual(row: Row) -> None:
+    """A convolution adds something else to what it makes."""
+    for i, work in row:
+        if work.name != "convolution":
+            continue
+        y = work["y"].memory
+        j = row.after(i, y)
+        if j is None or row[j].name != "add_all" or len(row[j]["xs"]) != 2:
+            continue
+        others = [x for x in row[j]["xs"] if x.memory is not y]
+        if len(others) == 1 and _joins(row, i, j, y):
+            _join(row, i, j, work.name, y=row[j]["y"], residual=others[0])
+
+
 def fuse_affine_grad(row: Row) -> None:
     """The gradients for scale, shift and input, which follow each other."""
     last: int | None = None
@@ -121,7 +148,7 @@ def _join(row: Row, i: int, j: int, name: str, **arguments: Any) -> None:
 
 
 def _by_channel(affine: Work, x: Shape) -> bool:
-    """Whether coefficients are those of channels."""
+    """Whether coefficients are those of channels, if there are any."""
     found = (affine.arguments.get(name) for name in ("scale", "shift", "dscale", "dshift"))
     shapes = {tensor.shape for tensor in found if tensor is not None}
-    return affine["axis"] == 1 and len(x) > 1 and shapes == {x[1:2]}
+    return affine.arguments.get("axis", 1) == 1 and len(x) > 1 and shapes <= {x[1:2]}

@@ -19,7 +19,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from ctypes import POINTER, c_char_p, c_float, c_int, c_int32, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "dnnl_post_ops_create": (_out,),
     "dnnl_post_ops_destroy": (_ptr,),
     "dnnl_post_ops_append_eltwise": (_ptr, c_int, c_float, c_float),
-    "dnnl_post_ops_append_sum": (_ptr, c_float, c_int32, c_int),
+    "dnnl_post_ops_append_binary": (_ptr, c_int, _ptr),
     "dnnl_primitive_desc_query": (_ptr, c_int, c_int, _ptr),
     "dnnl_primitive_desc_destroy": (_ptr,),
     "dnnl_primitive_create": (_out, _ptr),

@@ -239,6 +239,12 @@ class Plan:
         self.rooms[operand] = self.arena.own(descriptor.nbytes, descriptor.dtype)
         return operand
 
+    def seen_as(self, operand: Operand, descriptor: Descriptor) -> Operand:
+        """The same numbers as another operand's, in another layout."""
+        other = Operand(descriptor)
+        self.rooms[other] = self.rooms[operand]
+        return other
+
     def promise(self, tensor: Tensor, place: Place) -> None:
         """The tensor's numbers will be at a place that no step need bring them to."""
         self.arena.use(self.arena.of(tensor.memory, place))

@@ -25,6 +25,7 @@ SRC, SRC_1, DST, WEIGHTS, BIAS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 41, 64, 80
 MEAN, VARIANCE, SCALE, SHIFT = 49, 50, 51, 52
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, MULTIPLE_SRC = 129, 145, 161, 169, 1024
 DIFF_SCALE, DIFF_SHIFT = 255, 256
+POST_OP = 32768  # DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE
 
 _QUERIED = (SRC, DIFF_SRC, WEIGHTS, DIFF_WEIGHTS, DST, DIFF_DST, WORKSPACE, SCRATCHPAD)
 QUERIES = {argument: 129 + i for i, argument in enumerate(_QUERIED)}
@@ -33,6 +34,7 @@ IMPLEMENTATION = 8  # dnnl_query_impl_info_str
 
 FORWARD_TRAINING, FORWARD_INFERENCE, BACKWARD, BACKWARD_DATA = 64, 96, 128, 160
 RELU = 0x20  # dnnl_eltwise_relu
+ADD, MULTIPLY = 0x1FFF0, 0x1FFF1  # dnnl_binary_add, dnnl_binary_mul
 USER_SCRATCHPAD = 1  # dnnl_scratchpad_mode_user
 
 
@@ -54,23 +56,35 @@ Function = tuple[int, float, float]
 """A function of single values: dnnl_alg_kind_t and its two numbers, alpha and beta."""
 
 
+Joined = tuple[int, Descriptor]
+"""A function of two values, of which the second is an operand: ADD or MULTIPLY, and the operand's layout."""
+
+
+def joined_with(i: int) -> int:
+    """The argument of the operand of the i-th function of two values that becomes of a result."""
+    return POST_OP * (i + 1) + SRC_1
+
+
 class Attributes(_Owned):
     """Options of a primitive: scratch memory from outside, and what becomes of the result before it is stored.
 
-    With ``add`` what is at its place already is added, then a ReLU is taken if ``relu`` is a slope, then ``functions``.
+    It is joined with operands, the arguments `joined_with`; then a ReLU is taken if ``relu`` is a slope; then
+    ``functions``. An operand may be smaller: where it has size 1 its numbers are for the whole axis.
     """
 
     __slots__ = ()
 
-    def __init__(self, relu: float | None = None, add: bool = False, functions: Sequence[Function] = ()) -> None:
+    def __init__(
+        self, relu: float | None = None, joined: Sequence[Joined] = (), functions: Sequence[Function] = ()
+    ) -> None:
         super().__init__(library().make("dnnl_primitive_attr_create"), "dnnl_primitive_attr_destroy")
         library().call("dnnl_primitive_attr_set_scratchpad_mode", self.handle, USER_SCRATCHPAD)
         if relu is not None:
             functions = [(RELU, relu, 0.0), *functions]
-        if add or functions:
+        if joined or functions:
             after = _Owned(library().make("dnnl_post_ops_create"), "dnnl_post_ops_destroy")
-            if add:
-                library().call("dnnl_post_ops_append_sum", after.handle, 1.0, 0, 0)
+            for kind, descriptor in joined:
+                library().call("dnnl_post_ops_append_binary", after.handle, kind, descriptor.handle)
             for function in functions:
                 library().call("dnnl_post_ops_append_eltwise", after.handle, *function)
             library().call("dnnl_primitive_attr_set_post_ops", self.handle, after.handle)

@@ -10,9 +10,12 @@ from caffe_sdk.engine.operation import Call
 from caffe_sdk.memory import SyncedMemory
 
 REWRITINGS: list[Callable[[Row], None]] = [
+    copies.drop_unread,
     copies.put_where_copied,
     copies.read_what_was_copied,
     fusion.fuse_affine,
+    fusion.fuse_norm,
+    fusion.fuse_residual,
     fusion.fuse_relu,
     fusion.fuse_affine_grad,
     fusion.fuse_norm_grad,

@@ -10,20 +10,22 @@ from __future__ import annotations
 import functools
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ctypes import c_uint, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from caffe_sdk.engine.cpu import batchnorm
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain, tagged
 from caffe_sdk.engine.cpu.layouts import Layout, reorder
 from caffe_sdk.engine.cpu.library import Unsupported, library, num_threads
 from caffe_sdk.engine.cpu.plan import Plan
+from caffe_sdk.engine.cpu.primitives import Operand
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
-from caffe_sdk.memory import Array, Place, Shape, Tensor, aligned
+from caffe_sdk.memory import Array, Place, Shape, aligned
 
 BLOCK = 16  # channels
 FLOAT = 4  # bytes
@@ -220,13 +222,22 @@ def address(array: Array) -> int:
 
 
 def convolution(plan: Plan, work: Work) -> None:
-    """y = bias + weight * x, and a ReLU of it if one was fused."""
+    """y = bias + weight * x, and what was fused of normalization, a residual to be added, and a ReLU."""
     x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
-    if x.memory is y.memory:
+    norm, residual, relu = (work.arguments.get(name) for name in ("norm", "residual", "relu"))
+    if y.memory in (x.memory, residual.memory if residual is not None else None):
         raise Unsupported("Winograd", "a convolution in place")
     p = problem_of(work)
-    relu = work.arguments.get("relu")
-    _convolve(plan, "convolution_forward winograd", p, transformed(p.weight), (x, weight, bias, y), relu)
+    source = plan.read(x, images(p.x))
+    filters = plan.read(weight, transformed(p.weight).descriptor, transformed(p.weight))
+    after = {"residual": plan.read(residual, images(p.y)) if residual is not None else None}
+    if norm is not None:
+        after["scale"], after["bias"] = batchnorm.folded(plan, norm, bias, _blocks(p.y[1]) * BLOCK)
+    elif bias is not None:
+        after["bias"] = plan.read(bias, vector(p.y[1:2]))
+    operands = {"x": source, "u": filters, "y": plan.write(y, images(p.y)), **after}
+    slope = 1.0 if relu is None else relu
+    _convolve(plan, "convolution_forward winograd", p, transformed(p.weight), operands, slope)
 
 
 def convolution_grad_data(plan: Plan, work: Work) -> None:
@@ -234,14 +245,13 @@ def convolution_grad_data(plan: Plan, work: Work) -> None:
     dy, weight, dx = work["dy"], work["weight"], work["dx"]
     p = problem_of(work)
     back = Problem(p.y, p.x, (2 - p.pad[0], 2 - p.pad[1]), p.group)
-    _convolve(
-        plan,
-        "convolution_backward_data winograd",
-        back,
-        transformed(p.weight, turned=True),
-        (dy, weight, None, dx),
-        None,
-    )
+    place = transformed(p.weight, turned=True)
+    operands = {
+        "x": plan.read(dy, images(back.x)),
+        "u": plan.read(weight, place.descriptor, place),
+        "y": plan.write(dx, images(back.y)),
+    }
+    _convolve(plan, "convolution_backward_data winograd", back, place, operands)
 
 
 def _convolve(
@@ -249,14 +259,10 @@ def _convolve(
     name: str,
     p: Problem,
     place: TransformedFilters,
-    operands: tuple[Tensor, Tensor, Tensor | None, Tensor],
-    relu: float | None,
+    operands: Mapping[str, Operand | None],
+    slope: float = 1.0,
 ) -> None:
-    x, weight, bias, y = operands
-    source = plan.read(x, images(p.x))
-    u = plan.read(weight, place.descriptor, place)
-    b = plan.read(bias, vector(p.y[1:2])) if bias is not None else None
-    target = plan.write(y, images(p.y))
+    """Plan a loop whose ``operands`` are, by the names of `JOB`, images, filters, and what there is of others."""
     chunk, panels_of_part = _cut(p)
     parts_of_group = -(-_panels(place.blocks_out) // panels_of_part)
     parts = p.group * parts_of_group
@@ -275,7 +281,7 @@ def _convolve(
         **_images("y", p.y),
         "pad_top": p.pad[0],
         "pad_left": p.pad[1],
-        "slope": 1 if relu is None else relu,
+        "slope": slope,
         "blocks_in": place.blocks_in,
         "blocks_out": place.blocks_out,
         "parts": parts,
@@ -289,13 +295,13 @@ def _convolve(
         "of_thread": own,
     }
 
-    def made(x: Array, y: Array, u: Array, room: Array, bias: Array | None) -> Callable[[], None]:
+    def made(room: Array, *arrays: Array | None) -> Callable[[], None]:
         v = address(room)
         m = v + PLACES * v_place
-        where = {"x": address(x), "y": address(y), "u": address(u), "v": v, "m": m, "patch": m + PLACES * m_place}
-        return Job("convolve", {**values, **where, "bias": 0 if bias is None else address(bias)}).run
+        where = {name: address(array) for name, array in zip(operands, arrays, strict=True) if array is not None}
+        return Job("convolve", {**values, **where, "v": v, "m": m, "patch": m + PLACES * m_place}).run
 
-    plan.step_made_by(name, made, source, target, u, room, b)
+    plan.step_made_by(name, made, room, *operands.values())
 
 
 def _cut(p: Problem) -> tuple[int, int]:

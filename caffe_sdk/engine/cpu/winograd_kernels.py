@@ -80,7 +80,9 @@ JOB = np.dtype(
         ("y_plane", np.int64),
         ("y_height", np.int64),
         ("y_width", np.int64),
-        ("bias", np.int64),  # address of as many numbers as y has channels, or 0
+        ("scale", np.int64),  # addresses of as many numbers as y has channels, or 0
+        ("bias", np.int64),
+        ("residual", np.int64),  # images like y, or 0
         ("slope", np.float64),  # what y is multiplied by where it is below 0
         # Filters in blocks (group, blocks out, blocks in, 3, 3, 16 in, 16 out), turned by half a circle or not
         ("w", np.int64),
@@ -209,27 +211,35 @@ def _transform_in(x: int, row: int, v: int, place: int) -> None:
 
 
 @inlined
-def _finish_row(y: int, bias: Any, slope: Any, v: Any) -> None:
-    """Four neighbours of y, with bias and ReLU."""
-    store(y, rectified(v[0] + bias, slope))
-    store(y + NBYTES, rectified(v[1] + bias, slope))
-    store(y + 2 * NBYTES, rectified(v[2] + bias, slope))
-    store(y + 3 * NBYTES, rectified(v[3] + bias, slope))
+def _finish_row(y: int, r: int, scale: Any, bias: Any, slope: Any, v: Any) -> None:
+    """Four neighbours of y: scaled, with bias, those of r added if it is there, and ReLU."""
+    v0, v1, v2, v3 = v[0] * scale + bias, v[1] * scale + bias, v[2] * scale + bias, v[3] * scale + bias
+    if r != 0:
+        v0, v1 = v0 + load(r), v1 + load(r + NBYTES)
+        v2, v3 = v2 + load(r + 2 * NBYTES), v3 + load(r + 3 * NBYTES)
+    store(y, rectified(v0, slope))
+    store(y + NBYTES, rectified(v1, slope))
+    store(y + 2 * NBYTES, rectified(v2, slope))
+    store(y + 3 * NBYTES, rectified(v3, slope))
 
 
 @inlined
-def _transform_out(m: int, place: int, y: int, row: int, bias: Any, slope: Any) -> None:
-    """A^T m A, a tile of y of a block of channels."""
+def _transform_out(m: int, place: int, y: int, r: int, row: int, scale: Any, bias: Any, slope: Any) -> None:
+    """A^T m A, a tile of y of a block of channels; r is a tile to be added, or 0."""
+    next_r = row if r != 0 else 0
     a = _from_tile(*_load6(m, 6 * place))
     b = _from_tile(*_load6(m + place, 6 * place))
     c = _from_tile(*_load6(m + 2 * place, 6 * place))
     d = _from_tile(*_load6(m + 3 * place, 6 * place))
     e = _from_tile(*_load6(m + 4 * place, 6 * place))
     f = _from_tile(*_load6(m + 5 * place, 6 * place))
-    _finish_row(y, bias, slope, _from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
-    _finish_row(y + row, bias, slope, _from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
-    _finish_row(y + 2 * row, bias, slope, _from_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
-    _finish_row(y + 3 * row, bias, slope, _from_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
+    _finish_row(y, r, scale, bias, slope, _from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
+    y, r = y + row, r + next_r
+    _finish_row(y, r, scale, bias, slope, _from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
+    y, r = y + row, r + next_r
+    _finish_row(y, r, scale, bias, slope, _from_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
+    y, r = y + row, r + next_r
+    _finish_row(y, r, scale, bias, slope, _from_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
 
 
 @inlined
@@ -300,7 +310,8 @@ def tiles_in(job: Any, first: int, end: int, block: int, blocks: int, v: int, ro
 def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, patch: int) -> None:
     """Make tiles of y, of some blocks of channels from ``block`` on."""
     pitch = job.y_width * NBYTES
-    slope, bias = splat(np.float32(job.slope)), splat(np.float32(0))
+    slope, scale, bias = splat(np.float32(job.slope)), splat(np.float32(1)), splat(np.float32(0))
+    beside = job.residual - job.y
     for tile in range(first, end):
         image, place = divmod(tile, job.down * job.across)
         top, left = 4 * (place // job.across), 4 * (place % job.across)
@@ -308,12 +319,17 @@ def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, 
         whole = below + behind == 8
         y = job.y + image * job.y_image + block * job.y_plane + top * pitch + left * NBYTES
         for i in range(blocks):
+            if job.scale != 0:
+                scale = load(job.scale + (block + i) * NBYTES)
             if job.bias != 0:
                 bias = load(job.bias + (block + i) * NBYTES)
-            at, step = y, pitch
+            at, r, step = y, y + beside if job.residual != 0 else 0, pitch
             if not whole:
                 at, step = patch, 4 * NBYTES
-            _transform_out(m + block_at(i, job.m_panel), job.m_place, at, step, bias, slope)
+                if r != 0:
+                    r = patch + 16 * NBYTES
+                    _copy(y + beside, pitch, r, step, below, behind)
+            _transform_out(m + block_at(i, job.m_panel), job.m_place, at, r, step, scale, bias, slope)
             if not whole:
                 _copy(patch, step, y, pitch, below, behind)
             y += job.y_plane

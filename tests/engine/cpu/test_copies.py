@@ -152,3 +152,13 @@ def test_input_of_a_normalization_in_place_is_kept():
     names = agree({**SHAPES, **statistics}, calls).names()
     assert names[0].startswith("reorder")
     assert sum(name.startswith("batch_normalization") for name in names) == 2
+
+
+def test_a_copy_that_nobody_reads_is_not_made():
+    def calls(engine, t):
+        engine.copy(t["x"], t["copy"])
+        engine.relu(t["x"], t["x"], 0.0)
+
+    shapes = dict.fromkeys(["x", "copy"], (2, 16, 3, 3))
+    assert len(agree(shapes, calls).names()) == 2
+    assert len(agree(shapes, calls, keep=["x"]).names()) == 1

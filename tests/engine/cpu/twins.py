@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -42,23 +42,25 @@ def close(actual: Tensor, expected: Tensor, what: str = "") -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4 * largest, err_msg=what)
 
 
-def compiled(calls: Calls, on: dict[str, Tensor]) -> CompiledProgram:
-    """A program of the cpu engine."""
+def compiled(calls: Calls, on: dict[str, Tensor], keep: Collection[str] | None = None) -> CompiledProgram:
+    """A program of the cpu engine, which keeps what these tensors hold, or everything."""
     recorder = Recorder()
     calls(recorder, on)
-    program = CpuEngine().compile(recorder.calls)
+    program = CpuEngine().compile(recorder.calls, None if keep is None else {on[name].memory for name in keep})
     assert isinstance(program, CompiledProgram)
     return program
 
 
-def agree(shapes: dict[str, Shape], calls: Calls, runs: int = 2, seed: int = 1) -> CompiledProgram:
-    """Run calls eagerly by the reference and compiled by the cpu engine, and compare every tensor; the program."""
+def agree(
+    shapes: dict[str, Shape], calls: Calls, runs: int = 2, seed: int = 1, keep: Collection[str] | None = None
+) -> CompiledProgram:
+    """Run calls eagerly by the reference and compiled by the cpu engine, and compare what is kept; the program."""
     expected, actual = tensors(shapes, seed), tensors(shapes, seed)
-    program = compiled(calls, actual)
+    program = compiled(calls, actual, keep)
     for _ in range(runs):
         calls(ReferenceEngine(), expected)
         program.run()
-    for name in shapes:
+    for name in shapes if keep is None else keep:
         close(actual[name], expected[name], name)
     return program
 
