@@ -306,6 +306,16 @@ class SyncedMemory:
         self._initial = self._recall = None
         _moved()
 
+    def take(self, numbers: Array) -> None:
+        """Take over a flat array, which nobody else may use, as the host's copy; if it is no such one, copy it."""
+        if self.leased or numbers.dtype != self.dtype or numbers.shape != (self.count,) or not numbers.flags.carray:
+            self.write(HOST)[: numbers.size] = numbers
+            return
+        self.changes()
+        self.forget()
+        self._buffers[HOST] = numbers
+        self.fresh = {HOST}
+
     def borrow(self, buffers: Mapping[Place, Buffer]) -> None:
         """Forget the numbers and work on buffers of somebody else's, until `return_borrowed`."""
         self.changes()

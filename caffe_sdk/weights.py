@@ -71,13 +71,18 @@ class CopyReport:
 
 
 def copy_weights(
-    source: Iterable[LayerWeights], target: Mapping[str, Sequence[Blob]], where: str, skip_mismatch: bool = False
+    source: Iterable[LayerWeights],
+    target: Mapping[str, Sequence[Blob]],
+    where: str,
+    skip_mismatch: bool = False,
+    give: bool = False,
 ) -> CopyReport:
     """Copy weights into the parameters of layers of the same name; tells what became of each layer.
 
     Layers the target lacks are ignored (and logged, in Caffe's words); a layer of the target that the source lacks
     keeps its values. WeightsError when the number or a shape of a layer's blobs differs; then nothing was changed. With
     ``skip_mismatch`` such a layer keeps all its values instead. ``where`` is the file or net the weights come from.
+    With ``give`` the source's arrays become the blobs' own where they can: nobody else may use them any more.
     """
     plan: list[tuple[Blob, BlobArray]] = []
     told: dict[str, LayerCopy] = {}
@@ -98,7 +103,11 @@ def copy_weights(
         outcome = "copied" if error is None else "mismatched"
         told[layer.name] = LayerCopy(layer.name, outcome, shapes, tuple(blob.shape for blob in blobs))
     for blob, values in plan:
-        blob.data_memory.write(HOST)[: blob.count] = values.data.reshape(-1)
+        numbers = values.data.reshape(-1)
+        if give:
+            blob.data_memory.take(numbers)
+        else:
+            blob.data_memory.write(HOST)[: blob.count] = numbers
     rows = (
         told.get(name) or LayerCopy(name, "new", None, tuple(blob.shape for blob in blobs))
         for name, blobs in target.items()

@@ -271,6 +271,34 @@ def test_lost_numbers_come_back_into_a_held_view() -> None:
     assert view.tolist() == NUMBERS.tolist()
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_an_array_that_is_given_away_is_not_copied(own: bool) -> None:
+    memory, array = at(DEVICE), NUMBERS.copy()
+    array.flags.writeable = own
+    watcher = Recorded()
+    memory.watch(watcher)
+    memory.take(array)
+    assert (memory.read(HOST) is array) == own
+    assert memory.read(HOST).tolist() == NUMBERS.tolist()
+    assert memory.fresh == {HOST}
+    assert watcher.heard == [NUMBERS.tolist()]
+
+
+@pytest.mark.parametrize("array", [NUMBERS.astype(np.float64), NUMBERS[:4], np.repeat(NUMBERS, 2)[::2]])
+def test_an_array_that_is_not_such_a_one_is_copied(array: Array) -> None:
+    memory = SyncedMemory(6)
+    memory.take(array)
+    assert memory.read(HOST)[: array.size].tolist() == array.tolist()
+    assert memory.read(HOST) is not array
+
+
+def test_what_is_given_away_shows_in_a_held_view() -> None:
+    memory = at(HOST)
+    view = memory.view()
+    memory.take(NUMBERS[::-1].copy())
+    assert view.tolist() == NUMBERS[::-1].tolist()
+
+
 def test_borrowed_buffers_are_not_the_memorys_own() -> None:
     memory, buffer = at(HOST), np.zeros(6, np.float32)
     memory.borrow({DEVICE: buffer})

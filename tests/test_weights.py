@@ -110,3 +110,14 @@ def test_a_saved_net_is_loaded_again(tmp_path: Path) -> None:
     assert b"".join(net.encode()) == path.read_bytes()
     message = NetParameter.FromString(path.read_bytes())
     assert [(layer.name, len(layer.blobs)) for layer in message.layer if layer.blobs] == [("conv", 2), ("fc", 2)]
+
+
+def test_weights_given_away_are_not_copied() -> None:
+    blob = Blob((2, 3))
+    source = BlobArray(np.arange(6, dtype=np.float32).reshape(2, 3))
+    copy_weights([LayerWeights("a", "", [source])], {"a": [blob]}, "file", give=True)
+    assert np.shares_memory(blob.data, source.data)
+    other = Blob((2, 3))
+    copy_weights([LayerWeights("a", "", [source])], {"a": [other]}, "file")
+    assert not np.shares_memory(other.data, source.data)
+    assert (other.data == blob.data).all()

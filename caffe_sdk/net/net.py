@@ -19,7 +19,7 @@ from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, build, summary
 from caffe_sdk.layers import Layer
 from caffe_sdk.layers.arrays import MemoryData
-from caffe_sdk.memory import HOST, Array, SyncedMemory
+from caffe_sdk.memory import HOST, Array, SyncedMemory, aligned
 from caffe_sdk.net import accounting, batches, debug, hdf5
 from caffe_sdk.net.accounting import Memory
 from caffe_sdk.net.execution import Executor
@@ -303,7 +303,8 @@ class Net:
         self._open()
         if is_hdf5(path):
             return self.load_hdf5(path, skip_mismatch)
-        return self.copy_weights(wire.read_net(path).layers, os.fspath(path), skip_mismatch)
+        layers = wire.read_net(path, aligned).layers
+        return weights.copy_weights(layers, self._blobs_of_layers(), os.fspath(path), skip_mismatch, give=True)
 
     def load_hdf5(self, path: PathLike, skip_mismatch: bool = False) -> CopyReport:
         """Load weights from an HDF5 file by layer name, as `copy_from` does."""
@@ -317,7 +318,10 @@ class Net:
 
     def copy_weights(self, layers: Iterable[wire.LayerWeights], where: str, skip_mismatch: bool = False) -> CopyReport:
         """Load weights by layer name, as `copy_from` does; ``where`` names their source."""
-        return weights.copy_weights(layers, {layer.name: layer.blobs for layer in self.layers}, where, skip_mismatch)
+        return weights.copy_weights(layers, self._blobs_of_layers(), where, skip_mismatch)
+
+    def _blobs_of_layers(self) -> dict[str, list[Blob]]:
+        return {layer.name: layer.blobs for layer in self.layers}
 
     def to_weights(self, diffs: bool = False) -> list[wire.LayerWeights]:
         """Every layer's parameters as files hold them, with gradients if ``diffs``. The arrays are views."""

@@ -9,12 +9,13 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, overload
 
 from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, WriteError
 
 PathLike = str | os.PathLike[str]
 
+WINDOW = 1 << 14  # bytes: so many are read ahead where single ones are asked for
 SHOWN = 50  # so many characters of its name a file has while it is written: names may have 255 bytes
 
 
@@ -25,8 +26,81 @@ def read_bytes(path: PathLike) -> bytes:
         MissingFileError: there is no such file (the words begin "Could not open file", as in Caffe).
         FileError: it is a directory, or may not be read.
     """
-    try:
+    with _reading(path):
         return Path(path).read_bytes()
+
+
+class FileBytes:
+    """The bytes of a file, read when they are asked for; what is not asked for takes no memory.
+
+    Indices and slices are as of bytes. Raises what :func:`read_bytes` does, and CorruptFileError when the file has
+    become shorter since it was opened. Use it in a ``with`` block.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self._path = path
+        with _reading(path):
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
+            described = os.fstat(self._file.fileno())
+            self._window, self._begin = b"", 0
+            if not stat.S_ISREG(described.st_mode):  # a pipe, which gives its bytes once
+                self._window = self._file.readall()
+        self._length = described.st_size if stat.S_ISREG(described.st_mode) else len(self._window)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> bytes: ...
+
+    def __getitem__(self, at: int | slice) -> int | bytes:
+        if isinstance(at, slice):
+            start, stop, _ = at.indices(self._length)
+            part = bytearray(max(0, stop - start))
+            self.read_into(memoryview(part), start)
+            return bytes(part)
+        if not self._begin <= at < self._begin + len(self._window):
+            self._begin, self._window = at, b""
+            self._window = self[at : at + WINDOW]
+        return self._window[at - self._begin]
+
+    def read_into(self, buffer: memoryview, start: int) -> None:
+        """Fill a writable buffer with the bytes from an offset on."""
+        ahead = start - self._begin
+        if ahead >= 0 and ahead + len(buffer) <= len(self._window):
+            buffer[:] = self._window[ahead : ahead + len(buffer)]
+        else:
+            self._read(buffer, start)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> FileBytes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self, buffer: memoryview, start: int) -> None:
+        with _reading(self._path):
+            self._file.seek(start)
+            while buffer:
+                count = self._file.readinto(buffer)
+                if not count:
+                    what = "the file has become shorter while it was read"
+                    raise CorruptFileError(str(self._path), what, "try again when nobody writes to it")
+                buffer = buffer[count:]
+
+
+@contextlib.contextmanager
+def _reading(path: PathLike) -> Iterator[None]:
+    """Errors of reading a file as ours."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError("", f"Could not open file {path}: it does not exist", _search_hint(path)) from None
     except IsADirectoryError:

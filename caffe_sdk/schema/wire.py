@@ -12,7 +12,7 @@ bits a byte, the lowest first, and the highest bit of a byte says that more foll
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,11 +22,13 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from caffe_sdk.errors import ArgumentError, CorruptFileError
-from caffe_sdk.schema.files import PathLike, atomic_write, read_bytes
+from caffe_sdk.schema.files import FileBytes, PathLike, atomic_write, read_bytes
 from caffe_sdk.schema.messages import BlobProto, NetParameter, SolverState
 
 Array = NDArray[np.floating[Any]]  # float32 or float64
 Part = bytes | memoryview
+Allocate = Callable[[int, np.dtype[Any]], Array]
+"""What makes a flat array of so many numbers of a type."""
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_AXES = 32
@@ -42,7 +44,7 @@ LEGACY = ("num", "channels", "height", "width")
 class BlobArray:
     """A stored blob: ``data`` and, where it was saved, ``diff``, arrays of one shape, float32 or float64.
 
-    Read from a file they are read-only views of its bytes, not always aligned: copy them to where they belong.
+    Decoded from bytes they are read-only views of them, not always aligned: copy them to where they belong.
     ``legacy`` marks the older form, whose shape has four numbers (num, channels, height, width); a blob of shape
     (1, 1, a, b) in this form may stand for one of shape (a, b).
     """
@@ -85,9 +87,13 @@ class StateBlobs:
 # Files
 
 
-def read_net(path: PathLike) -> NetWeights:
-    """A caffemodel of any age and size. Raises MissingFileError, FileError, CorruptFileError."""
-    return decode_net(read_bytes(path), str(path))
+def read_net(path: PathLike, allocate: Allocate = np.empty) -> NetWeights:
+    """A caffemodel of any age and size. Raises MissingFileError, FileError, CorruptFileError.
+
+    Numbers go from the file to arrays of their own, which ``allocate`` makes; nothing else of the file is held.
+    """
+    with FileBytes(path) as data:
+        return _decode_net(_Reader(data, str(path), allocate))
 
 
 def write_net(path: PathLike, net: Any, layers: Sequence[LayerWeights]) -> None:
@@ -126,7 +132,11 @@ def _write(path: PathLike, parts: Iterable[Part]) -> None:
 
 def decode_net(data: bytes, where: str = "net") -> NetWeights:
     """A NetParameter with its blobs, from bytes. Raises CorruptFileError; ``where`` names the bytes in it."""
-    reader = _Reader(data, where)
+    return _decode_net(_Reader(data, where))
+
+
+def _decode_net(reader: _Reader) -> NetWeights:
+    data = reader.data
     net, layers, rest = NetParameter(), [], []
     for field in reader.fields(0, len(data), "the net", nested=(V2.number, V1.number)):
         form = {V2.number: V2, V1.number: V1}.get(field.number)
@@ -187,8 +197,9 @@ class Field(NamedTuple):
 class _Reader:
     """A walk over the bytes of one file; offsets count from its beginning."""
 
-    def __init__(self, data: bytes, where: str) -> None:
+    def __init__(self, data: bytes | FileBytes, where: str, allocate: Allocate = np.empty) -> None:
         self.data, self.where = data, where
+        self.allocate = allocate
         self.count = 0  # of fields read
         if not data:
             self.fail(0, "the file is empty")
@@ -274,12 +285,16 @@ class _Reader:
         return self.shaped(proto, arrays, start, what)
 
     def numbers(self, field: Field, what: str) -> Array:
-        """The numbers of a packed field, as a view."""
+        """The numbers of a packed field: a view of bytes, of a file an array."""
         kind = np.dtype(PACKED[field.number])
         count, odd = divmod(field.end - field.start, kind.itemsize)
         if odd:
             self.fail(field.start, f"{what} holds {count} numbers and {odd} bytes more")
-        return np.frombuffer(self.data, kind, count, field.start)
+        if isinstance(self.data, bytes):
+            return np.frombuffer(self.data, kind, count, field.start)
+        array = self.allocate(count, kind)
+        self.data.read_into(array.view(np.uint8).data, field.start)
+        return array
 
     def shaped(self, proto: Any, arrays: dict[int, Array], start: int, what: str) -> BlobArray:
         """The blob of its numbers and of a BlobProto that has its shape."""
@@ -314,7 +329,7 @@ class _Reader:
         return message
 
     def fail(self, offset: int, what: str) -> NoReturn:
-        raise CorruptFileError(self.where, f"damaged at byte {offset}: {what}", _remedy(self.data)) from None
+        raise CorruptFileError(self.where, f"damaged at byte {offset}: {what}", _remedy(self.data[:64])) from None
 
 
 def _joined(chunks: list[Array]) -> Array:
@@ -344,11 +359,11 @@ def _is_text(message: Any) -> bool:
     return True
 
 
-def _remedy(data: bytes) -> str:
+def _remedy(begin: bytes) -> str:
     """What to do about a file that is not what it should be, from how it begins."""
-    if data.startswith(b"\x89HDF"):
+    if begin.startswith(b"\x89HDF"):
         return "this is an HDF5 file, not a protobuf message"
-    if data and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:64]):
+    if begin and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in begin):
         return "this is text (a prototxt, a web page, a Git LFS pointer): give the binary file"
     return "copy or download it again, or use an earlier snapshot"
 

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
 from caffe_sdk.errors import CorruptFileError, FileError, MissingFileError, WriteError
-from caffe_sdk.schema.files import atomic_write, read_bytes, read_text, sweep, write_bytes
+from caffe_sdk.schema.files import FileBytes, atomic_write, read_bytes, read_text, sweep, write_bytes
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -130,3 +131,46 @@ def test_links_are_followed_and_devices_stay(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_bytes() == b"x"
     write_bytes("/dev/null", b"x")
     assert not Path("/dev/null").is_file()
+
+
+# -- bytes of a file as they are asked for ------------------------------------------------------------------------------
+
+
+def test_bytes_of_a_file_are_those_of_the_file(tmp_path: Path) -> None:
+    path, data = tmp_path / "file", bytes(range(256)) * 300
+    path.write_bytes(data)
+    with FileBytes(path) as read:
+        assert len(read) == len(data)
+        for at in (0, 5, 70_000, 3, len(data) - 1, 16_384, 16_383):
+            assert read[at] == data[at]
+        for part in (slice(0, 10), slice(100, 40_000), slice(76_000, 99_999), slice(7, 3), slice(None)):
+            assert read[part] == data[part]
+        buffer = bytearray(5000)
+        for start in (60_000, 1, 1000):
+            read.read_into(memoryview(buffer), start)
+            assert buffer == data[start : start + 5000]
+
+
+def test_a_pipe_gives_its_bytes_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"0123456789",))
+    writer.start()
+    with FileBytes(tmp_path / "pipe") as read:
+        assert (len(read), read[3], read[4:8]) == (10, ord("3"), b"4567")
+    writer.join()
+
+
+def test_a_file_that_shrinks_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(100_000))
+    with FileBytes(path) as read:
+        os.truncate(path, 50_000)
+        assert read[10] == 0
+        with pytest.raises(CorruptFileError, match="shorter"):
+            read[40_000:60_000]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("none", MissingFileError), ("", FileError), ("a\0b", FileError)])
+def test_what_cannot_be_opened(tmp_path: Path, name: str, kind: type[FileError]) -> None:
+    with pytest.raises(kind, match="Could not open file"):
+        FileBytes(f"{tmp_path}/{name}")
