@@ -133,7 +133,7 @@ def test_links_are_followed_and_devices_stay(tmp_path: Path) -> None:
     assert not Path("/dev/null").is_file()
 
 
-# -- bytes of a file as they are asked for ------------------------------------------------------------------------------
+# -- bytes of a file as they are asked for ---------------------------------------------------------------------
 
 
 def test_bytes_of_a_file_are_those_of_the_file(tmp_path: Path) -> None:
