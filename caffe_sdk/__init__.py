@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from caffe_sdk.solver import RMSPropSolver as RMSPropSolver
     from caffe_sdk.solver import SGDSolver as SGDSolver
     from caffe_sdk.solver import get_solver as get_solver
+    from caffe_sdk.threads import num_threads as num_threads
+    from caffe_sdk.threads import set_num_threads as set_num_threads
     from caffe_sdk.timer import Timer as Timer
 
 TRAIN, TEST = 0, 1
@@ -78,6 +80,7 @@ _HOMES = {
         "SGDSolver",
         "get_solver",
     ],
+    "caffe_sdk.threads": ["num_threads", "set_num_threads"],
     "caffe_sdk.timer": ["Timer"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -20,6 +20,7 @@ from caffe_sdk.solver.nets import find
 from caffe_sdk.solver.outputs import outputs_of
 from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.solver import read_solver
+from caffe_sdk.threads import num_threads, usable_cpus
 
 # -- train -------------------------------------------------------------------------------------------------------------
 
@@ -227,8 +228,7 @@ class Fact:
 
 def device_query() -> list[Fact]:
     """What computes, and on what: engine, oneDNN, threads, processor. What is missing is a fact too, not an error."""
-    from caffe_sdk.engine.cpu import num_threads
-    from caffe_sdk.engine.cpu.library import library, usable_cpus
+    from caffe_sdk.engine.cpu.library import library
 
     try:
         onednn = f"{library().version}, {num_threads()} threads"

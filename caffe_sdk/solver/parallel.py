@@ -17,6 +17,7 @@ from caffe_sdk import ranks
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import HOST, Array, SyncedMemory
 from caffe_sdk.solver.peers import Alone
+from caffe_sdk.threads import asked, set_num_threads, usable_cpus
 
 BUCKET = 4 * 2**20
 """Bytes that are exchanged at a time: large enough for bandwidth, small enough for the processors' caches."""
@@ -100,7 +101,7 @@ def join() -> Alone:
     """This process's peers, if a launcher of MPI started several; else it trains alone.
 
     From then on Data layers read this rank's records, and the cpu engine takes this rank's part of the processors
-    unless OMP_NUM_THREADS says how many threads there are to be. Raises DeviceError where mpi4py is not installed.
+    unless the environment says how many threads there are to be. Raises DeviceError where mpi4py is not installed.
     """
     if not any(name in os.environ for name in LAUNCHERS):
         return Alone()
@@ -120,13 +121,10 @@ def join() -> Alone:
 def take_part(peers: Alone, threads: Callable[[int], int]) -> None:
     """Let this process's Data layers read its rank's records, and its cpu engine use its part of the processors.
 
-    ``threads`` says how many, given how many CPUs there are, unless OMP_NUM_THREADS does.
+    ``threads`` says how many, given how many CPUs there are, unless the environment does.
     """
     ranks.set_solver_count(peers.size)
     ranks.set_solver_rank(peers.rank)
     ranks.set_multiprocess(True)
-    if "OMP_NUM_THREADS" not in os.environ:
-        from caffe_sdk.engine.cpu import set_num_threads
-        from caffe_sdk.engine.cpu.library import usable_cpus
-
+    if asked() is None:
         set_num_threads(threads(usable_cpus()))

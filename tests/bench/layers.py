@@ -26,9 +26,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from caffe_sdk import engine
-from caffe_sdk.engine.cpu import CpuEngine, set_num_threads
+from caffe_sdk.engine.cpu import CpuEngine
 from caffe_sdk.engine.cpu.compile import CompiledProgram
 from caffe_sdk.net import Net
+from caffe_sdk.threads import set_num_threads
 from tests.bench.models import NETS
 
 Step = Callable[[], object]

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from caffe_sdk.engine.cpu import num_threads, set_num_threads
 from caffe_sdk.engine.cpu.library import find
 from caffe_sdk.errors import DeviceError
+from caffe_sdk.threads import num_threads, set_num_threads
 from tests.bench import layers
 
 try:

@@ -8,6 +8,5 @@ loops of `kernels`, which Numba compiles.
 """
 
 from caffe_sdk.engine.cpu.engine import CpuEngine
-from caffe_sdk.engine.cpu.library import num_threads, set_num_threads
 
-__all__ = ["CpuEngine", "num_threads", "set_num_threads"]
+__all__ = ["CpuEngine"]

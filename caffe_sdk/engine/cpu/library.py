@@ -1,4 +1,4 @@
-"""oneDNN's C library: where it is, how it is called, and how many threads it may use.
+"""oneDNN's C library: where it is, how it is called, and how its threads are told how many they are.
 
 The pip package ``onednn-cpu-gomp`` brings ``libdnnl.so`` for Linux on x86-64. It is loaded when somebody first
 computes, never at import. Its threads are those of GNU OpenMP, which knows three traps, all met here:
@@ -6,8 +6,8 @@ computes, never at import. Its threads are those of GNU OpenMP, which knows thre
 * the number of threads is a setting of each thread that calls, so `prepare` sets it in whatever thread runs;
 * a primitive keeps the number of threads it was made for, so changing the number makes a new *generation*, and what was
   made for an older one is made anew;
-* a forked child that starts a parallel region hangs, because the pool's threads stayed in the parent: the child
-  computes with one thread.
+* a forked child that starts a parallel region hangs, because the pool's threads stayed in the parent: `threads` gives
+  the child one thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint,
 from pathlib import Path
 from typing import Any
 
-from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.errors import DeviceError
+from caffe_sdk.threads import generation, num_threads, settle
 
 PACKAGE = "onednn-cpu-gomp"
 REMEDY = f"pip install {PACKAGE}==2023.2.0 (Linux on x86-64)"
@@ -215,87 +216,14 @@ def library() -> Library:
 
 # -- threads ---------------------------------------------------------------------------------------------------------
 
-
-def usable_cpus() -> int:
-    """CPUs this process may keep busy: its affinity mask, and the quota of its control group rounded down."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota()
-    return max(1, min(cpus, int(quota))) if quota is not None else cpus
-
-
-def _quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
-    """CPUs the control groups allow, version 2 (the process's own group and those around it) or 1; None: no limit."""
-    limits = [root / "cpu.max", root / "cpu" / "cpu.cfs_quota_us"]
-    try:
-        own = next(line[3:].strip() for line in membership.read_text().splitlines() if line.startswith("0::"))
-        group = root / own.lstrip("/")
-        limits += [folder / "cpu.max" for folder in (group, *group.parents) if root in folder.parents]
-    except (OSError, StopIteration):
-        pass  # no control groups, or version 1 only
-    quotas = [quota for quota in map(_read_quota, limits) if quota is not None]
-    return min(quotas, default=None)
-
-
-def _read_quota(limit: Path) -> float | None:
-    """One file's limit: 'quota period' in version 2, the quota alone in version 1; 'max' and -1 are none."""
-    try:
-        quota, *period = limit.read_text().split()
-        of = int(period[0]) if period else int(limit.with_name("cpu.cfs_period_us").read_text())
-        return int(quota) / of if int(quota) > 0 else None
-    except (OSError, ValueError):
-        return None
-
-
-def _initial_threads() -> int:
-    """What OMP_NUM_THREADS says, else one thread per usable CPU."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(asked) if asked.isdigit() and int(asked) > 0 else usable_cpus()
-
-
-class _Threads:
-    """How many threads compute, and which generation of primitives that makes."""
-
-    def __init__(self) -> None:
-        self.count = _initial_threads()
-        self.generation = 0
-        self.forked = False
-        self.of_caller = threading.local()
-
-    def change(self, count: int) -> None:
-        if count != self.count:
-            self.count = count
-            self.generation += 1
-
-    def after_fork(self) -> None:
-        self.forked = True
-        self.change(1)
-
-
-_threads = _Threads()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.after_fork)
-
-
-def num_threads() -> int:
-    """How many threads compute one operation."""
-    return _threads.count
-
-
-def set_num_threads(count: int) -> None:
-    """Compute with ``count`` threads from now on; ArgumentError below 1. A forked child stays with one."""
-    if count < 1:
-        raise ArgumentError("set_num_threads", f"{count} threads cannot compute", "give 1 or more")
-    _threads.change(1 if _threads.forked else count)
-
-
-def generation() -> int:
-    """A number that changes when the number of threads does, and what was made for the old number is of no use."""
-    return _threads.generation
+_of_caller = threading.local()
 
 
 def prepare() -> int:
     """Tell OpenMP the number of threads for the calling thread; the generation. Before primitives are made or run."""
-    if getattr(_threads.of_caller, "count", 0) != _threads.count:
-        library().omp.omp_set_num_threads(_threads.count)
-        _threads.of_caller.count = _threads.count
-    return _threads.generation
+    count = num_threads()
+    if getattr(_of_caller, "count", 0) != count:
+        library().omp.omp_set_num_threads(count)
+        _of_caller.count = count
+        settle()
+    return generation()

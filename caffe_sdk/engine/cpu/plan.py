@@ -16,7 +16,7 @@ from typing import Any
 from caffe_sdk.engine.cpu.arena import Arena, Room
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain
 from caffe_sdk.engine.cpu.layouts import Layout, Promise, place_of, reordering
-from caffe_sdk.engine.cpu.library import Unsupported, generation
+from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.primitives import (
     DST,
     SCRATCHPAD,
@@ -29,6 +29,7 @@ from caffe_sdk.engine.cpu.primitives import (
     check,
 )
 from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, moves, transfers
+from caffe_sdk.threads import generation
 
 Places = dict[SyncedMemory, list[Place]]
 """Where memories are fresh, the place written first in front."""

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from caffe_sdk.engine.cpu.arena import Arena
-from caffe_sdk.engine.cpu.library import Unsupported, library, num_threads
+from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
+from caffe_sdk.threads import num_threads
 
 Planner = Callable[[Plan, Work], None]
 Seconds = dict[str, float]

@@ -20,12 +20,13 @@ import numpy as np
 from caffe_sdk.engine.cpu import batchnorm
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain, tagged
 from caffe_sdk.engine.cpu.layouts import Layout, reorder
-from caffe_sdk.engine.cpu.library import Unsupported, library, num_threads
+from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import Operand
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import Array, Place, Shape, aligned
+from caffe_sdk.threads import num_threads
 
 BLOCK = 16  # channels
 FLOAT = 4  # bytes

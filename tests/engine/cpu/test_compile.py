@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu import CpuEngine, num_threads, set_num_threads
+from caffe_sdk.engine.cpu import CpuEngine
 from caffe_sdk.engine.cpu.compile import FUSED, PLANNERS
 from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
 from caffe_sdk.engine.operation import OPERATIONS
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import InternalError
 from caffe_sdk.memory import HOST, new_tensor, transfers
+from caffe_sdk.threads import num_threads, set_num_threads
 from tests.engine.cpu import lenet
 from tests.engine.cpu.twins import agree, close, compiled, geometry, left_to_reference, numbers, tensors
 

@@ -10,10 +10,11 @@ import time
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu import library, num_threads, set_num_threads
+from caffe_sdk.engine.cpu import library
 from caffe_sdk.engine.geometry import ConvolutionGeometry
-from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import HOST
+from caffe_sdk.threads import num_threads, set_num_threads
 from tests.engine.cpu.twins import compiled, numbers, tensors
 
 GEOMETRY = ConvolutionGeometry((3, 3), (1, 1), (1, 1), (1, 1))
@@ -54,51 +55,6 @@ def test_a_file_that_is_no_library_is_an_error(tmp_path):
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
-
-
-def test_quota_of_control_groups(tmp_path):
-    membership = tmp_path / "cgroup"
-    membership.write_text("0::/slice/unit\n")
-    assert library._quota(tmp_path, membership) is None
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert library._quota(tmp_path, membership) is None
-    (tmp_path / "slice" / "unit").mkdir(parents=True)
-    (tmp_path / "slice" / "unit" / "cpu.max").write_text("300000 100000\n")
-    assert library._quota(tmp_path, membership) == 3
-    (tmp_path / "slice" / "cpu.max").write_text("150000 100000\n")
-    assert library._quota(tmp_path, membership) == 1.5
-
-
-def test_quota_of_version_1(tmp_path):
-    folder = tmp_path / "cpu"
-    folder.mkdir()
-    (folder / "cpu.cfs_period_us").write_text("100000\n")
-    (folder / "cpu.cfs_quota_us").write_text("-1\n")
-    assert library._quota(tmp_path, tmp_path / "none") is None
-    (folder / "cpu.cfs_quota_us").write_text("250000\n")
-    assert library._quota(tmp_path, tmp_path / "none") == 2.5
-
-
-def test_usable_cpus_obey_mask_and_quota(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(library, "_quota", lambda: 2.5)
-    assert library.usable_cpus() == 2
-    monkeypatch.setattr(library, "_quota", lambda: 0.5)
-    assert library.usable_cpus() == 1
-    monkeypatch.setattr(library, "_quota", lambda: None)
-    assert library.usable_cpus() == 8
-
-
-@pytest.mark.parametrize(("setting", "threads"), [("3", 3), ("4,2", 4), ("", 7), ("many", 7)])
-def test_environment_says_how_many_threads(monkeypatch, setting, threads):
-    monkeypatch.setenv("OMP_NUM_THREADS", setting)
-    monkeypatch.setattr(library, "usable_cpus", lambda: 7)
-    assert library._initial_threads() == threads
-
-
-def test_no_threads_are_refused():
-    with pytest.raises(ArgumentError, match="0 threads"):
-        set_num_threads(0)
 
 
 def test_a_program_goes_on_with_another_number_of_threads(threads):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cpu import compile as compiling
-from caffe_sdk.engine.cpu import convolution, num_threads, set_num_threads, winograd
+from caffe_sdk.engine.cpu import convolution, winograd
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.memory import HOST, new_tensor, transfers
+from caffe_sdk.threads import num_threads, set_num_threads
 from tests.engine.cpu.twins import agree, close, compiled, geometry, left_to_reference, numbers, tensors
 
 SHAPES = {

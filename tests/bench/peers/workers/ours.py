@@ -10,10 +10,10 @@ import numpy as np
 from protocol import serve
 
 import caffe_sdk
-from caffe_sdk.engine.cpu import set_num_threads
 from caffe_sdk.net import Net
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import NetParameter, SolverParameter
+from caffe_sdk.threads import set_num_threads
 
 
 def main() -> None:
