@@ -76,18 +76,20 @@ class Worker:
 
 @dataclass
 class Times:
-    """Milliseconds a step in each round, and which version of the program took them."""
+    """The median of each round's steps and the quickest step, in milliseconds, of a version of a program."""
 
     version: str
     rounds: list[float] = field(default_factory=list)
+    minimum: float = math.inf
+
+    def add(self, steps: Sequence[float]) -> None:
+        """A further round, by the seconds of its steps."""
+        self.rounds.append(statistics.median(steps) * 1e3)
+        self.minimum = min(self.minimum, min(steps) * 1e3)
 
     @property
     def median(self) -> float:
         return statistics.median(self.rounds)
-
-    @property
-    def minimum(self) -> float:
-        return min(self.rounds)
 
 
 @dataclass
@@ -106,7 +108,7 @@ class Result:
         return statistics.median(theirs / ours for theirs, ours in pairs)
 
     def ratio_of_minima(self, peer: str) -> float:
-        """How much longer the peer's best round is than ours."""
+        """How much longer the peer's quickest step is than ours."""
         return self.times[peer].minimum / self.times[OURS].minimum
 
 
@@ -204,14 +206,14 @@ def take_turns(
 ) -> dict[str, Times]:
     """Milliseconds a step: with one thread the processor's, which others on the core do not add to; else the wall's."""
     clock = "processor" if threads == 1 else "wall"
-    steps = max(1, min(MOST_STEPS, int(ROUND_SECONDS / workers[OURS].ask("go 2")["wall"] * 2)))
+    steps = max(1, min(MOST_STEPS, int(ROUND_SECONDS / min(workers[OURS].ask("go 3")["wall"]))))
     for worker in workers.values():
         worker.ask(f"go {min(steps, 3)}")
     times = {peer: Times(versions[peer]) for peer in workers}
     for _ in range(rounds):
         for peer, worker in workers.items():
             time.sleep(PAUSE)
-            times[peer].rounds.append(worker.ask(f"go {steps}")[clock] / steps * 1e3)
+            times[peer].add(worker.ask(f"go {steps}")[clock])
     return times
 
 

@@ -1,7 +1,7 @@
 """How a worker talks: a line says what to do, a line of JSON answers. It needs nothing but Python.
 
-``check`` answers with what the program computes, ``go N`` with the seconds that N steps took, by the clock on the wall
-and by the processor's. What libraries print goes to the standard error from when this is imported on.
+``check`` answers with what the program computes, ``go N`` with the seconds that each of N steps took, by the clock on
+the wall and by the processor's. What libraries print goes to the standard error from when this is imported on.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ def serve(version: str, step: Callable[[], object], check: Callable[[], list[flo
         if order == "check":
             answer: object = check()
         else:
-            wall, processor = time.perf_counter(), time.process_time()
-            for _ in range(int(number[0])):
-                step()
-            answer = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
+            answer = _timed(step, int(number[0]))
         _say(answer)
+
+
+def _timed(step: Callable[[], object], steps: int) -> dict[str, list[float]]:
+    wall, processor = [], []
+    for _ in range(steps):
+        began, spent = time.perf_counter(), time.process_time()
+        step()
+        wall.append(time.perf_counter() - began)
+        processor.append(time.process_time() - spent)
+    return {"wall": wall, "processor": processor}
 
 
 def _say(answer: object) -> None:
