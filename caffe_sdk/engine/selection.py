@@ -20,13 +20,24 @@ def _cpu() -> ReferenceEngine:
     return CpuEngine()
 
 
+def _portable() -> ReferenceEngine:
+    from caffe_sdk.engine.portable import PortableEngine
+
+    return PortableEngine()
+
+
 def _fake() -> ReferenceEngine:
     from caffe_sdk.engine.fake import FakeEngine
 
     return FakeEngine()
 
 
-MAKERS: dict[str, Callable[[], ReferenceEngine]] = {"cpu": _cpu, "reference": _reference, "fake": _fake}
+MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
+    "cpu": _cpu,
+    "portable": _portable,
+    "reference": _reference,
+    "fake": _fake,
+}
 """How to make each engine, by the name ``CAFFE_ENGINE`` gives it."""
 
 _made: dict[str, ReferenceEngine] = {}

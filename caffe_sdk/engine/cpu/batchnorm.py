@@ -198,7 +198,7 @@ def batch_norm_grad(plan: Plan, work: Work) -> None:
 
 def batch_norm_global(plan: Plan, work: Work) -> None:
     """y = (x - mean / weight) / deviation, scaled, shifted and rectified where that was fused."""
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import channels as loops
 
     x, y, deviation, eps = (work[name] for name in ("x", "y", "deviation", "eps"))
     layout, channels = plan.shaped(x), plain(deviation.shape)
@@ -206,7 +206,7 @@ def batch_norm_global(plan: Plan, work: Work) -> None:
     running = [plan.read(work[name], plain(work[name].shape)) for name in ("mean", "variance", "weight")]
     statistics = [plan.room(channels), plan.room(channels)]
     made = plan.write(deviation, channels)
-    plan.step("loop running statistics", kernels.running_statistics, *running, *statistics, made, np.float32(eps))
+    plan.step("loop running statistics", loops.running_statistics, *running, *statistics, made, np.float32(eps))
     operands = {
         SRC: plan.read(x, layout),
         **dict(zip((MEAN, VARIANCE), statistics, strict=True)),
@@ -221,7 +221,7 @@ def folded(plan: Plan, norm: Work, bias: Tensor | None, count: int) -> tuple[Ope
 
     ``norm`` is a `batch_norm_global`, with scale and shift if it has them, or an `affine`.
     """
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import channels as loops
 
     channels = next(t.count for name in ("deviation", "scale", "shift") if (t := norm.arguments.get(name)) is not None)
     default = {"mean": 0.0, "variance": 1.0, "scale": 1.0, "shift": 0.0}
@@ -236,19 +236,19 @@ def folded(plan: Plan, norm: Work, bias: Tensor | None, count: int) -> tuple[Ope
     made = plan.write(deviation, plain((channels,))) if deviation is not None else plan.room(plain((channels,)))
     eps = np.float32(norm.arguments.get("eps", 0.0))
     operands = (mean, variance, share, scale, shift, added, a, b, made)
-    plan.step("loop folded coefficients", kernels.folded_coefficients, *operands, eps)
+    plan.step("loop folded coefficients", loops.folded_coefficients, *operands, eps)
     return a, b
 
 
 def batch_norm_global_grad(plan: Plan, work: Work) -> None:
     """dx = dy / deviation: the gradient of a normalization by the deviation's square."""
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import channels as loops
 
     deviation, dy = work["deviation"], work["dy"]
     layout, channels = plan.shaped(dy), plain(deviation.shape)
     computation = _backward(layout, 0.0, GIVEN_STATISTICS, work)
     square = plan.room(channels)
-    plan.step("loop square", kernels.square, plan.read(deviation, channels), square)
+    plan.step("loop square", loops.square, plan.read(deviation, channels), square)
     statistics = {MEAN: plan.read(_constant(deviation.count, 0.0), channels), VARIANCE: square}
     _execute_backward(plan, computation, work, dy, layout, statistics)
 
@@ -385,9 +385,9 @@ def _follow(layout: Descriptor, y: Array, mean: Array, variance: Array, *others:
     A channel with a number that is none has such a mean, so none of its results is a number either; those that oneDNN
     rectified it made 0.
     """
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import channels as loops
 
-    if kernels.batch_statistics(mean, variance, *others):
+    if loops.batch_statistics(mean, variance, *others):
         numbers = np.empty(layout.dims, np.float32)
         reorder(layout, y, plain(layout.dims), numbers)
         numbers[:, np.isnan(mean + variance)] = np.nan

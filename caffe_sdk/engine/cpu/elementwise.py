@@ -89,7 +89,7 @@ def product_grad(plan: Plan, work: Work) -> None:
 
 def maximum(plan: Plan, work: Work) -> None:
     """y = the largest of xs, mask = which: two at a time. Of equals the second x is taken, else the first."""
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import maximum as loops
 
     (first, *others), y, mask = work["xs"], work["y"], work["mask"]
     if not others or any(x.memory is y.memory for x in others):
@@ -97,19 +97,19 @@ def maximum(plan: Plan, work: Work) -> None:
     layout, place = plan.flat(first)
     terms = [plan.read(x, layout, place) for x in (first, *others)]
     room, chosen = plan.write(y, layout, place), _indices(plan.write, mask, layout, place)
-    plan.step("loop maximum", kernels.maximum_of_two, *terms[:2], room, chosen)
+    plan.step("loop maximum", loops.maximum_of_two, *terms[:2], room, chosen)
     for i, term in enumerate(terms[2:], 2):
-        plan.step("loop maximum", kernels.maximum_with, term, room, chosen, i)
+        plan.step("loop maximum", loops.maximum_with, term, room, chosen, i)
 
 
 def maximum_grad(plan: Plan, work: Work) -> None:
     """dx of the x at ``index``: dy where it was the largest, else 0."""
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import maximum as loops
 
     dy, mask, dx = work["dy"], work["mask"], work["dx"]
     layout, place = plan.flat(dy)
     operands = [plan.read(dy, layout, place), _indices(plan.read, mask, layout, place)]
-    plan.step("loop maximum_grad", kernels.maximum_grad, *operands, plan.write(dx, layout, place), work["index"])
+    plan.step("loop maximum_grad", loops.maximum_grad, *operands, plan.write(dx, layout, place), work["index"])
 
 
 def multiplied(plan: Plan, x: Tensor, other: Tensor, y: Tensor, functions: Sequence[Function] = ()) -> None:

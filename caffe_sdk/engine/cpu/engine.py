@@ -1,4 +1,4 @@
-"""The engine itself: compiles when oneDNN is there, else computes as the reference does."""
+"""The engine itself: compiles when oneDNN is there, else computes as the portable engine does."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import logging
 from collections.abc import Sequence, Set
 
 from caffe_sdk.engine.cpu.library import library
-from caffe_sdk.engine.cpu.loss import FastLoss
-from caffe_sdk.engine.cpu.update import FastUpdate
 from caffe_sdk.engine.operation import Call, Program
-from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.engine.portable import PortableEngine
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import SyncedMemory
 
 log = logging.getLogger(__name__)
 
 
-class CpuEngine(FastUpdate, FastLoss, ReferenceEngine):
+class CpuEngine(PortableEngine):
     """All operations on the computer's own processor, float32 by oneDNN."""
 
     name = "cpu"
@@ -27,7 +25,7 @@ class CpuEngine(FastUpdate, FastLoss, ReferenceEngine):
     def compile(
         self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()
     ) -> Program:
-        """A program of oneDNN's primitives; without oneDNN, of the reference's operations."""
+        """A program of oneDNN's primitives; without oneDNN, one of the portable engine."""
         if self._has_onednn is None:
             self._has_onednn = self._look_for_onednn()
         if not self._has_onednn:
@@ -40,6 +38,6 @@ class CpuEngine(FastUpdate, FastLoss, ReferenceEngine):
         try:
             library()
         except DeviceError as error:
-            log.warning("computing slowly, with NumPy alone: %s", error)
+            log.warning("computing with loops and BLAS, which is slower: %s", error)
             return False
         return True

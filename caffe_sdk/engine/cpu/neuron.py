@@ -72,7 +72,7 @@ LOOPS: dict[str, tuple[str, ...]] = {
     "power_grad": ("power", "scale", "shift"),
     "logarithm_grad": ("factor", "scale", "shift"),
 }
-"""Operations that are loops of the same name in `kernels`: the numbers they take behind their arrays."""
+"""Operations that are loops of the same name in `portable.loops.neuron`: the numbers they take behind their arrays."""
 
 
 def function(plan: Plan, work: Work) -> None:
@@ -110,14 +110,14 @@ def exponential_grad(plan: Plan, work: Work) -> None:
 
 def loop(plan: Plan, work: Work) -> None:
     """One of LOOPS."""
-    from caffe_sdk.engine.cpu import kernels  # Numba is loaded where it is needed
+    from caffe_sdk.engine.portable.loops import neuron as loops  # Numba is loaded where it is needed
 
     *read, written = (value for value in work.arguments.values() if isinstance(value, Tensor))
     layout, place = plan.flat(read[0], padded=False)
     operands = [plan.read(tensor, layout, place) for tensor in read]
     operands.append(plan.write(written, layout, place))
     numbers = (layout.dtype.type(work[name]) for name in LOOPS[work.name])
-    plan.step(f"loop {work.name}", getattr(kernels, work.name), *operands, *numbers)
+    plan.step(f"loop {work.name}", getattr(loops, work.name), *operands, *numbers)
 
 
 def prelu(plan: Plan, work: Work) -> None:

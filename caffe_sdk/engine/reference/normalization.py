@@ -63,14 +63,14 @@ class Normalization(EngineBase):
         The running sums follow: mean = fraction mean + m, weight = fraction weight + 1, and variance = fraction
         variance + v / (1 - 1 / count). An empty batch changes nothing. y may be x.
         """
-        values = _channels(self.read(x))
+        values = channels(self.read(x))
         n, c, p = values.shape
         m = values.mean(axis=(0, 2)) if n * p else np.zeros(c, values.dtype)
         centred = values - m[:, None]
         v = (centred * centred).mean(axis=(0, 2)) if n * p else np.ones(c, values.dtype)
         d = np.sqrt(v + eps)
         if n * p:
-            for running, latest in ((mean, m), (variance, v * _unbiased(n * p)), (weight, 1)):
+            for running, latest in ((mean, m), (variance, v * unbiased(n * p)), (weight, 1)):
                 array = self.update(running)
                 array[...] = fraction * array + latest
         result = (centred / d[:, None]).reshape(x.shape)
@@ -83,7 +83,7 @@ class Normalization(EngineBase):
         self, x: Tensor, y: Tensor, deviation: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
     ) -> None:
         """y = (x - mean / weight) / deviation, deviation = sqrt(variance / weight + eps); 0 / 0 counts 0."""
-        values = _channels(self.read(x))
+        values = channels(self.read(x))
         total = self.read(weight).item()
         share = 1 / total if total else 0
         d = np.sqrt(share * self.read(variance) + eps)
@@ -94,7 +94,7 @@ class Normalization(EngineBase):
     @operation(writes="dx")
     def batch_norm_grad(self, normalized: Tensor, deviation: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = (dy - mean of dy - normalized * mean of dy normalized) / deviation, means of each channel."""
-        gradient, y = _channels(self.read(dy)), _channels(self.read(normalized))
+        gradient, y = channels(self.read(dy)), channels(self.read(normalized))
         n, _, p = gradient.shape
         count = max(1, n * p)
         along_y = (gradient * y).sum(axis=(0, 2)) / count
@@ -105,7 +105,7 @@ class Normalization(EngineBase):
     @operation(writes="dx")
     def batch_norm_global_grad(self, deviation: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy / deviation."""
-        result = _channels(self.read(dy)) / self.read(deviation)[:, None]
+        result = channels(self.read(dy)) / self.read(deviation)[:, None]
         self.write(dx)[...] = result.reshape(dx.shape)
 
     @operation(writes="y deviation")
@@ -153,12 +153,12 @@ def _sums(x: Array, size: int, axis: int) -> Array:
     return total
 
 
-def _channels(x: Array) -> Array:
+def channels(x: Array) -> Array:
     """(n, c, ...) as (n, c, places); a vector is one channel."""
     channels = x.shape[1] if x.ndim > 1 else 1
     return x.reshape(x.shape[0], channels, -1 if x.size else 0)
 
 
-def _unbiased(count: int) -> float:
+def unbiased(count: int) -> float:
     """What makes the variance of a sample that of the population it is from."""
     return count / (count - 1) if count > 1 else 1.0

@@ -46,13 +46,13 @@ class Pooling(EngineBase):
         values = self.read(x)
         image = padded(values, geometry.pad, _extent(values.shape, y.shape, geometry), 0)
         seen = windows(image, geometry.kernel, geometry.stride, NO_DILATION, y.shape[2:])
-        self.write(y)[...] = seen.sum(axis=(2, 3)) / _divisors(values.shape, y.shape, geometry, values.dtype)
+        self.write(y)[...] = seen.sum(axis=(2, 3)) / divisors(values.shape, y.shape, geometry, values.dtype)
 
     @operation(writes="dx")
     def average_pool_grad(self, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
         """dx += dy / divisor at every place of its window."""
         gradient = self.read(dy)
-        shares = gradient / _divisors(dx.shape, dy.shape, geometry, gradient.dtype)
+        shares = gradient / divisors(dx.shape, dy.shape, geometry, gradient.dtype)
         image = np.zeros(dx.shape[:2] + _extent(dx.shape, dy.shape, geometry), gradient.dtype)
         kernel, out = geometry.kernel, dy.shape[2:]
         every = np.broadcast_to(shares[:, :, None, None], (*dx.shape[:2], *kernel, *out))
@@ -121,7 +121,7 @@ def _extent(x: Shape, y: Shape, geometry: PoolingGeometry) -> Shape:
     )
 
 
-def _divisors(x: Shape, y: Shape, geometry: PoolingGeometry, dtype: np.dtype[np.generic]) -> Array:
+def divisors(x: Shape, y: Shape, geometry: PoolingGeometry, dtype: np.dtype[np.generic]) -> Array:
     """What each window's sum is divided by, (oh, ow). Windows that see nothing have the sum 0 and stay 0."""
     h, w = ([max(1, geometry.window(o, x[2 + i], i)[2]) for o in range(y[2 + i])] for i in (0, 1))
     return np.outer(h, w).astype(dtype)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu import CpuEngine, kernels, update
+from caffe_sdk.engine.cpu import CpuEngine
 from caffe_sdk.engine.cpu.descriptors import strided, tagged
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.portable import conditions
+from caffe_sdk.engine.portable.update import meeting_place
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import SolverError
 from caffe_sdk.memory import HOST, Tensor, new_tensor, transfers
@@ -90,11 +92,11 @@ def test_where_the_gradient_is_too():
     for place in (LAST, other):
         t["weight"].memory.read(place)
         t["diff"].memory.update(place)
-        assert update.meeting_place(t["weight"], t["diff"]) is place
+        assert meeting_place(t["weight"], t["diff"]) is place
         t["diff"].memory.update(HOST)
-    assert update.meeting_place(t["weight"], t["diff"]) in (LAST, other)
+    assert meeting_place(t["weight"], t["diff"]) in (LAST, other)
     t["weight"].memory.update(HOST)
-    assert update.meeting_place(t["weight"], t["diff"]) is HOST
+    assert meeting_place(t["weight"], t["diff"]) is HOST
 
 
 def test_what_a_layout_pads_stays_zero():
@@ -178,29 +180,8 @@ def test_nothing_to_update(shape):
 
 
 def test_without_numba(monkeypatch):
-    monkeypatch.setattr(update, "HAS_NUMBA", False)
+    monkeypatch.setattr(conditions, "HAS_NUMBA", False)
     t, expected = twins()
     t["weight"].memory.update(LAST)
     steps(t, expected, "sgd decay")
     agrees(t, expected)
-
-
-def test_where_compiled_loops_cannot_be_kept(monkeypatch):
-    import numba
-
-    real = numba.njit
-
-    def njit(**options):
-        if options.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return real(**options)
-
-    monkeypatch.setattr(numba, "njit", njit)
-    seen = np.zeros(3)
-    kernels._compiled(fill)(seen)
-    np.testing.assert_array_equal(seen, [7, 7, 7])
-
-
-def fill(room):
-    for i in range(room.size):
-        room[i] = 7

@@ -1,22 +1,20 @@
-"""The update rules in one pass each, on weights that stay in oneDNN's layouts.
+"""The update rules in one pass each, on weights that stay where they are: on the host, or in a layout of oneDNN's.
 
 A step that is infinite or no number is an error here, before it is in a snapshot. It would not show in the loss, for a
-ReLU of NaN is 0 on this engine (see `neuron`).
+ReLU of NaN is 0 where oneDNN computes it.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from caffe_sdk.engine.portable import conditions
 from caffe_sdk.engine.reference.update import Update
 from caffe_sdk.errors import SolverError
 from caffe_sdk.memory import HOST, Array, Place, Tensor
-
-HAS_NUMBA = importlib.util.find_spec("numba") is not None
 
 
 class FastUpdate(Update):
@@ -141,13 +139,13 @@ def _made(rule: str, tensors: Sequence[Tensor], numbers: Sequence[float], l1: bo
     A rule that divides by something plus ``delta`` would divide 0 by 0 where a layout pads if that is 0.
     """
     weight, diff = tensors[:2]
-    if not (HAS_NUMBA and weight.count and all(tensor.count == tensor.memory.count for tensor in tensors)):
+    if not (conditions.HAS_NUMBA and weight.count and all(tensor.count == tensor.memory.count for tensor in tensors)):
         return False
-    from caffe_sdk.engine.cpu import kernels
+    from caffe_sdk.engine.portable.loops import update as loops
 
     place = meeting_place(weight, diff) if delta else HOST
     arrays = [tensor.memory.update(place) for tensor in tensors]
-    loop: Callable[..., int] = getattr(kernels, rule)
+    loop: Callable[..., int] = getattr(loops, rule)
     if loop(*arrays, *map(weight.memory.dtype.type, numbers), l1):
         raise SolverError(
             "",

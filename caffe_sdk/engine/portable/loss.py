@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from caffe_sdk.engine.cpu.update import HAS_NUMBA
+from caffe_sdk.engine.portable import conditions
 from caffe_sdk.engine.reference.softmax import Softmax
 from caffe_sdk.memory import Array, Tensor
 
@@ -18,13 +18,13 @@ class FastLoss(Softmax):
         self, prob: Tensor, label: Tensor, loss: Tensor, axis: int, ignore_label: int | None, normalization: str
     ) -> None:
         """loss = - sum of log max(prob[label], FLT_MIN) / normalizer."""
-        if HAS_NUMBA:
-            from caffe_sdk.engine.cpu import kernels
+        if conditions.HAS_NUMBA:
+            from caffe_sdk.engine.portable.loops import losses
 
             probabilities, labels = self._cut(prob, label, axis)
             smallest = np.finfo(np.float32).tiny
-            total, counted = kernels.softmax_loss(probabilities, labels, _number(ignore_label), smallest)
-            if counted != kernels.WRONG:
+            total, counted = losses.softmax_loss(probabilities, labels, _number(ignore_label), smallest)
+            if counted != losses.WRONG:
                 self.write(loss)[...] = total / _normalizer(normalization, labels, counted)
                 return
         super().softmax_loss(prob, label, loss, axis, ignore_label, normalization)
@@ -40,14 +40,14 @@ class FastLoss(Softmax):
         normalization: str,
     ) -> None:
         """dx = dloss (prob - one at the label) / normalizer, and 0 where the label is ignored."""
-        if HAS_NUMBA and dx.memory is not prob.memory:
-            from caffe_sdk.engine.cpu import kernels
+        if conditions.HAS_NUMBA and dx.memory is not prob.memory:
+            from caffe_sdk.engine.portable.loops import losses
 
             probabilities, labels = self._cut(prob, label, axis)
             weight = self.read(dloss).item()
             gradient = self.write(dx).reshape(probabilities.shape)
-            counted = kernels.softmax_loss_grad(probabilities, labels, _number(ignore_label), gradient)
-            if counted != kernels.WRONG:
+            counted = losses.softmax_loss_grad(probabilities, labels, _number(ignore_label), gradient)
+            if counted != losses.WRONG:
                 gradient *= weight / _normalizer(normalization, labels, counted)
                 return
         super().softmax_loss_grad(prob, label, dloss, dx, axis, ignore_label, normalization)

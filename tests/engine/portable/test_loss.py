@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu import CpuEngine, loss
+from caffe_sdk.engine.cpu import CpuEngine
+from caffe_sdk.engine.portable import conditions
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DataError
 from caffe_sdk.memory import HOST, new_tensor
@@ -92,5 +93,5 @@ def test_gradient_in_place_of_the_probabilities():
 
 
 def test_without_numba(monkeypatch):
-    monkeypatch.setattr(loss, "HAS_NUMBA", False)
+    monkeypatch.setattr(conditions, "HAS_NUMBA", False)
     agree(twins((4, 5), 1), 1)

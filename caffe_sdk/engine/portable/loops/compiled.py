@@ -1,0 +1,29 @@
+"""How loops are compiled. Importing this imports Numba, so only functions that need a loop do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+Loop = Callable[..., Any]
+
+
+def compiled(loop: Loop) -> Loop:
+    """The loop compiled, where a * b + c may round once."""
+    return _compiled(loop, {"contract"})
+
+
+def compiled_sum(loop: Loop) -> Loop:
+    """The loop compiled, where moreover sums may be added up in any order, so in vectors."""
+    return _compiled(loop, {"contract", "reassoc"})
+
+
+def _compiled(loop: Loop, freedom: set[str]) -> Loop:
+    """Without the interpreter's lock, kept on disk where there is room for it; 1 / 0 is infinite."""
+    try:
+        made: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=freedom)(loop)
+    except RuntimeError:  # no folder to keep it in
+        made = numba.njit(nogil=True, error_model="numpy", fastmath=freedom)(loop)
+    return made  # type: ignore[no-any-return]
