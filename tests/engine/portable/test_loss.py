@@ -7,6 +7,7 @@ import pytest
 
 from caffe_sdk.engine.cpu import CpuEngine
 from caffe_sdk.engine.portable import conditions
+from caffe_sdk.engine.portable.loops import losses
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DataError
 from caffe_sdk.memory import HOST, new_tensor
@@ -95,3 +96,8 @@ def test_gradient_in_place_of_the_probabilities():
 def test_without_numba(monkeypatch):
     monkeypatch.setattr(conditions, "HAS_NUMBA", False)
     agree(twins((4, 5), 1), 1)
+
+
+def test_classes_that_labels_name():
+    named = [losses.class_of(label, 5, 3.0) for label in (0.0, 4.9, -0.5, 3.0, 5.0, -1.0, np.nan)]
+    assert named == [0, 4, 0, losses.IGNORED, losses.WRONG, losses.WRONG, losses.WRONG]

@@ -10,6 +10,7 @@ from caffe_sdk.engine.cpu.descriptors import strided, tagged
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.portable import conditions
+from caffe_sdk.engine.portable.loops import update as loops
 from caffe_sdk.engine.portable.update import meeting_place
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import SolverError
@@ -185,3 +186,7 @@ def test_without_numba(monkeypatch):
     t["weight"].memory.update(LAST)
     steps(t, expected, "sgd decay")
     agrees(t, expected)
+
+
+def test_what_is_not_a_finite_number():
+    assert [loops.not_finite(step) for step in (1.5, 0.0, np.inf, -np.inf, np.nan)] == [0, 0, 1, 1, 1]
