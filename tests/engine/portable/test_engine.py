@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -66,7 +67,7 @@ def test_where_compiled_loops_cannot_be_kept(monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return real(**options)
 
-    monkeypatch.setattr(numba, "njit", njit)
+    monkeypatch.setattr(compiled, "numba", SimpleNamespace(njit=njit))
     for make in (compiled.compiled, compiled.compiled_sum):
         seen = np.zeros(3)
         make(fill)(seen)
