@@ -55,19 +55,27 @@ def operation(writes: str = "", updates: str = "") -> Callable[[Method], Method]
         signature = inspect.signature(method)
         name = method.__name__
         OPERATIONS[name] = Operation(name, signature, frozenset(writes.split()), frozenset(updates.split()))
-
-        @functools.wraps(method)
-        def quiet(*args: Any, **kwargs: Any) -> None:
-            try:
-                with np.errstate(all="ignore"):
-                    method(*args, **kwargs)
-            except MemoryError as error:
-                what = f"{name} needs more memory than there is: {error}"
-                raise DeviceError("", what, "use a smaller batch or input") from None
-
-        return cast(Method, quiet)
+        return quiet(method)
 
     return mark
+
+
+def quiet(method: Method) -> Method:
+    """An operation's method that says nothing of infinity and NaN, and raises DeviceError where memory ends.
+
+    For other engines' methods too, where they compute with NumPy.
+    """
+
+    @functools.wraps(method)
+    def computed(*args: Any, **kwargs: Any) -> None:
+        try:
+            with np.errstate(all="ignore"):
+                method(*args, **kwargs)
+        except MemoryError as error:
+            what = f"{method.__name__} needs more memory than there is: {error}"
+            raise DeviceError("", what, "use a smaller batch or input") from None
+
+    return cast(Method, computed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import usable
 from caffe_sdk.engine.reference.affine import Affine
 from caffe_sdk.memory import Shape, Tensor
@@ -17,6 +18,7 @@ ENOUGH = 8
 class FastAffine(Affine):
     """Arrays are cut to (before, coefficients, behind)."""
 
+    @quiet
     def affine(self, x: Tensor, scale: Tensor | None, shift: Tensor | None, y: Tensor, axis: int) -> None:
         """y = scale x + shift. y may be x."""
         known = scale if scale is not None else shift
@@ -31,10 +33,12 @@ class FastAffine(Affine):
         values = self.read(x).reshape(shape)
         loops.scaled(values, factor, added, self.write(y).reshape(shape))
 
+    @quiet
     def affine_grad_data(self, dy: Tensor, scale: Tensor, dx: Tensor, axis: int) -> None:
         """dx = scale dy. dx may be dy."""
         self.affine(dy, scale, None, dx, axis)
 
+    @quiet
     def affine_grad_scale(self, x: Tensor, dy: Tensor, dscale: Tensor, axis: int) -> None:
         """dscale += sum of x dy over the other axes."""
         shape = _cut(x, dscale, axis)

@@ -14,19 +14,21 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
 from caffe_sdk.engine.reference.convolution import Convolution
 from caffe_sdk.memory import Array, Shape, Tensor
 
 Index = tuple[Any, ...]
 
-PIECE = 1 << 21
+PIECE = 1 << 20
 """Numbers in the columns of a piece, unless a single row of windows has more."""
 
 
 class FastConvolution(Convolution):
     """Over one or two spatial axes; more are left to the reference."""
 
+    @quiet
     def convolution(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, geometry: ConvolutionGeometry
     ) -> None:
@@ -44,6 +46,7 @@ class FastConvolution(Convolution):
                 for g, matrix in enumerate(weights):
                     cut.scatter(matrix @ cut.columns(image, g, rows), shift, result[images], g, rows)
 
+    @quiet
     def convolution_grad_data(self, dy: Tensor, weight: Tensor, dx: Tensor, geometry: ConvolutionGeometry) -> None:
         """dx = the transpose of the convolution applied to dy."""
         if not (usable(dy, weight, dx) and len(geometry.kernel) <= 2 and apart(dx, dy)):
@@ -59,6 +62,7 @@ class FastConvolution(Convolution):
                     cut.add(matrix.T @ cut.gathered(gradient[images], g, rows), image, g, rows)
             cut.unpad(image, result[images])
 
+    @quiet
     def convolution_grad_weight(
         self, x: Tensor, dy: Tensor, dweight: Tensor | None, dbias: Tensor | None, geometry: ConvolutionGeometry
     ) -> None:

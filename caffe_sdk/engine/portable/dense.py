@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
 from caffe_sdk.engine.reference.dense import Dense
 from caffe_sdk.memory import Tensor
@@ -17,6 +18,7 @@ PIECE = 1 << 19
 class FastDense(Dense):
     """For few rows of x the weights are what takes time."""
 
+    @quiet
     def inner_product(self, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, transpose: bool) -> None:
         """y = x weight^T + bias."""
         if not (usable(x, weight, y) and apart(y, x)):
@@ -34,6 +36,7 @@ class FastDense(Dense):
         if bias is not None:
             result += self.read(bias)
 
+    @quiet
     def inner_product_grad_data(self, dy: Tensor, weight: Tensor, dx: Tensor, transpose: bool) -> None:
         """dx = dy weight."""
         if not (usable(dy, weight, dx) and apart(dx, dy)):
@@ -42,6 +45,7 @@ class FastDense(Dense):
         matrix = self.read(weight)
         np.matmul(self.read(dy), matrix.T if transpose else matrix, out=self.write(dx))
 
+    @quiet
     def inner_product_grad_weight(
         self, x: Tensor, dy: Tensor, dweight: Tensor | None, dbias: Tensor | None, transpose: bool
     ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
 from caffe_sdk.engine.reference.elementwise import Elementwise
 from caffe_sdk.memory import Tensor
@@ -14,6 +15,7 @@ from caffe_sdk.memory import Tensor
 class FastElementwise(Elementwise):
     """NumPy without arrays in between."""
 
+    @quiet
     def add_all(self, xs: Sequence[Tensor], y: Tensor) -> None:
         """y = the sum of xs."""
         if len(xs) < 2 or not (usable(*xs, y) and apart(y, *xs[2:])):
@@ -25,6 +27,7 @@ class FastElementwise(Elementwise):
         for values in others:
             total += values
 
+    @quiet
     def scale(self, x: Tensor, y: Tensor, factor: float) -> None:
         """y = factor x."""
         if not usable(x, y):
@@ -33,6 +36,7 @@ class FastElementwise(Elementwise):
         values = self.read(x)
         np.multiply(values, np.float32(factor), out=self.write(y))
 
+    @quiet
     def product(self, xs: Sequence[Tensor], y: Tensor) -> None:
         """y = the product of xs."""
         if len(xs) < 2 or not (usable(*xs, y) and apart(y, *xs[2:])):
@@ -44,6 +48,7 @@ class FastElementwise(Elementwise):
         for values in others:
             result *= values
 
+    @quiet
     def weighted_sum(self, xs: Sequence[Tensor], y: Tensor, coefficients: Sequence[float]) -> None:
         """y = the sum of coefficient x."""
         if not (usable(*xs, y) and apart(y, *xs)):
@@ -56,6 +61,7 @@ class FastElementwise(Elementwise):
         for x, coefficient in zip(xs, coefficients, strict=True):
             loops.add_scaled(self.read(x).reshape(-1), total, np.float32(coefficient))
 
+    @quiet
     def maximum(self, xs: Sequence[Tensor], y: Tensor, mask: Tensor) -> None:
         """y = the largest of xs; mask (int32) = which. Of equals Caffe takes the second x, else the first."""
         if len(xs) < 2 or not (usable(*xs, y) and apart(y, *xs)):
@@ -69,6 +75,7 @@ class FastElementwise(Elementwise):
         for i, values in enumerate(others, 2):
             loops.maximum_with(values, largest, which, i)
 
+    @quiet
     def maximum_grad(self, mask: Tensor, dy: Tensor, dx: Tensor, index: int) -> None:
         """dx of the x at ``index``: dy where it was the largest, else 0."""
         if not usable(dy, dx):

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable import conditions
 from caffe_sdk.engine.reference.softmax import Softmax
 from caffe_sdk.memory import Array, Tensor
@@ -14,6 +15,7 @@ from caffe_sdk.memory import Array, Tensor
 class FastLoss(Softmax):
     """Labels that are no classes are left to the reference, which says what is wrong with them."""
 
+    @quiet
     def softmax_loss(
         self, prob: Tensor, label: Tensor, loss: Tensor, axis: int, ignore_label: int | None, normalization: str
     ) -> None:
@@ -29,6 +31,7 @@ class FastLoss(Softmax):
                 return
         super().softmax_loss(prob, label, loss, axis, ignore_label, normalization)
 
+    @quiet
     def softmax_loss_grad(
         self,
         prob: Tensor,

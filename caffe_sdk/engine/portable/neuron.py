@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
 from caffe_sdk.engine.reference.neuron import Neuron
 from caffe_sdk.memory import Array, Tensor
@@ -12,6 +13,7 @@ from caffe_sdk.memory import Array, Tensor
 class FastNeuron(Neuron):
     """What NumPy does in one step is left to the reference."""
 
+    @quiet
     def relu(self, x: Tensor, y: Tensor, negative_slope: float) -> None:
         """y = max(x, 0) + negative_slope min(x, 0)."""
         if not usable(x, y):
@@ -24,6 +26,7 @@ class FastNeuron(Neuron):
             values = _flat(self.read(x))
             loops.leaky(values, _flat(self.write(y)), np.float32(negative_slope))
 
+    @quiet
     def relu_grad(self, x: Tensor, dy: Tensor, dx: Tensor, negative_slope: float) -> None:
         """dx = dy where x > 0, else negative_slope dy. x may be y: only its sign counts."""
         if not (usable(x, dy, dx) and apart(dx, x)):
@@ -37,6 +40,7 @@ class FastNeuron(Neuron):
         else:
             loops.relu_grad(values, gradient, _flat(self.write(dx)), slope)
 
+    @quiet
     def prelu(self, x: Tensor, slope: Tensor, y: Tensor) -> None:
         """y = max(x, 0) + slope min(x, 0)."""
         if not usable(x, y):
@@ -47,6 +51,7 @@ class FastNeuron(Neuron):
         values = _channels(self.read(x), slope)
         loops.prelu(values, _flat(self.read(slope)), _channels(self.write(y), slope))
 
+    @quiet
     def prelu_grad_data(self, x: Tensor, slope: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy where x > 0, else slope dy."""
         if not usable(x, dy, dx):
@@ -57,6 +62,7 @@ class FastNeuron(Neuron):
         values, gradient = _channels(self.read(x), slope), _channels(self.read(dy), slope)
         loops.prelu_grad_data(values, _flat(self.read(slope)), gradient, _channels(self.write(dx), slope))
 
+    @quiet
     def prelu_grad_slope(self, x: Tensor, dy: Tensor, dslope: Tensor) -> None:
         """dslope += sum of dy min(x, 0) over what shares the slope."""
         if not usable(x, dy):
@@ -68,6 +74,7 @@ class FastNeuron(Neuron):
         loops.prelu_grad_slope(_channels(self.read(x), dslope), _channels(self.read(dy), dslope), total)
         self.update(dslope)[...] += total.reshape(dslope.shape)
 
+    @quiet
     def dropout(self, x: Tensor, y: Tensor, mask: Tensor, ratio: float, rng: np.random.Generator) -> None:
         """y = x mask, where mask is 0 with probability ratio, else 1 / (1 - ratio)."""
         if not (usable(x, y, mask) and apart(mask, x)):
@@ -80,6 +87,7 @@ class FastNeuron(Neuron):
         loops.dropped(_flat(factors), np.float32(ratio))
         np.multiply(values, factors, out=self.write(y))
 
+    @quiet
     def dropout_grad(self, dy: Tensor, mask: Tensor, dx: Tensor) -> None:
         """dx = dy mask."""
         if not usable(dy, mask, dx):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
 from caffe_sdk.engine.reference.normalization import Normalization, channels, unbiased
 from caffe_sdk.memory import Tensor
@@ -12,6 +13,7 @@ from caffe_sdk.memory import Tensor
 class FastNormalization(Normalization):
     """LRN within a channel and the normalization of single images are left to the reference."""
 
+    @quiet
     def lrn(
         self, x: Tensor, y: Tensor, scale: Tensor, size: int, alpha: float, beta: float, k: float, within: bool
     ) -> None:
@@ -25,6 +27,7 @@ class FastNormalization(Normalization):
         result, divisors = self.write(y).reshape(values.shape), self.write(scale).reshape(values.shape)
         loops.lrn(values, result, divisors, size // 2, *map(np.float32, (alpha / size, beta, k)))
 
+    @quiet
     def lrn_grad(
         self,
         x: Tensor,
@@ -49,6 +52,7 @@ class FastNormalization(Normalization):
         factor, exponent = np.float32(2 * alpha * beta / size), np.float32(beta)
         loops.lrn_grad(*known, self.write(dx).reshape(shape), room, size // 2, factor, exponent)
 
+    @quiet
     def batch_norm(
         self,
         x: Tensor,
@@ -81,6 +85,7 @@ class FastNormalization(Normalization):
         if y.memory is not normalized.memory:
             self.write(y)[...] = result
 
+    @quiet
     def batch_norm_global(
         self, x: Tensor, y: Tensor, deviation: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
     ) -> None:
@@ -97,6 +102,7 @@ class FastNormalization(Normalization):
         d[...] = np.sqrt(share * self.read(variance) + np.float32(eps))
         loops.scaled(values, 1 / d, -share * self.read(mean) / d, self.write(y).reshape(values.shape))
 
+    @quiet
     def batch_norm_grad(self, normalized: Tensor, deviation: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = (dy - mean of dy - normalized * mean of dy normalized) / deviation, means of each channel."""
         if not usable(normalized, dy, dx):
@@ -111,6 +117,7 @@ class FastNormalization(Normalization):
         result = self.write(dx).reshape(y.shape)
         loops.combined(gradient, y, 1 / d, -along_y / (count * d), -total / (count * d), result)
 
+    @quiet
     def batch_norm_global_grad(self, deviation: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy / deviation."""
         if not usable(dy, dx):

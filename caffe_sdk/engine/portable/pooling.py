@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_sdk.engine.geometry import PoolingGeometry
+from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
 from caffe_sdk.engine.reference.pooling import Pooling, divisors
 from caffe_sdk.memory import Array, Shape, Tensor
@@ -15,6 +16,7 @@ LOWEST = np.finfo(np.float32).min
 class FastPooling(Pooling):
     """Where a window holds NaN, its maximum may be another value, as in Caffe."""
 
+    @quiet
     def max_pool(self, x: Tensor, y: Tensor, mask: Tensor | None, geometry: PoolingGeometry) -> None:
         """y = the maximum of each window; mask (int32) = its index in the h * w plane, the first one's of equals."""
         if not (usable(x, y) and apart(y, x)):
@@ -29,6 +31,7 @@ class FastPooling(Pooling):
         else:
             loops.max_pool_where(values, result, _planes(self.write(mask)), window, LOWEST)
 
+    @quiet
     def max_pool_grad(self, dy: Tensor, mask: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
         """dx[mask] += dy."""
         if not (usable(dy, dx) and apart(dx, dy)):
@@ -40,6 +43,7 @@ class FastPooling(Pooling):
         gradient, chosen = self.read(dy).reshape(planes, -1), self.read(mask).reshape(planes, -1)
         loops.max_pool_grad(gradient, chosen, self.write(dx).reshape(planes, -1))
 
+    @quiet
     def average_pool(self, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> None:
         """y = the sum of each window / the part of the window that lies inside the image or its padding."""
         if not (usable(x, y) and apart(y, x)):
@@ -51,6 +55,7 @@ class FastPooling(Pooling):
         values = _planes(self.read(x))
         loops.average_pool(values, _planes(self.write(y)), shares, _window(geometry, x.shape))
 
+    @quiet
     def average_pool_grad(self, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
         """dx += dy / divisor at every place of its window."""
         if not (usable(dy, dx) and apart(dx, dy)):

@@ -16,6 +16,7 @@ from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import OPERATIONS, Recorder
 from caffe_sdk.engine.portable import PortableEngine, conditions, engine
 from caffe_sdk.engine.portable.loops import compiled
+from caffe_sdk.memory import HOST
 from tests.engine.portable.twins import agree, tensors
 
 GEOMETRY = ConvolutionGeometry((3, 3), (1, 1), (0, 0), (1, 1))
@@ -81,3 +82,11 @@ def fill(room):
 
 def test_nothing_to_compute():
     agree(SHAPES | {"x": (0, 3, 8, 8), "y": (0, 4, 6, 6)}, convolve)
+
+
+def test_what_overflows_is_infinite_without_a_word():
+    t = tensors(SHAPES)
+    for name in ("x", "weight"):
+        t[name].memory.update(HOST)[...] = 1e30
+    convolve(PortableEngine(), t)
+    assert np.isinf(t["y"].memory.read(HOST)).all()
