@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from caffe_sdk import __version__, engine
 from caffe_sdk.app.models import PHASES
+from caffe_sdk.app.profile import StepTime, profile
 from caffe_sdk.errors import ArgumentError, CaffeError
 from caffe_sdk.net import Net
 from caffe_sdk.schema.messages import TEST
@@ -150,13 +151,16 @@ class TimeResult:
     """Mean seconds of the layers and of the whole net, and seconds of all its iterations together.
 
     A net runs faster as a whole than its layers one by one, as engines join neighbours: the layers' times show where
-    the time goes and do not add up to the net's.
+    the time goes and do not add up to the net's. The steps are what the whole net really does.
     """
 
     layers: tuple[LayerTime, ...]
     forward: float
     backward: float
     total: float
+    forward_steps: tuple[StepTime, ...]
+    backward_steps: tuple[StepTime, ...]
+    """What the compiled net does, one step after the other: the times of these do add up."""
 
 
 def measure(
@@ -178,6 +182,8 @@ def measure(
         for path in filter(None, weights.split(",")):
             net.copy_from(path.strip())
         last = len(net.layers) - 1
+        net.forward()
+        ahead_steps = profile(net, False, iterations)  # before anything goes backward, as in inference
         net.forward_backward()
         forward = backward = 0.0
         for iteration in range(iterations):
@@ -186,7 +192,9 @@ def measure(
             forward, backward = forward + ahead, backward + back
             yield TimedIteration(iteration, ahead + back)
         layers = tuple(_layer_times(net, iterations))
-        yield TimeResult(layers, forward / iterations, backward / iterations, forward + backward)
+        back_steps = profile(net, True, iterations)
+        means = (forward / iterations, backward / iterations)
+        yield TimeResult(layers, *means, forward + backward, ahead_steps, back_steps)
 
 
 def _layer_times(net: Net, iterations: int) -> Iterator[LayerTime]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 
 from caffe_sdk import mode
+from caffe_sdk.app.profile import StepTime, peak
 from caffe_sdk.app.tasks import TimedIteration, measure
 from caffe_sdk.cli.flags import required, stages
 
@@ -13,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Time forward and backward passes; log each layer's mean time and the net's."""
+    """Time forward and backward passes; log each layer's mean time and the net's, and what the compiled net does."""
     model = required(options, "model", "Need a model definition to time.")
     if options.gpu:
         mode.set_mode_gpu()
@@ -33,5 +35,20 @@ def run(options: argparse.Namespace) -> int:
         log.info("Average Backward pass: %g ms.", event.backward * 1e3)
         log.info("Average Forward-Backward: %g ms.", (event.forward + event.backward) * 1e3)
         log.info("Total Time: %g ms.", event.total * 1e3)
+        most = peak()
+        log.info("Peak, measured by a product of matrices: %.1f GFLOP/s.", most / 1e9)
+        _log_steps("forward", event.forward_steps, most)
+        _log_steps("backward", event.backward_steps, most)
     log.info("*** Benchmark ends ***")
     return 0
+
+
+def _log_steps(direction: str, steps: Sequence[StepTime], most: float) -> None:
+    """What the compiled net does one way, a line a step."""
+    if not steps:
+        return
+    log.info("Steps of the compiled net %s: %g ms.", direction, sum(step.seconds for step in steps) * 1e3)
+    for step in steps:
+        rate = f"{step.rate / 1e9:6.1f} GFLOP/s {step.rate / most:4.0%}" if step.multiply_adds else " " * 19
+        layers, means = ", ".join(step.layers), " + ".join(step.means)
+        log.info("%9.3f ms %s  %s: %s", step.seconds * 1e3, rate, layers, means)

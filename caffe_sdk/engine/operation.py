@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
@@ -146,6 +147,14 @@ class Recorder:
         return record
 
 
+@dataclass(frozen=True, eq=False)
+class StepName:
+    """What a step of a program is: by which means it computes, and the calls it is part of."""
+
+    means: str
+    calls: tuple[Call, ...]
+
+
 Needs = dict[tuple[SyncedMemory, Place], int]
 """Buffers of memories, by the place they are at, and their bytes."""
 
@@ -155,6 +164,12 @@ class Program(Protocol):
 
     def run(self) -> None:
         """Compute everything once, in order."""
+
+    def steps(self) -> list[StepName]:
+        """What a run does, one step after the other."""
+
+    def timed(self) -> list[float]:
+        """Compute everything once; the seconds that each step took."""
 
     @property
     def lost(self) -> Set[SyncedMemory]:
@@ -193,16 +208,28 @@ class EagerProgram:
     nbytes = scratch = 0
 
     def __init__(self, engine: HasPlace, calls: Sequence[Call]) -> None:
-        self.steps = [(getattr(engine, call.name), call.arguments, call.where) for call in calls]
+        self._methods = [(getattr(engine, call.name), call.arguments, call.where) for call in calls]
         self._place, self._calls = engine.place, calls
 
     def run(self) -> None:
         """Call everything once, in order. What is wrong with numbers (a label that is no class) names the layer."""
-        for method, arguments, where in self.steps:
+        self.timed()
+
+    def steps(self) -> list[StepName]:
+        """Every call by itself."""
+        return [StepName(call.name, (call,)) for call in self._calls]
+
+    def timed(self) -> list[float]:
+        """As `run`; the seconds that each call took."""
+        seconds = []
+        for method, arguments, where in self._methods:
+            began = time.perf_counter()
             try:
                 method(**arguments)
             except CaffeError as error:
                 raise (error.at(where) if where else error) from None
+            seconds.append(time.perf_counter() - began)
+        return seconds
 
     def needs(self) -> Needs:
         """Every tensor's buffer where the engine computes."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine, current
-from caffe_sdk.engine.operation import Call, Program, Recorder
+from caffe_sdk.engine.operation import Call, Program, Recorder, StepName
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.graph import Node
 from caffe_sdk.memory import SyncedMemory
@@ -83,8 +83,19 @@ class Executor:
             else:
                 self._run(self._program("backward", start, end), start, end)
 
+    def timed(self, backward: bool) -> list[tuple[StepName, float]]:
+        """Run all layers one way, those on the host left out: every step with the seconds it took."""
+        steps: list[tuple[StepName, float]] = []
+        for program in self._plan_backward() if backward else self._plan_forward():
+            with np.errstate(all="ignore"):
+                steps += zip(program.steps(), program.timed(), strict=True)
+        return steps
+
     def plan(self, backward: bool) -> list[Program | Lean]:
         """The programs that run all layers forward, and if asked for backward; nothing is computed or allocated."""
+        return [*self._plan_forward(), *(self._plan_backward() if backward else [])]
+
+    def _plan_forward(self) -> list[Program | Lean]:
         found: list[Program | Lean] = []
         first, last = 0, len(self.nodes) - 1
         while first <= last:
@@ -92,10 +103,12 @@ class Executor:
             if not self.nodes[first].layer.on_host:
                 found.append(self._forward_run(first, end, NOBODY))
             first = end + 1
-        if backward:
-            back = [stretch for stretch in self._back(0, last) if not self.nodes[stretch[1]].layer.on_host]
-            found += [self._program("backward", start, end) for start, end in back]
         return found
+
+    def _plan_backward(self) -> list[Program]:
+        stretches = self._back(0, len(self.nodes) - 1)
+        back = [(start, end) for start, end in stretches if not self.nodes[end].layer.on_host]
+        return [self._program("backward", start, end) for start, end in back]
 
     def programs(self) -> list[Program | Lean]:
         """Every program there is."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from caffe_sdk import draw, rng, weights
 from caffe_sdk.blob import Blob, structure
+from caffe_sdk.engine.operation import StepName
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import Graph, build, summary
 from caffe_sdk.layers import Layer
@@ -236,6 +237,13 @@ class Net:
             self._call("after_backward", end)
         if self.debug_info and self.learnable:
             debug.log.info(debug.total_line([learnable.blob for learnable in self.learnable]))
+
+    def _timed(self, backward: bool) -> list[tuple[StepName, float]]:
+        """Run all that engines compute one way, as compiled: every step with the seconds it took."""
+        self._claim()
+        steps = self._executor.timed(backward)
+        self._settle()
+        return steps
 
     def forward_backward(self) -> float:
         """One forward and one backward pass over the whole net; returns the loss."""

@@ -11,14 +11,15 @@ runs them once more, keeping everything, and hands out what was asked for. That 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from caffe_sdk.engine import Engine
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, Needs, Program
+from caffe_sdk.engine.operation import Call, Needs, Program, StepName
 from caffe_sdk.memory import HOST, SyncedMemory
 
 Hook = Callable[[SyncedMemory], None]
@@ -116,8 +117,22 @@ class Lean:
 
     def run(self) -> None:
         """Compute everything once. What is lost is lost, even if the run fails."""
-        try:
+        with self._losing():
             self.program.run()
+
+    def steps(self) -> list[StepName]:
+        """What a run does, one step after the other."""
+        return self.program.steps()
+
+    def timed(self) -> list[float]:
+        """As `run`; the seconds that each step took."""
+        with self._losing():
+            return self.program.timed()
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        try:
+            yield
         finally:
             for memory, hook in self.hooks.items():
                 if not memory.lost_to(hook):

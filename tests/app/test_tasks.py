@@ -121,6 +121,8 @@ def test_measuring_times_the_net_and_its_layers(tmp_path: Path) -> None:
     assert [(layer.name, layer.type) for layer in result.layers][1] == ("conv", "Convolution")
     assert all(layer.forward > 0 and layer.backward >= 0 for layer in result.layers)
     assert result.total == pytest.approx(2 * (result.forward + result.backward))
+    assert any("conv" in step.layers for step in result.forward_steps)
+    assert any("conv" in step.layers for step in result.backward_steps)
 
 
 @pytest.mark.parametrize("task", [tasks.evaluate, tasks.measure])

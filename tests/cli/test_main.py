@@ -156,6 +156,9 @@ def test_time_tells_every_layer(folder: Path, capsys: pytest.CaptureFixture[str]
         assert re.search(rf"{name}\tbackward: [\d.e-]+ ms\.", text)
     for words in ("Average Forward pass: ", "Average Backward pass: ", "Average Forward-Backward: ", "Total Time: "):
         assert words in text
+    assert re.search(r"Peak, measured by a product of matrices: [\d.]+ GFLOP/s\.", text)
+    assert re.search(r"[\d.]+ ms +[\d.]+ GFLOP/s +\d+%  fc: \w+", text)
+    assert text.index("Total Time") < text.index("Steps of the compiled net forward") < text.index("Benchmark ends")
 
 
 def test_device_query_tells_what_computes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
@@ -26,7 +25,7 @@ from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
 from caffe_sdk.engine.cpu.rewriting import rewritten
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, EagerProgram, HasPlace, Needs, Program
+from caffe_sdk.engine.operation import Call, EagerProgram, HasPlace, Needs, Program, StepName
 from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
@@ -109,14 +108,18 @@ class CompiledProgram:
             for part in self.parts:
                 part.run()
 
+    def steps(self) -> list[StepName]:
+        """What is computed, step by step, and for which calls."""
+        return [step for part in self.parts for step in part.steps()]
+
     def timed(self) -> list[float]:
-        """Compute everything once; how many seconds each step took, in the order of `names`."""
+        """Compute everything once; how many seconds each step took, in the order of `steps`."""
         with self._ready():
             return [seconds for part in self.parts for seconds in part.timed()]
 
     def names(self) -> list[str]:
         """What is computed, step by step: oneDNN's primitives, and the operations left to the reference."""
-        return [name for part in self.parts for name in part.names]
+        return [step.means for step in self.steps()]
 
     @property
     def nbytes(self) -> int:
@@ -172,12 +175,6 @@ class _Single(EagerProgram):
 
     def __init__(self, engine: HasPlace, call: Call) -> None:
         super().__init__(engine, [call])
-        self.names = [call.name]
-
-    def timed(self) -> list[float]:
-        start = time.perf_counter()
-        self.run()
-        return [time.perf_counter() - start]
 
 
 class _Builder:
@@ -192,6 +189,7 @@ class _Builder:
 
     def add(self, work: Work) -> None:
         """Plan a piece of work; what cannot be planned is taken apart, and a call by itself is left to the engine."""
+        self.plan.calls = work.calls
         try:
             _check(work)
             (PLANNERS.get(work.name) or FUSED[work.name])(self.plan, work)

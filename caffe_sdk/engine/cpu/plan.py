@@ -28,6 +28,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Step,
     check,
 )
+from caffe_sdk.engine.operation import Call, StepName
 from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, moves, transfers
 from caffe_sdk.threads import generation
 
@@ -64,7 +65,7 @@ class Stretch:
     """What a plan became: bring what is needed, take the steps, say where the results are."""
 
     def __init__(self, plan: Plan) -> None:
-        self.names = plan.names
+        self._named = plan.named
         self._arena = plan.arena
         self._entries = plan.entries
         self._accumulators = plan.accumulators
@@ -94,8 +95,12 @@ class Stretch:
                 check(status)
         self._leave()
 
+    def steps(self) -> list[StepName]:
+        """What is computed, step by step."""
+        return list(self._named)
+
     def timed(self) -> list[float]:
-        """Compute everything once; how many seconds each step took, in the order of ``names``."""
+        """Compute everything once; how many seconds each step took, in the order of `steps`."""
         self._enter()
         seconds = []
         for function, arguments in self._steps:
@@ -152,7 +157,9 @@ class Plan:
         self.written: Places = {}
         self.steps: list[tuple[Callable[..., Step], tuple[Any, ...]]] = []
         """How each step is made when the arrays are known."""
-        self.names: list[str] = []
+        self.calls: tuple[Call, ...] = ()
+        """What the next steps are planned for."""
+        self.named: list[StepName] = []
         """What each step does."""
         self.moves: list[tuple[str, str]] = []
         """From and to which place steps bring numbers, by the places' names."""
@@ -296,7 +303,7 @@ class Plan:
             if isinstance(argument, (Operand, Room)):
                 self.arena.use(self.rooms[argument] if isinstance(argument, Operand) else argument)
         self.steps.append((make, arguments))
-        self.names.append(name)
+        self.named.append(StepName(name, self.calls))
         self.arena.step += 1
 
     def _execute(self, primitive: Primitive, operands: Mapping[int, Operand | None]) -> None:
