@@ -6,10 +6,16 @@ import argparse
 import os
 
 from caffe_sdk.cli.bar import bar
-from caffe_sdk.data import classics
+from caffe_sdk.data import classics, inspection, sheet
+from caffe_sdk.errors import DataError
 
 
 def run(options: argparse.Namespace) -> int:
+    """Make a data set, or look at a database."""
+    return _inspect(options) if options.set == "inspect" else _make(options)
+
+
+def _make(options: argparse.Namespace) -> int:
     """Make a data set's two databases and say where they are. What is downloaded stays beside them."""
     progress = bar()
     folder = options.folder
@@ -21,3 +27,15 @@ def run(options: argparse.Namespace) -> int:
     ):
         print(path)
     return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Print what is in a database and draw a sample; the status is 6, that of data errors, where records are bad."""
+    sample = options.images if options.sheet else 0
+    found = inspection.inspect(options.db, options.backend, sample=sample, limit=options.records, progress=bar())
+    for line in found.lines():
+        print(line)
+    if options.sheet:
+        sheet.write_sheet(options.sheet, found.sample, options.rgb)
+        print(f"sheet      {options.sheet}")
+    return DataError.exit_status if found.bad else 0

@@ -135,8 +135,10 @@ def _predict(commands: Any) -> None:
 
 
 def _data(commands: Any) -> None:
-    command = commands.add_parser("data", help="make databases of the classic data sets", allow_abbrev=False)
-    sets = command.add_subparsers(title="data sets", metavar="<set>", required=True)
+    command = commands.add_parser(
+        "data", help="make databases of the classic data sets, or look into one", allow_abbrev=False
+    )
+    sets = command.add_subparsers(title="data sets, and inspect", metavar="<set>", required=True)
     for name, known in DATA_SETS.items():
         data_set = _command(sets, name, "data", known.title)
         data_set.set_defaults(set=name)
@@ -146,6 +148,29 @@ def _data(commands: Any) -> None:
         data_set.add_argument("--to", metavar="DIR", default=".", help="where to put the databases (default: here)")
         data_set.add_argument("--backend", default="leveldb", choices=("leveldb", "lmdb"))
         data_set.add_argument("--overwrite", action="store_true", help="replace databases that are there")
+    _inspect(sets)
+
+
+def _inspect(sets: Any) -> None:
+    command = _command(sets, "inspect", "data", "what is in a database: counts, shapes, labels, bad records")
+    command.set_defaults(set="inspect")
+    command.add_argument("db", metavar="DB", help="the folder of a LevelDB or LMDB")
+    command.add_argument("--backend", choices=("leveldb", "lmdb"), help="what it must be (default: as found)")
+    command.add_argument("--sheet", metavar="FILE", default="", help="draw records with their labels: .png, .jpg")
+    text = "colours are red, green, blue, as CIFAR has them; images of convert_imageset are BGR"
+    command.add_argument("--rgb", action="store_true", help=text)
+    command.add_argument(
+        "--images", metavar="N", type=_positive, default=64, help="how many to draw (default: %(default)s)"
+    )
+    command.add_argument(
+        "--records", metavar="N", type=_positive, default=0, help="look at the first so many only (default: all)"
+    )
+
+
+def _positive(word: str) -> int:
+    if not word.isdigit() or int(word) == 0:
+        raise argparse.ArgumentTypeError(f"'{word}' is no whole number above 0")
+    return int(word)
 
 
 def _serve(commands: Any) -> None:
