@@ -27,8 +27,8 @@ Picture = npt.NDArray[np.uint8]
 def write_sheet(path: str | os.PathLike[str], records: Sequence[Record], rgb: bool = False) -> None:
     """Draw decoded records into an image file, each with its label below, in the order of reading.
 
-    Three channels are BGR, or with ``rgb`` RGB; floats are spread from black to white. Raises ArgumentError for an ending that is
-    no format of images, WriteError.
+    Three channels are BGR, or with ``rgb`` RGB; floats are spread from black to white. Raises ArgumentError for an
+    ending that is no format of images, WriteError.
     """
     from PIL import Image, ImageDraw, ImageFont
 
