@@ -84,6 +84,7 @@ def convert_imageset() -> int:
     tool.switch("check_size", "check that all images have the same size")
     tool.switch("encoded", "save the encoded image in the datum")
     tool.flag("encode_type", "what type to encode images as: png, jpg, ...", default="")
+    tool.flag("labels", "so many numbers end every line (default: one whole number)", type=int, default=0)
     tool.flag("seed", "what the shuffled order depends on (default: 0)", type=int, default=0)
     tool.flag("threads", "how many images to decode at a time (default: one a processor)", type=int, default=0)
     return tool.run(_convert_imageset)
@@ -91,7 +92,7 @@ def convert_imageset() -> int:
 
 def _convert_imageset(options: argparse.Namespace) -> int:
     size = (max(0, options.resize_height), max(0, options.resize_width))
-    form = Form(options.gray, size, options.encoded, options.encode_type.lower(), options.check_size)
+    form = Form(options.gray, size, options.encoded, options.encode_type.lower(), options.check_size, options.labels)
     root, listfile, path = options.arguments
     outcome = convert_images(
         root,

@@ -8,7 +8,7 @@ every number.)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,10 @@ from caffe_sdk.errors import ArgumentError, DataError
 
 Buffer = bytes | bytearray | memoryview
 Pixels = npt.NDArray[Any]  # uint8 or float32, (channels, height, width)
+Labels = npt.NDArray[np.float32]
 
 CHANNELS, HEIGHT, WIDTH, DATA, LABEL, FLOAT_DATA, ENCODED = range(1, 8)
+LABELS = 1001  # our own field
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
@@ -29,28 +31,30 @@ class Record:
     """One example of a data source.
 
     ``array`` is (channels, height, width), uint8 or float32, a read-only view of the record's bytes; None while the
-    record is an ``encoded`` image, whose ``shape`` is then only known after decoding and is what the Datum says, often
-    (0, 0, 0). ``index`` counts from the start of the stream, through all restarts and over all ranks; ``key`` names the
-    record in errors.
+    record is an ``encoded`` image, or one that ``load`` makes, whose ``shape`` is then only known after decoding and is
+    what the Datum says, often (0, 0, 0). ``label`` is a number, or an array (labels,). ``index`` counts from the start
+    of the stream, through all restarts and over all ranks; ``key`` names the record in errors.
     """
 
     shape: tuple[int, int, int]
     array: Pixels | None
-    label: float
+    label: float | Labels
     encoded: Buffer | None = None
     key: bytes = b""
     index: int = 0
+    load: Callable[[], Pixels] | None = None
 
 
 def parse(data: Buffer) -> Record:
     """The record held in the bytes of a Datum.
 
-    As in Caffe the pixels are ``data`` when it has any bytes, else ``float_data`` (packed or not), and a field that
-    comes twice counts the last time. Raises DataError where the bytes are no Datum or hold another number of pixels
-    than channels * height * width; the caller adds source and key with ``error.at``.
+    ``labels``, a field of our own, stand in for ``label``. As in Caffe the pixels are ``data`` when it has any bytes,
+    else ``float_data`` (packed or not), and a field that comes twice counts the last time. Raises DataError where the
+    bytes are no Datum or hold another number of pixels than channels * height * width; the caller adds source and key
+    with ``error.at``.
     """
     shape = [0, 0, 0]
-    label = 0
+    label: float | Labels = 0
     is_encoded = False
     start = stop = 0
     floats: list[npt.NDArray[np.float32]] = []
@@ -66,6 +70,8 @@ def parse(data: Buffer) -> Record:
             start, stop = begin, end
         elif number == FLOAT_DATA:
             floats.append(_floats(data, wire, begin, end))
+        elif number == LABELS and wire == LENGTH:
+            label = _floats(data, wire, begin, end)
     dims = (shape[0], shape[1], shape[2])
     if is_encoded:
         if start == stop:
@@ -158,21 +164,22 @@ def signed32(value: int) -> int:
     return value - (1 << 32) if value >> 31 else value
 
 
-def encode(array: Pixels, label: int, encoded: bool | None = None) -> bytes:
+def encode(array: Pixels, label: int | Labels, encoded: bool | None = None) -> bytes:
     """The bytes of a Datum for pixels (channels, height, width): ``data`` for uint8, packed ``float_data`` for float32.
 
     Field for field what Caffe's tools write, but that they do not pack numbers. ``encoded=False`` adds that flag, as
     convert_imageset does and convert_mnist_data does not. Raises ArgumentError for other shapes or types, or a label
-    that is no int32.
+    that is no int32. An array of ``label`` is written as our own field ``labels``, at the end, which Caffe passes over.
     """
     if array.ndim != 3 or array.size == 0:
         raise ArgumentError("Datum", f"pixels of shape {array.shape}", "give (channels, height, width), none of them 0")
     head = b"".join(_field(number, size) for number, size in zip((CHANNELS, HEIGHT, WIDTH), array.shape, strict=True))
     flag = b"" if encoded is None else _field(ENCODED, int(encoded))
     if array.dtype == np.uint8:
-        return head + _bytes_field(DATA, array.tobytes()) + _label(label) + flag
+        return head + _bytes_field(DATA, array.tobytes()) + _label(label) + flag + _labels(label)
     if array.dtype == np.float32:
-        return head + _label(label) + _bytes_field(FLOAT_DATA, array.astype("<f4", copy=False).tobytes()) + flag
+        floats = _bytes_field(FLOAT_DATA, array.astype("<f4", copy=False).tobytes())
+        return head + _label(label) + floats + flag + _labels(label)
     raise ArgumentError("Datum", f"pixels of type {array.dtype}", "give uint8 or float32")
 
 
@@ -188,12 +195,18 @@ def encode_features(values: npt.NDArray[np.float32]) -> bytes:
     return head + pairs.tobytes()
 
 
-def encode_image(image: bytes, label: int) -> bytes:
+def encode_image(image: bytes, label: int | Labels) -> bytes:
     """The bytes of a Datum for a PNG or JPEG file kept as it is: ``data``, ``label`` and the flag ``encoded``."""
-    return _bytes_field(DATA, image) + _label(label) + _field(ENCODED, 1)
+    return _bytes_field(DATA, image) + _label(label) + _field(ENCODED, 1) + _labels(label)
 
 
-def _label(label: int) -> bytes:
+def _labels(label: int | Labels) -> bytes:
+    return _bytes_field(LABELS, label.astype("<f4").tobytes()) if isinstance(label, np.ndarray) else b""
+
+
+def _label(label: int | Labels) -> bytes:
+    if isinstance(label, np.ndarray):
+        return b""
     if not -(2**31) <= label < 2**31:
         raise ArgumentError("Datum", f"label {label}", "a label is a 32-bit integer")
     return _field(LABEL, label)
@@ -204,7 +217,7 @@ def _field(number: int, value: int) -> bytes:
 
 
 def _bytes_field(number: int, payload: bytes) -> bytes:
-    return bytes([number << 3 | LENGTH]) + _pack_varint(len(payload)) + payload
+    return _pack_varint(number << 3 | LENGTH) + _pack_varint(len(payload)) + payload
 
 
 def _pack_varint(value: int) -> bytes:

@@ -7,6 +7,8 @@ have seen.
 
 from __future__ import annotations
 
+import numpy as np
+
 TOP, LEFT, MIRROR, SKIP, PURPOSES = range(5)
 
 _BITS = (1 << 64) - 1
@@ -24,3 +26,8 @@ def below(count: int, seed: int, index: int, purpose: int) -> int:
     """A number from 0 to ``count`` - 1, all equally likely, for one purpose at record ``index`` of the stream."""
     start = _mix((seed + _GAMMA) & _BITS)
     return _mix((start + _GAMMA * (index * PURPOSES + purpose + 1)) & _BITS) * count >> 64
+
+
+def generator(seed: int, index: int) -> np.random.Generator:
+    """A generator of its own for record ``index``, for purposes that need many numbers."""
+    return np.random.default_rng([seed & _BITS, index])

@@ -180,10 +180,17 @@ class HDF5Rows:
 
 
 def hdf5_batches(
-    source: str | os.PathLike[str], names: Sequence[str], batch_size: int, *, shuffle: bool = False, seed: int = 0
+    source: str | os.PathLike[str],
+    names: Sequence[str],
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    seed: int = 0,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Batches:
     """The batches of `HDF5Rows`, which see for arguments and errors; the next one is read while one is used."""
-    rows = HDF5Rows(source, names, batch_size, shuffle=shuffle, seed=seed)
+    rows = HDF5Rows(source, names, batch_size, shuffle=shuffle, seed=seed, rank=rank, ranks=ranks)
     return Batches(rows, rows.shapes, AHEAD)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from caffe_sdk.data import images
 from caffe_sdk.data.databases import Progress, create_database
 from caffe_sdk.data.datum import encode, encode_image
-from caffe_sdk.data.image_list import read_list
+from caffe_sdk.data.image_list import Label, read_list
 from caffe_sdk.data.parallel import ordered_map
 from caffe_sdk.data.resize import resize
 from caffe_sdk.data.source import place
@@ -31,7 +31,8 @@ class Form:
     """How images become records: the flags of convert_imageset.
 
     ``size`` (height, width) counts if neither is 0. ``encoded`` keeps the image files, or with ``encode_type`` ('png',
-    'jpg') or a size makes new ones of that kind. ``check_size`` wants all of one shape.
+    'jpg') or a size makes new ones of that kind. ``check_size`` wants all of one shape. With ``labels`` so many numbers
+    end every line, written as an array; Caffe itself has one whole number.
     """
 
     gray: bool = False
@@ -39,6 +40,7 @@ class Form:
     encoded: bool = False
     encode_type: str = ""
     check_size: bool = False
+    labels: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def convert_images(
     another shape, ArgumentError for an ``encode_type`` that nobody can write.
     """
     form = form or Form()
-    listed = read_list(listfile)
+    listed = read_list(listfile, form.labels)
     if shuffle:
         log.info("Shuffling data")
         listed = [listed[i] for i in np.random.default_rng(seed).permutation(len(listed))]
@@ -105,7 +107,7 @@ def convert_images(
     return Outcome(written, skipped)
 
 
-def _record(root: str, name: str, label: int, form: Form) -> tuple[bytes, Shape] | CaffeError:
+def _record(root: str, name: str, label: Label, form: Form) -> tuple[bytes, Shape] | CaffeError:
     """The bytes of the Datum and the shape of its pixels, or why there is none."""
     try:
         file = read_bytes(root + name)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+import numpy as np
+
 from caffe_sdk.data import images
 from caffe_sdk.data.databases import Progress, open_database
 from caffe_sdk.data.datum import Pixels, Record, parse
@@ -36,6 +38,7 @@ class Inspection:
     shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     labels: Counter[float] = field(default_factory=Counter)
+    vectors: Counter[int] = field(default_factory=Counter)
     bad: list[CaffeError] = field(default_factory=list)
     sample: list[Record] = field(default_factory=list)
 
@@ -62,6 +65,8 @@ class Inspection:
 
     def _histogram(self) -> Iterator[str]:
         """A bar for each label, or for ranges of labels where there are many."""
+        for size, count in self.vectors.items():
+            yield f"labels     {count:,} records have {size} each"
         if not self.labels:
             return
         yield f"labels     {len(self.labels):,} different, {min(self.labels):g} to {max(self.labels):g}"
@@ -121,7 +126,10 @@ def _count(found: Inspection, item: Item, result: tuple[Record, Pixels] | CaffeE
         return
     record, pixels = result
     found.shapes[pixels.shape] += 1
-    found.labels[record.label] += 1
+    if isinstance(record.label, np.ndarray):
+        found.vectors[record.label.size] += 1
+    else:
+        found.labels[record.label] += 1
     start = bytes(record.encoded or b"")[:3]
     kind = next((f"encoded {name}" for magic, name in KINDS.items() if start.startswith(magic)), "encoded image")
     found.kinds[str(pixels.dtype) if record.encoded is None else kind] += 1

@@ -28,8 +28,9 @@ def minus_image(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no
         for y in range(height):
             row, from_row, mean_row = out[c, y], pixels[c, top + y, left:], mean[c, top + y, left:]
             if mirror:
-                for x in range(width):
-                    row[width - 1 - x] = (np.float32(from_row[x]) - mean_row[x]) * scale
+                for x in range(width):  # a place without a sign cannot be counted from the end: so this is vectorised
+                    place = np.uintp(width - 1 - x)
+                    row[x] = (np.float32(from_row[place]) - mean_row[place]) * scale
             else:
                 for x in range(width):
                     row[x] = (np.float32(from_row[x]) - mean_row[x]) * scale
@@ -45,7 +46,7 @@ def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore
             row, from_row = out[c, y], pixels[c, top + y, left:]
             if mirror:
                 for x in range(width):
-                    row[width - 1 - x] = (np.float32(from_row[x]) - offset) * scale
+                    row[x] = (np.float32(from_row[np.uintp(width - 1 - x)]) - offset) * scale
             else:
                 for x in range(width):
                     row[x] = (np.float32(from_row[x]) - offset) * scale

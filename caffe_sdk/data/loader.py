@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+
+from caffe_sdk.data.datum import Record
+from caffe_sdk.data.parallel import ordered_map
 from caffe_sdk.data.prefetch import Batch, Filler, Floats, Prefetcher
 from caffe_sdk.data.source import Source, place
-from caffe_sdk.data.transform import Transform
-from caffe_sdk.errors import ArgumentError, CaffeError
+from caffe_sdk.data.transform import Cut, Transform
+from caffe_sdk.errors import ArgumentError, CaffeError, CorruptFileError, DataError, FileError, ShapeError
+
+MOST_THREADS = 4  # that decode, unless more are asked for: the net needs processors too
+IN_A_ROW = 1000  # so many bad records one after the other are not passed over
 
 Shape = tuple[int, ...]
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 class Batches:
@@ -18,18 +32,30 @@ class Batches:
     ``shapes`` are those of the arrays of the first batch. The filler is owned, and closed with this.
     """
 
+    skipped = 0
+    """How many bad records have been passed over so far, those read ahead included."""
+
     def __init__(self, filler: Filler, shapes: Sequence[Shape], prefetch: int) -> None:
         """Starts no thread yet."""
         self.shapes = list(shapes)
         self._filler = filler
         self._prefetcher = Prefetcher(filler, prefetch)
 
-    def next(self) -> Sequence[Floats]:
-        """The arrays of the next batch, valid until the next call.
+    def next_batch(self) -> Batch:
+        """The next batch, to be put where it belongs before the next call.
 
         Raises DataError naming source and key, FileError, HandleError.
         """
-        return self._prefetcher.next().arrays
+        return self._prefetcher.next()
+
+    def next(self) -> Sequence[Floats]:
+        """The next batch as arrays, valid until the next call. Raises what `next_batch` does."""
+        batch = self.next_batch()
+        if batch.deferred is None:
+            return batch.arrays
+        first = np.empty(batch.shapes[0], np.float32)
+        batch.put(0, first)
+        return [first, *batch.arrays]
 
     @property
     def position(self) -> int:
@@ -53,53 +79,121 @@ class Batches:
 
 
 class Loader(Batches):
-    """Batches of ``batch_size`` transformed records: data (n, channels, height, width) and labels (n,).
+    """Batches of ``batch_size`` transformed records: data (n, channels, height, width) and labels (n,) or (n, labels).
 
     The shape follows the first record of each batch. ``seed`` decides crops and mirroring, for each record by its
-    number in the stream. The loader owns the source and closes it.
+    number in the stream. Images are decoded by ``threads`` threads (0 chooses); the batches do not depend on them. The
+    loader owns the source and closes it.
+
+    With ``skip_bad`` the next good record takes the place of one that cannot be used, also of one that has another
+    shape than the first. So positions, epochs and the records of other ranks stay what they were. Each is written to
+    the log, and counted in ``skipped``. A database that cannot be read on is an error all the same, and so are
+    `IN_A_ROW` bad records one after the other.
     """
 
-    def __init__(self, source: Source, transform: Transform, batch_size: int, prefetch: int = 4, seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        transform: Transform,
+        batch_size: int,
+        prefetch: int = 4,
+        seed: int = 0,
+        *,
+        threads: int = 0,
+        skip_bad: bool = False,
+    ) -> None:
         """Reads the first record and the mean file, so that what is wrong with them is said now. Starts no thread."""
         if batch_size <= 0 or prefetch < 0:
             what = f"batch_size {batch_size} and prefetch {prefetch}"
             raise ArgumentError(source.name, what, "batch_size must be positive, prefetch not negative")
-        filler = _Records(source, transform, batch_size, seed)
-        super().__init__(filler, [(batch_size, *filler.first_shape()), (batch_size,)], prefetch)
+        threads = threads or min(MOST_THREADS, os.cpu_count() or 1)
+        self._records = _Records(source, transform, batch_size, seed, threads, skip_bad)
+        try:
+            data, label = self._records.first_shapes()
+        except CaffeError:
+            source.close()
+            raise
+        super().__init__(self._records, [(batch_size, *data), (batch_size, *label)], prefetch)
         self._prefetcher.position = source.position
+
+    @property
+    def skipped(self) -> int:  # type: ignore[override]
+        """How many bad records have been passed over so far, those read ahead included."""
+        return self._records.skipped
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A record ready for its row of the batch."""
+
+    cut: Cut
+    label: Floats
+    key: bytes
+
+    @property
+    def shapes(self) -> tuple[Shape, Shape]:
+        """Of the row of data and of the label."""
+        return self.cut.shape, self.label.shape
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The data of a batch: records cut, but not yet floats."""
+
+    shape: Shape
+    cuts: list[Cut]
+    transform: Transform
+
+    def put(self, out: Floats) -> None:
+        for cut, row in zip(self.cuts, out, strict=True):
+            self.transform.put(cut, row)
 
 
 class _Records:
     """Fills batches from the source; used by the prefetching thread, and by the caller while that does not run."""
 
-    def __init__(self, source: Source, transform: Transform, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, source: Source, transform: Transform, batch_size: int, seed: int, threads: int, skip_bad: bool
+    ) -> None:
         self.name = source.name
+        self.skipped = 0
         self._source, self._transform = source, transform
         self._batch_size, self._seed = batch_size, seed
+        self._threads, self._skip_bad = threads, skip_bad
+        self._shapes: tuple[Shape, Shape] | None = None  # what every record must have, where bad ones are skipped
+        self._told: set[str] = set()
 
-    def first_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of the first record, transformed."""
-        record = self._source.first()
-        try:
-            shape = self._transform.pixels(record).shape
-            self._transform.check(shape)
-            return self._transform.output_shape(shape)
-        except CaffeError as error:
-            raise error.at(place(self.name, record.key)) from None
+    def first_shapes(self) -> tuple[Shape, Shape]:
+        """(channels, height, width) of the first record, or the first good one, transformed; the shape of its label."""
+        start = self._source.position
+        first = self._tried(self._first)
+        if isinstance(first, CaffeError):
+            first = self._next_good(first, start)
+            self._source.seek(start)
+        if self._skip_bad:
+            self._shapes = first.shapes
+        return first.shapes
 
     def fill(self, batch: Batch) -> None:
-        """The next records, each transformed while its bytes are still in the processor's cache."""
-        for row in range(self._batch_size):
-            record = self._source.read()
-            try:
-                if row == 0:
-                    shape = self._transform.output_shape(self._transform.pixels(record).shape)
-                    data, labels = batch.fit((self._batch_size, *shape), (self._batch_size,))
-                self._transform.apply(record, data[row], self._seed)
-            except CaffeError as error:
-                raise error.at(place(self.name, record.key)) from None
-            labels[row] = record.label
-        batch.position = self._source.position
+        """The next records: read one after the other, cut by several threads where they are images, put in order."""
+        start, step = self._source.position, self._source.step
+        places = range(start, start + self._batch_size * step, step)
+        results = self._cut_all([self._tried(self._read, position) for position in places])
+        rows: list[_Ready] = []
+        for position, result in zip(places, results, strict=True):
+            shapes = self._shapes or (rows[0].shapes if rows else None)
+            ready = result if isinstance(result, CaffeError) else self._tried(self._fitting, result, shapes)
+            if isinstance(ready, CaffeError):
+                self._tell(ready)
+                ready = self._next_good(ready, position + step)
+            rows.append(ready)
+        self._source.seek(places.stop)
+        (labels,) = batch.fit((self._batch_size, *rows[0].label.shape))
+        for row, ready in enumerate(rows):
+            labels[row] = ready.label
+        cuts = [ready.cut for ready in rows]
+        batch.deferred = _Rows((self._batch_size, *cuts[0].shape), cuts, self._transform)
+        batch.position = places.stop
 
     def seek(self, position: int) -> None:
         """Go on with the record at ``position``."""
@@ -108,3 +202,73 @@ class _Records:
     def close(self) -> None:
         """Give the source back."""
         self._source.close()
+
+    # -- one record ----------------------------------------------------------------------------------------------------
+
+    def _first(self) -> _Ready:
+        return self._cut(self._source.first())
+
+    def _read(self, position: int) -> Record:
+        if position != self._source.position:
+            self._source.seek(position)
+        return self._source.read()
+
+    def _cut(self, record: Record) -> _Ready:
+        try:
+            cut = self._transform.cut(record, self._seed)
+        except CaffeError as error:
+            raise error.at(place(self.name, record.key)) from None
+        return _Ready(cut, np.asarray(record.label, np.float32), record.key)
+
+    def _cut_all(self, records: list[Record | CaffeError]) -> Iterable[_Ready | CaffeError]:
+        """Each record cut, by several threads where there are images to decode."""
+
+        def cut(record: Record | CaffeError) -> _Ready | CaffeError:
+            return record if isinstance(record, CaffeError) else self._tried(self._cut, record)
+
+        slow = any(isinstance(record, Record) and record.array is None for record in records)
+        return ordered_map(cut, records, self._threads) if slow and self._threads > 1 else map(cut, records)
+
+    def _fitting(self, ready: _Ready, shapes: tuple[Shape, Shape] | None) -> _Ready:
+        """The record, if it has the shapes of the others. Raises DataError."""
+        for what, one, others in zip(("", "a label of "), ready.shapes, shapes or ready.shapes, strict=True):
+            if one != others:
+                words = f"is {what}{_text(one)} in a batch of {_text(others)}"
+                remedy = "all records of a batch must have one shape: resize them, or set crop_size"
+                raise DataError(place(self.name, ready.key), words, remedy)
+        return ready
+
+    # -- bad records ---------------------------------------------------------------------------------------------------
+
+    def _tried(self, function: Callable[..., Result], *arguments: object) -> Result | CaffeError:
+        """The result; or, where bad records are skipped, the error of a bad record."""
+        try:
+            return function(*arguments)
+        except CorruptFileError:  # there is no going on from here
+            raise
+        except (DataError, FileError, ShapeError) as error:
+            if not self._skip_bad:
+                raise
+            return error
+
+    def _next_good(self, error: CaffeError, position: int) -> _Ready:
+        """The first good record from ``position`` on. Raises DataError where there is none for long."""
+        for attempt in range(IN_A_ROW):
+            record = self._tried(self._read, position + attempt * self._source.step)
+            ready = record if isinstance(record, CaffeError) else self._tried(self._cut, record)
+            ready = ready if isinstance(ready, CaffeError) else self._tried(self._fitting, ready, self._shapes)
+            if not isinstance(ready, CaffeError):
+                return ready
+        what = f"{IN_A_ROW} records in a row are bad, first this one: {error}"
+        raise DataError(self.name, what, "look at them with: caffe data inspect")
+
+    def _tell(self, error: CaffeError) -> None:
+        """Count a bad record, and name it in the log the first time."""
+        self.skipped += 1
+        if error.where not in self._told:
+            self._told.add(error.where)
+            log.warning("Skipped bad record number %d: %s", self.skipped, error)
+
+
+def _text(shape: Shape) -> str:
+    return " x ".join(map(str, shape)) or "one number"

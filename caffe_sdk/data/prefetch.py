@@ -17,18 +17,47 @@ from caffe_sdk.errors import HandleError
 Floats = npt.NDArray[np.float32]
 
 
+class Deferred(Protocol):
+    """Numbers that are only computed where they go: one pass over memory less."""
+
+    shape: tuple[int, ...]
+
+    def put(self, out: Floats) -> None:
+        """Write the numbers into ``out``, which has the shape. Raises nothing."""
+        ...
+
+
 @dataclass(slots=True)
 class Batch:
-    """Buffers for one batch, an array for each top of the layer, and the position of the source behind them."""
+    """Buffers for one batch, an array for each top of the layer, and the position of the source behind them.
+
+    ``deferred`` numbers, if there are any, come before those of ``arrays``.
+    """
 
     arrays: list[Floats] = field(default_factory=list)
     position: int = 0
+    deferred: Deferred | None = None
 
     def fit(self, *shapes: tuple[int, ...]) -> list[Floats]:
         """The arrays, made anew where they have other shapes."""
         if [array.shape for array in self.arrays] != list(shapes):
             self.arrays = [np.empty(shape, np.float32) for shape in shapes]
         return self.arrays
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each top."""
+        first = [] if self.deferred is None else [self.deferred.shape]
+        return first + [array.shape for array in self.arrays]
+
+    def put(self, top: int, out: Floats) -> None:
+        """Write the numbers of a top into ``out``, which has its shape."""
+        if self.deferred is None:
+            out[...] = self.arrays[top]
+        elif top == 0:
+            self.deferred.put(out)
+        else:
+            out[...] = self.arrays[top - 1]
 
 
 class Filler(Protocol):

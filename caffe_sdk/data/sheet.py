@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from caffe_sdk.data.datum import Pixels, Record
+from caffe_sdk.data.datum import Labels, Pixels, Record
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.schema.files import write_bytes
 
@@ -48,7 +48,7 @@ def write_sheet(path: str | os.PathLike[str], records: Sequence[Record], rgb: bo
         left, top = GAP + column * width, GAP + row * height
         sheet.paste(tile, (left + (width - GAP - tile.width) // 2, top))
         middle = left + (width - GAP) / 2
-        draw.text((middle, top + height - GAP - CAPTION + 2), f"{record.label:g}", INK, font, anchor="ma")
+        draw.text((middle, top + height - GAP - CAPTION + 2), caption(record.label), INK, font, anchor="ma")
     file = io.BytesIO()
     sheet.save(file, form)
     write_bytes(path, file.getvalue())
@@ -66,6 +66,12 @@ def picture(pixels: Pixels, rgb: bool = False) -> Picture:
     if len(pixels) in (3, 4):
         return np.ascontiguousarray((pixels[:3] if rgb else pixels[2::-1]).transpose(1, 2, 0))
     return np.hstack(list(pixels[:SIDE_BY_SIDE]))
+
+
+def caption(label: float | Labels) -> str:
+    """A label in few words; of several the first ones."""
+    first = [f"{number:g}" for number in np.atleast_1d(label)[:SIDE_BY_SIDE]]
+    return " ".join(first) + (" ..." if np.size(label) > SIDE_BY_SIDE else "")
 
 
 def _fitted(image: Any) -> Any:

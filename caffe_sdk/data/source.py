@@ -16,11 +16,13 @@ class Source(Protocol):
     """A stream of records; after the last one comes the first again.
 
     ``position`` counts the records of the stream that are behind, those of the other ranks included: it is the same
-    number on every rank, and what a snapshot keeps. ``name`` says in errors where the records come from.
+    number on every rank, and what a snapshot keeps. ``step`` is how far one `read` moves it: the number of ranks.
+    ``name`` says in errors where the records come from.
     """
 
     name: str
     position: int
+    step: int
 
     def first(self) -> Record:
         """The first record of the stream, whatever the position; it tells the shape."""
@@ -62,7 +64,7 @@ class DatabaseSource:
         self.position = 0
         if not 0 <= rank < ranks:
             raise ArgumentError(self.name, f"rank {rank} of {ranks}", "ranks are counted from 0")
-        self._rank, self._ranks = rank, ranks
+        self._rank, self.step = rank, ranks
         self._skip = draws.below(rand_skip, seed, 0, draws.SKIP) if rand_skip else 0
         self._database = open_database(path, backend)
         self._walk = Walk(self._database)
@@ -81,7 +83,7 @@ class DatabaseSource:
         index = self.position + self._rank
         self._find(self._skip + index)
         record = self._record(self._walk, index)
-        self.position += self._ranks
+        self.position += self.step
         return record
 
     def _find(self, number: int) -> None:

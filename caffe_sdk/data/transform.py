@@ -1,15 +1,23 @@
-"""Caffe's data transform: crop, mirror, minus mean, times scale, in this order, from a record to a row of the batch."""
+"""Caffe's data transform: crop, mirror, minus mean, times scale, in this order, from a record to a row of the batch.
+
+It has two parts. `Transform.cut` decodes a record, changes it as the fork's fields say and draws where to crop; it may
+fail, and runs ahead of the net. `Transform.put` is one fused pass from those pixels to the floats of the batch; it
+cannot fail, and writes right where the numbers are needed.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from caffe_sdk.data import draws, images
+from caffe_sdk.data.augment import Augment
 from caffe_sdk.data.datum import Pixels, Record
 from caffe_sdk.data.kernels import kernels
 from caffe_sdk.errors import DataError, LayerError, ShapeError
@@ -20,17 +28,29 @@ Shape = tuple[int, int, int]
 Floats = npt.NDArray[np.float32]
 
 
+@dataclass(slots=True, frozen=True)
+class Cut:
+    """A record ready for the fused pass: its pixels, where the crop of ``shape`` begins, and whether it is mirrored."""
+
+    pixels: Pixels
+    shape: Shape
+    top: int
+    left: int
+    mirror: bool
+
+
 class Transform:
     """The transform that a TransformationParameter describes.
 
     ``phase`` TRAIN crops at random, TEST in the middle; ``mirror`` turns every second record round, by chance, in both
-    phases. ``force_color`` and ``force_gray`` only concern encoded images. ``where`` names the layer in errors.
+    phases. ``force_color`` and ``force_gray`` only concern encoded images. ``where`` names the layer in errors. Of
+    forks: ``crop_h`` and ``crop_w`` for crops that are no squares, and what `caffe_sdk.data.augment` does.
     """
 
     def __init__(self, param: Any, phase: int, where: str) -> None:
         """Raises LayerError for parameters that contradict each other. Reads no file: see `check`."""
         self._where = where
-        self._crop = int(param.crop_size)
+        self._crop = self._crop_size(param)
         self._mirror = bool(param.mirror)
         self._scale = np.float32(param.scale)
         self._random = phase == TRAIN
@@ -38,6 +58,7 @@ class Transform:
         self._values: Floats = np.array(param.mean_value, np.float32)
         self._image: Floats | None = None
         self._color: bool | None = None
+        self._augment = Augment(param, where) if Augment.wanted(param) else None
         if self._mean_file and self._values.size:
             raise LayerError(where, "has both mean_file and mean_value", "give one of them")
         if param.force_color and param.force_gray:
@@ -46,6 +67,15 @@ class Transform:
             self._color = bool(param.force_color)
         if not self._values.size:
             self._values = np.zeros(1, np.float32)
+
+    def _crop_size(self, param: Any) -> tuple[int, int] | None:
+        """Height and width of the crop; None for none."""
+        size, height, width = int(param.crop_size), int(param.crop_h), int(param.crop_w)
+        if size and (height or width):
+            raise LayerError(self._where, "has crop_size, and crop_h or crop_w", "give crop_size, or both the others")
+        if bool(height) != bool(width):
+            raise LayerError(self._where, f"crop_h: {height}, crop_w: {width}", "give both or none")
+        return (size or height, size or width) if size or height else None
 
     def check(self, shape: Shape) -> None:
         """See that the mean fits records of ``shape``, reading its file the first time.
@@ -68,55 +98,55 @@ class Transform:
         return mean.reshape(mean.shape[-3:]).copy()
 
     def output_shape(self, shape: Shape) -> Shape:
-        """(channels, height, width) of what becomes of a record of ``shape``. Raises ShapeError; touches no file."""
+        """(channels, height, width) of what becomes of pixels of ``shape``. Raises ShapeError; touches no file."""
         channels, height, width = shape
         if self._values.size not in (1, channels):
             what = f"{self._values.size} mean_values for {channels} channels"
             raise ShapeError(self._where, what, "give one, or one for each channel")
-        if not self._crop:
+        if self._crop is None:
             return shape
-        if self._crop > min(height, width):
-            what = f"crop_size {self._crop} is larger than the record, {height} x {width}"
+        if self._crop[0] > height or self._crop[1] > width:
+            crop = str(self._crop[0]) if self._crop[0] == self._crop[1] else _text(self._crop)
+            what = f"crop_size {crop} is larger than the record, {height} x {width}"
             raise ShapeError(self._where, what, "crop less, or make the records larger")
-        return channels, self._crop, self._crop
+        return channels, *self._crop
 
     def pixels(self, record: Record) -> Pixels:
-        """The record's pixels (channels, height, width), decoded if it is an encoded image. Raises DataError."""
+        """The record's pixels (channels, height, width), decoded if need be. Raises DataError, FileErrors."""
         if record.array is None:
-            record.array = images.decode(record.encoded or b"", self._color)
+            load = record.load or partial(images.decode, record.encoded or b"", self._color)
+            record.array = load()
             record.shape = record.array.shape
         return record.array
 
-    def apply(self, record: Record, out: Floats, seed: int) -> None:
-        """Put the transformed record in ``out``, one row of the batch: (channels, height, width), contiguous.
+    def cut(self, record: Record, seed: int) -> Cut:
+        """All that comes before the fused pass. What is left to chance depends on ``seed`` and ``record.index`` only.
 
-        What is left to chance depends on ``seed`` and ``record.index`` only. Raises DataError where the record does not
-        fit the batch, and what `check` raises.
+        Raises what `pixels`, `check`, `output_shape` and `Augment.apply` do.
         """
+        index = record.index
         pixels = self.pixels(record)
+        if self._augment is not None:
+            pixels = self._augment.apply(pixels, draws.generator(seed, index))
         self.check(pixels.shape)
         shape = self.output_shape(pixels.shape)
-        if shape != out.shape:
-            what = f"is {_text(pixels.shape)}, which gives {_text(shape)} in a batch of {_text(out.shape)}"
-            raise DataError("", what, "all records of a batch must have one shape: resize them, or set crop_size")
-        index = record.index
         down, right = pixels.shape[1] - shape[1], pixels.shape[2] - shape[2]
-        if self._random and self._crop:
+        if self._random and self._crop is not None:
             top = draws.below(down + 1, seed, index, draws.TOP)
             left = draws.below(right + 1, seed, index, draws.LEFT)
         else:
             top, left = down // 2, right // 2
         mirror = self._mirror and draws.below(2, seed, index, draws.MIRROR) == 1
-        if self._image is not None:
-            kernels().minus_image(pixels, top, left, mirror, self._image, self._scale, out)
-        else:
-            mean = self._values if self._values.size == shape[0] else np.repeat(self._values, shape[0])
-            kernels().minus_channels(pixels, top, left, mirror, mean, self._scale, out)
+        return Cut(pixels, shape, top, left, mirror)
 
-    def apply_batch(self, records: Sequence[Record], out: Floats, seed: int) -> None:
-        """`apply` for each record and its row of ``out``, which is (records, channels, height, width)."""
-        for record, row in zip(records, out, strict=True):
-            self.apply(record, row, seed)
+    def put(self, cut: Cut, out: Floats) -> None:
+        """The fused pass, into ``out``, one row of the batch: of the cut's shape, contiguous."""
+        if self._image is not None:
+            kernels().minus_image(cut.pixels, cut.top, cut.left, cut.mirror, self._image, self._scale, out)
+        else:
+            channels = cut.shape[0]
+            mean = self._values if self._values.size == channels else np.repeat(self._values, channels)
+            kernels().minus_channels(cut.pixels, cut.top, cut.left, cut.mirror, mean, self._scale, out)
 
 
 def _text(shape: Sequence[int]) -> str:

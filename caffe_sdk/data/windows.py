@@ -118,7 +118,8 @@ class WindowFiller:
     A window grows until ``context_pad`` pixels around it are in the picture too, with ``square`` until it is one, and
     is warped to the size of the crop; what lies outside of the image stays 0. ``mean`` is a value for each channel or
     one for all, or the path of a mean image, whose centre counts. Every draw depends on ``seed`` and the window's
-    number in the stream only. ``root`` is put in front of paths; ``cached`` keeps the files of images in memory.
+    number in the stream only, of which rank number ``rank`` of ``ranks`` gets one of every ``ranks``. ``root`` is put
+    in front of paths; ``cached`` keeps the files of images in memory.
     """
 
     def __init__(
@@ -133,11 +134,14 @@ class WindowFiller:
         root: str = "",
         cached: bool = False,
         seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         """Raises DataError where the list has no window of a kind that is wanted, and what is wrong with the mean."""
         self.name = os.fspath(source)
         self.position = 0
         self._windows, self._cut, self._batch_size, self._seed = windows, cut, batch_size, seed
+        self._rank, self._ranks = rank, ranks
         self._root = root
         self._files: dict[int, bytes] | None = {} if cached else None
         if windows.channels not in (1, 3):
@@ -174,8 +178,8 @@ class WindowFiller:
         """The next windows. Raises MissingFileError and DataError naming list and image."""
         data, labels = batch.fit(*self.shapes)
         for row in range(self._batch_size):
-            index = self.position + row
-            behind = index % self._batch_size >= self._batch_size - self._foreground
+            index = self.position + self._rank + row * self._ranks
+            behind = row >= self._batch_size - self._foreground
             table = self._windows.foreground if behind else self._windows.background
             image, label, *box = table[draws.below(len(table), self._seed, index, CHOICE)].tolist()
             try:
@@ -183,7 +187,7 @@ class WindowFiller:
             except CaffeError as error:
                 raise error.at(place(self.name, self._windows.images[image].encode())) from None
             labels[row] = label
-        self.position += self._batch_size
+        self.position += self._batch_size * self._ranks
         batch.position = self.position
 
     def _pixels(self, image: int) -> Pixels:

@@ -10,7 +10,7 @@ from typing import Any
 from caffe_sdk import fillers, ranks, rng
 from caffe_sdk.blob import Blob
 from caffe_sdk.data.loader import Batches, Loader
-from caffe_sdk.data.source import DatabaseSource
+from caffe_sdk.data.source import DatabaseSource, Source
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.engine import Engine
 from caffe_sdk.errors import CaffeError
@@ -35,6 +35,29 @@ class Fed(Layer):
         """The stream from its beginning, by the layer's parameters and ``seed``. Raises FileErrors and DataErrors."""
         raise NotImplementedError
 
+    def share(self) -> dict[str, int]:
+        """``rank`` and ``ranks`` for the stream: solvers that train together read records of their own, in TRAIN."""
+        rank, count = (ranks.solver_rank(), ranks.solver_count()) if self.training else (0, 1)
+        return {"rank": rank, "ranks": count}
+
+    def load(self, source: Source, transform: Transform, batch_size: int) -> Loader:
+        """Batches of a source's records, read ahead as ``data_param`` says, whatever the type of the layer."""
+        param = self.config.data_param
+        return Loader(
+            source,
+            transform,
+            batch_size,
+            param.prefetch,
+            self.seed,
+            threads=param.threads,
+            skip_bad=param.skip_bad,
+        )
+
+    @property
+    def skipped(self) -> int:
+        """How many bad records have been passed over so far, with ``skip_bad``."""
+        return self._batches.skipped if self._batches is not None else 0
+
     def batches(self) -> Batches:
         """The stream, opened on first use."""
         if self._batches is None:
@@ -47,10 +70,10 @@ class Fed(Layer):
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         with self._named():
-            batch = self.batches().next()
-        for blob, values in zip(top, batch, strict=False):
-            blob.reshape(*values.shape)
-            blob.data_memory.write(HOST)[...] = values.reshape(-1)
+            batch = self.batches().next_batch()
+        for i, (blob, shape) in enumerate(zip(top, batch.shapes, strict=False)):
+            blob.reshape(*shape)
+            batch.put(i, blob.data_memory.write(HOST).reshape(shape))
 
     def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
         pass
@@ -80,7 +103,7 @@ class Fed(Layer):
 
 @layer("Data")
 class Data(Fed):
-    """Records of a LevelDB or LMDB, transformed.  () -> (batch_size, c, h, w), [labels (batch_size,)]
+    """Records of a LevelDB or LMDB, transformed.  () -> (batch_size, c, h, w), [labels (batch_size, ...)]
 
     After the last record comes the first again. The shape follows the first record of every batch. Where several
     solvers train together each reads records of its own; see `caffe_sdk.ranks`.
@@ -95,11 +118,8 @@ class Data(Fed):
 
     def open(self) -> Batches:
         param = self.param
-        rank, count = (ranks.solver_rank(), ranks.solver_count()) if self.training else (0, 1)
-        source = DatabaseSource(
-            param.source, param.backend, rank=rank, ranks=count, rand_skip=param.rand_skip, seed=self.seed
-        )
-        return Loader(source, self.transform, param.batch_size, param.prefetch, self.seed)
+        source = DatabaseSource(param.source, param.backend, rand_skip=param.rand_skip, seed=self.seed, **self.share())
+        return self.load(source, self.transform, param.batch_size)
 
 
 @layer("DummyData")

@@ -34,7 +34,12 @@ class HDF5Data(Fed):
     def open(self) -> Batches:
         param = self.param
         return hdf5_batches(
-            param.source, list(self.config.top), param.batch_size, shuffle=param.shuffle, seed=self.seed
+            param.source,
+            list(self.config.top),
+            param.batch_size,
+            shuffle=param.shuffle,
+            seed=self.seed,
+            **self.share(),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffe_sdk.data.image_list import ImageListSource
-from caffe_sdk.data.loader import Batches, Loader
+from caffe_sdk.data.loader import Batches
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.data.windows import Cut, WindowFiller, read_windows
 from caffe_sdk.layers.base import exactly, layer
@@ -14,10 +14,10 @@ from caffe_sdk.layers.data import Fed
 
 @layer("ImageData")
 class ImageData(Fed):
-    """Images that a text file lists, transformed.  () -> (batch_size, c, h, w), labels (batch_size,)
+    """Images that a text file lists, transformed.  () -> (batch_size, c, h, w), labels (batch_size, ...)
 
-    Every line of ``source`` is a path, which gets ``root_folder`` in front, a space and a label. The shape follows the
-    first image of every batch.
+    Every line of ``source`` is a path, which gets ``root_folder`` in front, a space and a label, or with ``labels`` so
+    many numbers. The shape follows the first image of every batch.
     """
 
     tops = exactly(2)
@@ -42,9 +42,11 @@ class ImageData(Fed):
             color=param.is_color,
             shuffle=param.shuffle,
             rand_skip=param.rand_skip,
+            labels=param.labels,
             seed=self.seed,
+            **self.share(),
         )
-        return Loader(source, self.transform, param.batch_size, self.config.data_param.prefetch, self.seed)
+        return self.load(source, self.transform, param.batch_size)
 
 
 @layer("WindowData")
@@ -83,5 +85,6 @@ class WindowData(Fed):
             root=param.root_folder,
             cached=param.cache_images,
             seed=self.seed,
+            **self.share(),
         )
         return Batches(filler, filler.shapes, self.config.data_param.prefetch)

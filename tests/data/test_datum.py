@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from caffe_sdk.data import datum
 from caffe_sdk.errors import ArgumentError, DataError
+from caffe_sdk.schema.messages import Datum
 
 
 def test_bytes_are_those_of_caffe() -> None:
@@ -131,3 +132,21 @@ def test_a_record_cut_short_never_looks_whole(size: int) -> None:
 def test_what_cannot_be_encoded(array: np.ndarray, label: int) -> None:
     with pytest.raises(ArgumentError):
         datum.encode(array, label)
+
+
+def test_many_labels_in_a_field_of_our_own() -> None:
+    pixels = np.full((1, 2, 2), 7, np.uint8)
+    labels = np.float32([0.5, -2, 1e6])
+    for value in (
+        datum.encode(pixels, labels),
+        datum.encode(pixels.astype(np.float32), labels),
+        datum.encode_image(b"file", labels),
+    ):
+        np.testing.assert_array_equal(datum.parse(value).label, labels)
+        message = Datum.FromString(value)
+        assert list(message.labels) == labels.tolist()
+        assert message.SerializeToString() == value
+        message.ClearField("labels")
+        assert value.startswith(message.SerializeToString())  # Caffe passes over what it does not know
+        assert datum.parse(message.SerializeToString()).label == 0
+    assert datum.parse(datum.encode(pixels, np.float32([4]))).label.tolist() == [4]

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffe_sdk.data.image_list import ImageListSource
+from caffe_sdk.data.datum import Record
+from caffe_sdk.data.image_list import ImageListSource, read_list
+from caffe_sdk.data.loader import Loader
+from caffe_sdk.data.transform import Transform
 from caffe_sdk.errors import ArgumentError, DataError, MissingFileError
+from caffe_sdk.schema.messages import TEST, TransformationParameter
 
 
 @pytest.fixture
@@ -26,19 +30,23 @@ def source(listed: Path, **options: Any) -> ImageListSource:
     return ImageListSource(listed, f"{listed.parent}/", **options)
 
 
+def pixels(record: Record) -> np.ndarray:
+    assert record.load is not None
+    return record.load()
+
+
 def labels(stream: ImageListSource, count: int) -> list[int]:
     found = []
     for _ in range(count):
         record = stream.read()
-        assert record.array is not None
-        assert (record.array == 10 * record.label).all()
+        assert (pixels(record) == 10 * record.label).all()
         found.append(int(record.label))
     return found
 
 
 def test_in_order_and_again(listed: Path) -> None:
     stream = source(listed)
-    assert stream.first().shape == (3, 4, 3)
+    assert pixels(stream.first()).shape == (3, 4, 3)
     assert stream.first().key == b"image 0.png"
     assert labels(stream, 9) == [0, 1, 2, 3, 4, 5, 6, 0, 1]
     assert stream.position == 9
@@ -72,8 +80,8 @@ def test_ranks_share_the_list(listed: Path) -> None:
 
 
 def test_size_and_colour(listed: Path) -> None:
-    assert source(listed, size=(8, 5)).first().shape == (3, 8, 5)
-    assert source(listed, color=False).first().shape == (1, 4, 3)
+    assert pixels(source(listed, size=(8, 5)).first()).shape == (3, 8, 5)
+    assert pixels(source(listed, color=False).first()).shape == (1, 4, 3)
 
 
 def test_errors(listed: Path, tmp_path: Path) -> None:
@@ -97,9 +105,30 @@ def test_images_that_do_not_read(listed: Path, tmp_path: Path) -> None:
     (tmp_path / "image 1.png").write_bytes(b"no image")
     (tmp_path / "image 2.png").unlink()
     stream = source(listed)
-    stream.read()
-    with pytest.raises(DataError, match=rf"^{listed}: record 'image 1.png': image: "):
-        stream.read()
-    stream.seek(2)
-    with pytest.raises(MissingFileError, match=rf"^{listed}: record 'image 2.png': Could not open file"):
-        stream.read()
+    transform = Transform(TransformationParameter(), TEST, "")
+    with Loader(stream, transform, 1, 0) as batches:
+        batches.next()
+        with pytest.raises(DataError, match=rf"^{listed}: record 'image 1.png': image: "):
+            batches.next()
+        batches.seek(2)
+        with pytest.raises(MissingFileError, match=rf"^{listed}: record 'image 2.png': Could not open file"):
+            batches.next()
+
+
+def test_many_labels(listed: Path) -> None:
+    listed.write_text("image 0.png 1 2.5 -3e1\nimage 1.png 0 0 1\n")
+    stream = source(listed, labels=3)
+    record = stream.read()
+    assert record.key == b"image 0.png"
+    np.testing.assert_array_equal(record.label, np.float32([1, 2.5, -30]))
+    with Loader(stream, Transform(TransformationParameter(), TEST, ""), 2, 0) as batches:
+        assert batches.shapes == [(2, 3, 4, 3), (2, 3)]
+        assert batches.next()[1].tolist() == [[0, 0, 1], [1, 2.5, -30]]
+    (only,) = read_list(listed, 2)[:1]
+    assert only[0] == "image 0.png 1"
+    listed.write_text("1 2\n")
+    with pytest.raises(DataError, match="line 1 is '1 2'; give a path, a space and 3 numbers"):
+        read_list(listed, 3)
+    listed.write_text("image.png x\n")
+    with pytest.raises(DataError, match="give a path, a space and 1 numbers"):
+        read_list(listed, 1)

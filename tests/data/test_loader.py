@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caffe_sdk.data import datum
+from caffe_sdk.data import datum, images
 from caffe_sdk.data.databases import create_database
 from caffe_sdk.data.loader import Loader
 from caffe_sdk.data.prefetch import Batch, Prefetcher
@@ -149,6 +149,76 @@ def test_records_of_two_sizes_in_a_batch(tmp_path: Path) -> None:
         writer.put(b"1", datum.encode(np.zeros((1, 3, 2), np.uint8), 0))
     with loader(tmp_path / "db", 2, scale=1) as ours, pytest.raises(DataError, match=r"record '1': is 1 x 3 x 2"):
         ours.next()
+
+
+# -- bad records are skipped -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def holed(tmp_path: Path) -> Path:
+    """Eight records; the first, two in a row and the last are bad, each in its own way."""
+    good = [datum.encode(np.full((1, 2, 2), i, np.uint8), i) for i in range(8)]
+    good[0] = datum.encode_image(b"no image", 0)
+    good[3] = b"\x08"
+    good[4] = datum.encode(np.zeros((1, 3, 2), np.uint8), 4)
+    good[7] = datum.encode(np.zeros((1, 2, 2), np.uint8), np.float32([1, 2]))
+    with create_database(tmp_path / "db", "LMDB") as writer:
+        for i, value in enumerate(good):
+            writer.put(b"%d" % i, value)
+    return tmp_path / "db"
+
+
+def skipping(path: Path, batch_size: int, **options: Any) -> Loader:
+    transform = Transform(TransformationParameter(), TRAIN, "here")
+    return Loader(DatabaseSource(path, **options), transform, batch_size, 2, skip_bad=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_the_next_good_record_takes_the_place_of_a_bad_one(
+    holed: Path, batch_size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with skipping(holed, batch_size) as ours:
+        assert ours.shapes == [(batch_size, 1, 2, 2), (batch_size,)]
+        labels = [label for _ in range(48 // batch_size) for label in ours.next()[1].tolist()]
+        assert labels == [1, 1, 2, 5, 5, 5, 6, 1] * 6
+        assert ours.position == 48
+        assert ours.skipped >= 24
+        assert [record.message.split("'")[1] for record in caplog.records] == ["0", "3", "4", "7"]
+        assert "is 3 x 2 x 1" not in caplog.text
+        ours.seek(4)
+        assert ours.next()[1].tolist()[0] == 5
+
+
+def test_skipping_leaves_the_ranks_in_step(holed: Path) -> None:
+    found = []
+    for rank in (0, 1):
+        with skipping(holed, 4, rank=rank, ranks=2) as ours:
+            found.append([label for _ in range(2) for label in ours.next()[1].tolist()])
+            assert ours.position == 16
+    assert found == [[2, 2, 6, 6] * 2, [1, 5, 5, 1] * 2]
+
+
+def test_nothing_but_bad_records_is_an_error(tmp_path: Path) -> None:
+    with create_database(tmp_path / "db", "LMDB") as writer:
+        for i in range(3):
+            writer.put(b"%d" % i, b"nonsense")
+    with pytest.raises(DataError, match=r"1000 records in a row are bad, first this one: .*record '0'"):
+        skipping(tmp_path / "db", 1)
+    gc.collect()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_changes_nothing(tmp_path: Path, rng: np.random.Generator, threads: int) -> None:
+    with create_database(tmp_path / "db", "LMDB") as writer:
+        for i in range(20):
+            file = images.encode(rng.integers(0, 256, (3, 9, 8), np.uint8), "png" if i % 2 else "jpg")
+            writer.put(b"%02d" % i, datum.encode_image(file, i))
+    param = TransformationParameter(crop_size=5, mirror=True)
+    with (
+        Loader(DatabaseSource(tmp_path / "db"), Transform(param, TRAIN, ""), 6, 2, 3, threads=threads) as ours,
+        Loader(DatabaseSource(tmp_path / "db"), Transform(param, TRAIN, ""), 6, 0, 3, threads=1) as other,
+    ):
+        assert_same(batches(ours, 8), batches(other, 8))
 
 
 def test_what_is_wrong_is_said_at_once(ten: Path, tmp_path: Path) -> None:

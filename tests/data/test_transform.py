@@ -36,8 +36,9 @@ def made(phase: int = TEST, **fields: Any) -> Transform:
 
 def apply(a_transform: Transform, pixels: np.ndarray, index: int = 0, seed: int = 0) -> np.ndarray:
     record = Record(pixels.shape, pixels, 0, index=index)
-    out = np.full(a_transform.output_shape(pixels.shape), np.nan, np.float32)
-    a_transform.apply(record, out, seed)
+    cut = a_transform.cut(record, seed)
+    out = np.full(cut.shape, np.nan, np.float32)
+    a_transform.put(cut, out)
     return out
 
 
@@ -77,6 +78,12 @@ class TestNumbers:
     def test_crop_is_in_the_middle_at_test(self, pixels: np.ndarray) -> None:
         np.testing.assert_array_equal(apply(made(crop_size=6), pixels), pixels[:, 1:7, 3:9].astype(np.float32))
 
+    def test_crop_that_is_no_square(self, pixels: np.ndarray) -> None:
+        got = apply(made(crop_h=4, crop_w=7), pixels)
+        np.testing.assert_array_equal(got, pixels[:, 2:6, 2:9].astype(np.float32))
+        with pytest.raises(ShapeError, match="crop_size 4 x 13 is larger than the record, 9 x 12"):
+            made(crop_h=4, crop_w=13).output_shape((3, 9, 12))
+
     def test_crop_is_anywhere_in_training(self, pixels: np.ndarray) -> None:
         a_transform = made(TRAIN, crop_size=8)
         windows = np.lib.stride_tricks.sliding_window_view(pixels, (8, 8), axis=(1, 2)).astype(np.float32)
@@ -109,13 +116,11 @@ class TestNumbers:
 
     def test_chance_is_seed_and_index(self, pixels: np.ndarray) -> None:
         a_transform = made(TRAIN, crop_size=3, mirror=True)
-        batch = np.empty((20, 3, 3, 3), np.float32)
-        records = [Record(pixels.shape, pixels, 0, index=index) for index in range(100, 120)]
-        a_transform.apply_batch(records, batch, 5)
+        batch = [apply(a_transform, pixels, index, 5) for index in range(100, 120)]
         alone = [apply(made(TRAIN, crop_size=3, mirror=True), pixels, index, 5) for index in range(119, 99, -1)]
         np.testing.assert_array_equal(batch, alone[::-1])
-        a_transform.apply_batch(records, batch, 6)
-        assert not np.array_equal(batch, alone[::-1])
+        others = [apply(a_transform, pixels, index, 6) for index in range(100, 120)]
+        assert not np.array_equal(others, batch)
 
     def test_pixels_of_an_image_need_no_copy(self, rng: np.random.Generator) -> None:
         """Decoders give (height, width, channels); the record is a view of it with other strides."""
@@ -134,6 +139,8 @@ def test_shapes_need_no_file() -> None:
     [
         ({"mean_file": "m", "mean_value": [1]}, "both mean_file and mean_value"),
         ({"force_color": True, "force_gray": True}, "both force_color and force_gray"),
+        ({"crop_size": 3, "crop_h": 4, "crop_w": 5}, "has crop_size, and crop_h or crop_w"),
+        ({"crop_h": 4}, "crop_h: 4, crop_w: 0"),
     ],
 )
 def test_contradictions(fields: dict[str, Any], words: str) -> None:
@@ -142,7 +149,7 @@ def test_contradictions(fields: dict[str, Any], words: str) -> None:
     assert str(caught.value).startswith("layer 'data' (Data)")
 
 
-def test_shapes_that_do_not_go_together(tmp_path: Path, pixels: np.ndarray) -> None:
+def test_shapes_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match="crop_size 10 is larger than the record, 9 x 12"):
         made(crop_size=10).output_shape((3, 9, 12))
     with pytest.raises(ShapeError, match="2 mean_values for 3 channels"):
@@ -150,8 +157,6 @@ def test_shapes_that_do_not_go_together(tmp_path: Path, pixels: np.ndarray) -> N
     mean = write_mean(tmp_path / "mean", np.zeros((3, 9, 9), np.float32))
     with pytest.raises(DataError, match=r"is 3 x 9 x 12, but .*mean is 3 x 9 x 9"):
         made(mean_file=mean).check((3, 9, 12))
-    with pytest.raises(DataError, match="which gives 3 x 9 x 12 in a batch of 3 x 4 x 4"):
-        made().apply(Record(pixels.shape, pixels, 0), np.empty((3, 4, 4), np.float32), 0)
     with pytest.raises(MissingFileError, match="nowhere"):
         made(mean_file="nowhere").check((3, 9, 12))
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from caffe_sdk.app.check.rules import Found, rule
 from caffe_sdk.app.check.subject import HINT, WARNING, End, Subject
 from caffe_sdk.app.stand_ins import PARAMETERS, missing_source
@@ -107,7 +109,9 @@ def _summed(labels: Iterable[float], ignored: int | None) -> Labels | None:
 def _stored(param: Any) -> Iterator[float]:
     with open_database(param.source, param.backend) as database:
         for _, value in database.items():
-            yield parse(value).label
+            label = parse(value).label
+            if not isinstance(label, np.ndarray):
+                yield label
 
 
 def _listed(path: str) -> Iterator[float]:

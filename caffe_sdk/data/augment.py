@@ -1,0 +1,171 @@
+"""Changes of images that the SSD fork has in its transform_param: colours, a larger canvas, another size.
+
+Each is drawn anew for every record, in the fork's order: distort_param, expand_param, resize_param. They are for 8-bit
+images; distort_param and the mean colour of a canvas for those with three channels, BGR.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from caffe_sdk.data.datum import Pixels
+from caffe_sdk.data.resize import resize
+from caffe_sdk.errors import DataError, LayerError
+from caffe_sdk.schema.messages import ResizeParameter
+
+Floats = npt.NDArray[np.float32]
+Generator = np.random.Generator
+
+FIELDS = ("distort_param", "expand_param", "resize_param")
+HUES = 180.0  # OpenCV's circle of 8-bit hues
+PILLOW = {"AREA": "BOX", "NEAREST": "NEAREST", "CUBIC": "BICUBIC", "LANCZOS4": "LANCZOS"}
+PADS: dict[str, Any] = {"CONSTANT": "constant", "MIRRORED": "reflect", "REPEAT_NEAREST": "edge"}
+
+
+class Augment:
+    """What the three fields of a TransformationParameter ask for. ``where`` names the layer in errors."""
+
+    def __init__(self, param: Any, where: str) -> None:
+        """Raises LayerError for sizes, factors and probabilities that make no sense."""
+        self._distort = param.distort_param if param.HasField("distort_param") else None
+        self._expand = param.expand_param if param.HasField("expand_param") else None
+        self._resize = param.resize_param if param.HasField("resize_param") else None
+        self._mean = list(param.mean_value)
+        if self._resize is not None and not (self._resize.height and self._resize.width):
+            size = f"{self._resize.height} x {self._resize.width}"
+            raise LayerError(where, f"resize_param of size {size}", "give height and width")
+        if self._expand is not None and self._expand.max_expand_ratio < 1:
+            what = f"max_expand_ratio: {self._expand.max_expand_ratio:g}"
+            raise LayerError(where, what, "give 1 or more")
+        for name in ("contrast", "saturation"):
+            low, high = (getattr(self._distort, f"{name}_{end}", 0) for end in ("lower", "upper"))
+            if not 0 <= low <= high:
+                raise LayerError(where, f"{name}_lower: {low:g}, {name}_upper: {high:g}", "give 0 <= lower <= upper")
+
+    @staticmethod
+    def wanted(param: Any) -> bool:
+        """Whether a TransformationParameter has any of the fields."""
+        return any(param.HasField(name) for name in FIELDS)
+
+    def apply(self, pixels: Pixels, rng: Generator) -> Pixels:
+        """The changed image. Raises DataError for one that is not of 8 bits."""
+        if pixels.dtype != np.uint8:
+            raise DataError("", f"holds {pixels.dtype}", f"{', '.join(FIELDS)} are for images of 8 bits")
+        if self._distort is not None and len(pixels) == 3:
+            pixels = distorted(pixels, self._distort, rng)
+        if self._expand is not None and rng.random() < self._expand.prob:
+            pixels = self._on_canvas(pixels, rng.uniform(1, self._expand.max_expand_ratio), rng)
+        if self._resize is not None and rng.random() < self._resize.prob:
+            pixels = resized(pixels, self._resize, rng)
+        return pixels
+
+    def _on_canvas(self, pixels: Pixels, ratio: float, rng: Generator) -> Pixels:
+        """The image somewhere on a canvas ``ratio`` times as high and wide, of the mean colour."""
+        channels, height, width = pixels.shape
+        tall, wide = int(height * ratio), int(width * ratio)
+        colour = self._mean if len(self._mean) == channels else (self._mean or [0])[:1] * channels
+        canvas = np.empty((channels, tall, wide), np.uint8)
+        canvas[...] = np.clip(np.rint(colour), 0, 255).astype(np.uint8)[:, None, None]
+        top, left = int(rng.uniform(0, tall - height)), int(rng.uniform(0, wide - width))
+        canvas[:, top : top + height, left : left + width] = pixels
+        return canvas
+
+
+# -- another size ----------------------------------------------------------------------------------------------------
+
+
+def resized(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
+    """``pixels`` (channels, h, w) in the size that a ResizeParameter asks for.
+
+    LINEAR is OpenCV's to the bit, the others are Pillow's of the same kind.
+    """
+    modes = list(param.interp_mode)
+    mode = ResizeParameter.Interp_mode.Name(modes[rng.integers(len(modes))]) if modes else "LINEAR"
+    height, width = int(param.height), int(param.width)
+    ratio = pixels.shape[2] / pixels.shape[1]
+    if param.resize_mode == ResizeParameter.WARP:
+        return _resample(pixels, height, width, mode)
+    wide = ratio > width / height  # wider than what it is to fit
+    if param.resize_mode == ResizeParameter.FIT_SMALL_SIZE:
+        size = (height, int(height * ratio)) if wide else (int(width / ratio), width)
+        return _resample(pixels, max(size[0], 1), max(size[1], 1), mode)
+    size = (int(width / ratio), width) if wide else (height, int(height * ratio))
+    fitted = _resample(pixels, max(size[0], 1), max(size[1], 1), mode)
+    return _padded(fitted, height, width, param)
+
+
+def _padded(pixels: Pixels, height: int, width: int, param: Any) -> Pixels:
+    """The image in the middle of a margin."""
+    over = [(0, 0)]
+    for size, wanted in zip(pixels.shape[1:], (height, width), strict=True):
+        over.append(((wanted - size) // 2, wanted - size - (wanted - size) // 2))
+    mode = PADS[ResizeParameter.Pad_mode.Name(param.pad_mode)]
+    if mode != "constant":
+        return np.pad(pixels, over, mode if min(pixels.shape[1:]) > 1 else "edge")
+    values = list(param.pad_value) or [0]
+    values = values if len(values) == len(pixels) else values[:1] * len(pixels)
+    return np.stack(
+        [np.pad(one, over[1:], constant_values=round(value)) for one, value in zip(pixels, values, strict=True)]
+    )
+
+
+def _resample(pixels: Pixels, height: int, width: int, mode: str) -> Pixels:
+    if mode == "LINEAR":
+        return resize(pixels, height, width)
+    from PIL import Image
+
+    filter_ = Image.Resampling[PILLOW[mode]]
+    planes = (Image.fromarray(np.ascontiguousarray(plane)) for plane in pixels)
+    return np.stack([np.asarray(plane.resize((width, height), filter_)) for plane in planes])
+
+
+# -- colours ---------------------------------------------------------------------------------------------------------
+
+
+def distorted(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
+    """``pixels`` (3, h, w), BGR, in other colours, as a DistortionParameter says.
+
+    Brightness first; contrast comes before saturation and hue or, as often, after them.
+    """
+    contrast_first = rng.random() > 0.5
+    image = pixels.astype(np.float32)
+    if rng.random() < param.brightness_prob:
+        image = _clipped(image + np.float32(rng.uniform(-param.brightness_delta, param.brightness_delta)))
+    contrast = rng.uniform(param.contrast_lower, param.contrast_upper) if rng.random() < param.contrast_prob else 1
+    if contrast_first:
+        image = _clipped(image * np.float32(contrast))
+    saturate = rng.random() < param.saturation_prob
+    saturation = rng.uniform(param.saturation_lower, param.saturation_upper) if saturate else 1
+    hue = rng.uniform(-param.hue_delta, param.hue_delta) if rng.random() < param.hue_prob else 0
+    if saturation != 1 or hue:
+        image = _in_hsv(image, saturation, hue)
+    if not contrast_first:
+        image = _clipped(image * np.float32(contrast))
+    if rng.random() < param.random_order_prob:
+        image = image[rng.permutation(3)]
+    return np.rint(image).astype(np.uint8)
+
+
+def _clipped(image: Floats) -> Floats:
+    return np.clip(image, 0, 255)
+
+
+def _in_hsv(image: Floats, saturation: float, hue: float) -> Floats:
+    """BGR with its saturation multiplied and its hue turned, by way of hue, saturation and value."""
+    value = image.max(0)
+    chroma = value - image.min(0)
+    blue, green, red = image
+    safe = np.where(chroma > 0, chroma, 1)
+    sixth = np.where(
+        value == red, (green - blue) / safe, np.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
+    )
+    sixth = (sixth + hue * (6 / HUES)) % 6
+    chroma = np.minimum(chroma * saturation, value)
+    channels = []
+    for offset in (1, 3, 5):  # blue, green and red lie so far round the circle
+        place = (offset + sixth) % 6
+        channels.append(value - chroma * np.clip(np.minimum(place, 4 - place), 0, 1))
+    return np.stack(channels).astype(np.float32)
