@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from caffe_sdk import draw, rng, weights
+from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
 from caffe_sdk.engine.operation import StepName
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
-from caffe_sdk.graph import Graph, build, summary
-from caffe_sdk.layers import Layer
+from caffe_sdk.graph import build
 from caffe_sdk.layers.arrays import MemoryData
 from caffe_sdk.memory import HOST, Array, SyncedMemory, aligned
 from caffe_sdk.net import accounting, batches, debug, hdf5
 from caffe_sdk.net.accounting import Memory
+from caffe_sdk.net.contents import Contents
 from caffe_sdk.net.execution import Executor
-from caffe_sdk.net.named import Named
 from caffe_sdk.net.parts import Parts
 from caffe_sdk.schema import prototxt, upgrade, wire
 from caffe_sdk.schema.files import PathLike
@@ -36,7 +32,7 @@ Callback = Callable[[int], None]
 PHASES = {"train": TRAIN, "test": TEST}
 
 
-class Net:
+class Net(Contents):
     """A net in a phase.
 
     ``Net(model, phase, level=0, stages=None, weights=None)``, or as old scripts have it ``Net(model, weights, phase)``.
@@ -59,13 +55,13 @@ class Net:
     ) -> None:
         if not isinstance(phase, int) and phase not in PHASES:  # the old order: model, weights, phase
             weights, phase, level = phase, level, 0
-        self.phase: int = phase if isinstance(phase, int) else PHASES[str(phase)]
+        self.phase = phase if isinstance(phase, int) else PHASES[str(phase)]
         self._where = where
         config = self._read(network_file)
         self._source = (config, self.phase, level, tuple(stages or ()))
         self.rng = rng.spawn()
         try:
-            self.graph: Graph = build(*self._source, self.rng)
+            self.graph = build(*self._source, self.rng)
             self._build(dtype)
         except CaffeError as error:
             raise error.at(self._where) from error.__cause__
@@ -89,7 +85,7 @@ class Net:
         return upgrade.upgrade_net(config)
 
     def _build(self, dtype: npt.DTypeLike) -> None:
-        self.name: str = self.graph.name
+        self.name = self.graph.name
         self._parts = Parts(self.graph, self.rng, dtype)
         self._blobs = self._parts.blobs
         self.learnable = self._parts.learnable()
@@ -197,6 +193,10 @@ class Net:
                 "use Net.forward(name=values) for Input layers",
             )
         first.reset(data, labels)
+
+    def _batch(self, blobs: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
+        """Arrays cut into the net's batches, the last filled up with zeros."""
+        return batches.cut(blobs, self._batch_size())
 
     def _batch_size(self) -> int:
         """As in pycaffe, how many items the net's first blob holds."""
@@ -377,86 +377,6 @@ class Net:
         twin.reshape()
         return twin
 
-    # -- what is where -------------------------------------------------------------------------------------------------
-
-    @functools.cached_property
-    def blobs(self) -> Named[Blob]:
-        """Blobs by name, in the order they are made."""
-        return Named((b.name, b) for b in self._blobs)
-
-    @functools.cached_property
-    def layers(self) -> list[Layer]:
-        """Layers in order, those that were inserted included; each has ``type``, ``name`` and ``blobs``."""
-        return [node.layer for node in self.graph.nodes]
-
-    @functools.cached_property
-    def layer_dict(self) -> Named[Layer]:
-        """Layers by name."""
-        return Named((layer.name, layer) for layer in self.layers)
-
-    @functools.cached_property
-    def params(self) -> Named[list[Blob]]:
-        """Parameter blobs of each layer that has any, by the layer's name: weights first, then biases."""
-        return Named((layer.name, layer.blobs) for layer in self.layers if layer.blobs)
-
-    @functools.cached_property
-    def inputs(self) -> list[str]:
-        """Names of the input blobs."""
-        return [self._blobs[i].name for i in self.graph.inputs]
-
-    @functools.cached_property
-    def outputs(self) -> list[str]:
-        """Names of the blobs no layer consumes."""
-        return [self._blobs[i].name for i in self.graph.outputs]
-
-    @functools.cached_property
-    def top_names(self) -> Named[list[str]]:
-        """Names of each layer's tops, by the layer's name."""
-        return Named((n.layer.name, [self._blobs[t].name for t in n.tops]) for n in self.graph.nodes)
-
-    @functools.cached_property
-    def bottom_names(self) -> Named[list[str]]:
-        """Names of each layer's bottoms, by the layer's name."""
-        return Named((n.layer.name, [self._blobs[b].name for b in n.bottoms]) for n in self.graph.nodes)
-
-    @property
-    def blob_loss_weights(self) -> Named[float]:
-        """Each blob's weight in the loss, by name."""
-        found = Named((b.name, 0.0) for b in self._blobs)
-        for node in self.graph.nodes:
-            for top, weight in zip(node.tops, node.loss_weights, strict=True):
-                if weight:
-                    found[self._blobs[top].name] = weight
-        return found
-
-    @property
-    def _layer_names(self) -> list[str]:
-        return [layer.name for layer in self.layers]
-
-    @property
-    def _blob_names(self) -> list[str]:
-        return [blob.name for blob in self._blobs]
-
-    @property
-    def _inputs(self) -> list[int]:
-        return self.graph.inputs
-
-    @property
-    def _outputs(self) -> list[int]:
-        return self.graph.outputs
-
-    def _bottom_ids(self, layer: int) -> list[int]:
-        """The numbers of the blobs that layer number ``layer`` reads, as pycaffe has them."""
-        return list(self.graph.nodes[layer].bottoms)
-
-    def _top_ids(self, layer: int) -> list[int]:
-        """The numbers of the blobs that layer number ``layer`` makes."""
-        return list(self.graph.nodes[layer].tops)
-
-    def _batch(self, blobs: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
-        """Arrays cut into the net's batches, the last filled up with zeros."""
-        return batches.cut(blobs, self._batch_size())
-
     # -- what it takes -------------------------------------------------------------------------------------------------
 
     @property
@@ -509,33 +429,11 @@ class Net:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        phase = "TRAIN" if self.phase == TRAIN else "TEST"
-        return f"<Net {self.name!r} {phase}: {len(self.layers)} layers, {len(self._blobs)} blobs>"
-
-    def __str__(self) -> str:
-        """A table of layers, shapes, parameters, multiply-adds and memory as they are now (see `summary`)."""
-        blobs = [
-            replace(planned, shape=blob.shape) for planned, blob in zip(self.graph.blobs, self._blobs, strict=True)
-        ]
-        return summary(replace(self.graph, blobs=blobs))
-
-    def _repr_svg_(self) -> str:
-        """A drawing of the net with the shapes of its blobs, which notebooks show."""
-        shapes = {blob.name: blob.shape for blob in self._blobs}
-        return draw.draw_net(draw.without_splits(self.graph.config), "TB", "svg", shapes=shapes).decode()
-
-    # -- lookups and checks --------------------------------------------------------------------------------------------
+    # -- checks --------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self._closed:
             raise HandleError(self._where, "the net was closed", "build it again")
-
-    def _layer_index(self, name: str) -> int:
-        return _find(name, self._layer_names, "layer", self._where)
-
-    def _blob(self, name: str) -> Blob:
-        return self._blobs[_find(name, self._blob_names, "blob", self._where)]
 
     def _set(self, which: str, names: Sequence[str], values: Mapping[str, Any], mismatch: str, kind: str) -> None:
         """Put given arrays into blobs' data or diff, with pycaffe's checks."""
@@ -560,18 +458,6 @@ class Net:
                     f"values of shape {array.shape} and type {array.dtype} do not fit shape {blob.shape}: {error}",
                     "give numbers of the blob's shape",
                 ) from None
-
-
-def _find(name: str, names: Sequence[str], kind: str, where: str) -> int:
-    """Index of a name, or ArgumentError that offers the nearest one."""
-    if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        raise ArgumentError(
-            where,
-            f"there is no {kind} '{name}'",
-            f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names)}",
-        )
-    return names.index(name)
 
 
 def _copies(views: Mapping[str, Array]) -> dict[str, Array]:

@@ -23,10 +23,16 @@ def run(caplog: pytest.LogCaptureFixture) -> tuple[Net, list[str]]:
 
 def test_every_top_and_parameter(caplog: pytest.LogCaptureFixture) -> None:
     net, lines = run(caplog)
-    assert lines[0] == f"    [Forward] Layer data, top blob data data: {np.abs(net.blobs['data'].data).mean():g}"
-    assert f"    [Forward] Layer conv, param blob 0 data: {np.abs(net.params['conv'][0].data).mean():g}" in lines
-    assert f"    [Backward] Layer fc, param blob 1 diff: {np.abs(net.params['fc'][1].diff).mean():g}" in lines
-    assert f"    [Backward] Layer loss, bottom blob fc diff: {np.abs(net.blobs['fc'].diff).mean():g}" in lines
+    told = {name: float(value) for name, value in (line.strip().rsplit(": ", 1) for line in lines[:-1])}
+    wanted = {
+        "[Forward] Layer data, top blob data data": net.blobs["data"].data,
+        "[Forward] Layer conv, param blob 0 data": net.params["conv"][0].data,
+        "[Backward] Layer fc, param blob 1 diff": net.params["fc"][1].diff,
+        "[Backward] Layer loss, bottom blob fc diff": net.blobs["fc"].diff,
+    }
+    for name, values in wanted.items():
+        assert told[name] == pytest.approx(np.abs(values).mean(), rel=1e-5), name
+    assert lines[0].startswith("    [Forward] Layer data, top blob data data: ")
     assert not any("bottom blob data" in line or "bottom blob label" in line for line in lines)
 
 

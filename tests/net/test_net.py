@@ -26,20 +26,6 @@ def every_engine(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def test_names_are_those_of_the_model() -> None:
-    net = classifier(caffe.TEST)
-    assert list(net.blobs) == ["data", "label", "conv", "pool", "fc", "prob"]
-    assert list(net.params) == ["conv", "fc"]
-    assert [blob.shape for blob in net.params["conv"]] == [(6, 1, 3, 3), (6,)]
-    assert (net.inputs, net.outputs) == (["data", "label"], ["label", "prob"])
-    assert net._layer_names == ["data", "label", "conv", "relu", "pool", "drop", "fc", "prob"]
-    assert [layer.type for layer in net.layers][2:4] == ["Convolution", "ReLU"]
-    assert net.layer_dict["fc"].blobs[0] is net.params["fc"][0]
-    assert net.top_names["relu"] == net.bottom_names["relu"] == ["conv"]
-    assert [net._blob_names[i] for i in net._outputs] == net.outputs
-    assert [net._blob_names[i] for i in net._inputs] == net.inputs
-
-
 def test_forward_gives_outputs() -> None:
     net = classifier(caffe.TEST)
     out = net.forward(blobs=["conv"])
@@ -299,7 +285,3 @@ def test_the_first_value_that_is_no_number_is_found() -> None:
     net.params["fc"][1].data[...] = np.inf
     net.forward()
     assert first_not_finite(net) == ("fc", "fc")
-
-
-def test_repr_says_what_it_is() -> None:
-    assert repr(classifier(caffe.TEST)) == "<Net 'classifier' TEST: 8 layers, 6 blobs>"
