@@ -66,21 +66,29 @@ class Classifier(Net):
         ``inputs`` are images as `caffe_sdk.io.load_image` gives them, of any sizes. With ``oversample`` predictions are
         means over ten crops (corners and centre, plain and mirrored); without, they are those of the centre.
         """
+        prepared = self.prepare(inputs, oversample)
+        outputs = self.forward_all(**{self.inputs[0]: prepared})
+        predictions = outputs[self.outputs[0]]
+        if oversample:
+            predictions = predictions.reshape(len(inputs), 10, -1).mean(axis=1)
+        return predictions
+
+    def prepare(self, inputs: Sequence[Any] | Array, oversample: bool = True) -> Array:
+        """What the net takes for images: (images, channels, height, width), or ten crops for each with ``oversample``.
+
+        ``inputs`` are as in `predict`. Raises ArgumentError where there are none, and for images that do not fit.
+        """
         if len(inputs) == 0:
-            raise ArgumentError("Classifier.predict", "there are no images", "give a list of images")
+            raise ArgumentError("Classifier", "there are no images", "give a list of images")
         name, crops_of_each = self.inputs[0], 10 if oversample else 1
         prepared = np.empty((len(inputs), crops_of_each, *self.blobs[name].shape[1:]), np.float32)
         for image, rows in zip(inputs, prepared, strict=True):
             crops = self._crops(image, oversample)
             if crops.shape != rows.shape:
                 what = f"an image of shape {np.shape(image)} gives inputs of shape {crops.shape[1:]}"
-                raise ArgumentError("Classifier.predict", what, f"the net takes {rows.shape[1:]}")
+                raise ArgumentError("Classifier", what, f"the net takes {rows.shape[1:]}")
             rows[...] = crops
-        outputs = self.forward_all(**{name: prepared.reshape(-1, *prepared.shape[2:])})
-        predictions = outputs[self.outputs[0]]
-        if oversample:
-            predictions = predictions.reshape(len(inputs), crops_of_each, -1).mean(axis=1)
-        return predictions
+        return prepared.reshape(-1, *prepared.shape[2:])
 
     def _crops(self, image: ArrayLike, oversample: bool) -> Array:
         """Ten crops of an image, or its centre, as the net takes them: (crops, channels, height, width)."""

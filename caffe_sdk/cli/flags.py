@@ -25,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     _check(commands)
     _plot(commands)
     _predict(commands)
+    _mass(commands)
     _data(commands)
     _serve(commands)
     _pythonpath(commands)
@@ -74,6 +75,7 @@ def _train(commands: Any) -> None:
     _common(command)
     _flag(command, "sigterm_effect", "what SIGTERM does", default="stop", choices=EFFECTS)
     _flag(command, "sigusr1_effect", "what SIGUSR1 does", default="snapshot", choices=EFFECTS)
+    _flag(command, "control", "a file to ask by: write snapshot or stop into it", default="", metavar="FILE")
     _flag(command, "watch", "the output to judge weights by in tests: NAME, NAME:max or NAME:min", default="")
     _flag(command, "patience", "stop after so many tests in a row without a better value", type=int, default=0)
     _flag(command, "keep_last", "delete all but the last so many snapshots of this training", type=int, default=0)
@@ -132,6 +134,23 @@ def _predict(commands: Any) -> None:
     _flag(command, "weights", "the weights (caffemodel)", required=True)
     _flag(command, "input", "NAME=FILE: values of an input blob, items first; repeat for more", action="append")
     _flag(command, "output", "NAME=FILE: where to write a blob's values; repeat for more", action="append")
+
+
+def _mass(commands: Any) -> None:
+    classify = _command(commands, "classify", "mass", "the best classes of many images, alone or under mpiexec")
+    extract = _command(commands, "extract", "mass", "values of blobs for many images, alone or under mpiexec")
+    for command, task in ((classify, "classify"), (extract, "extract")):
+        command.set_defaults(task=task)
+        _flag(command, "model", "the model definition (prototxt), with images as its input", required=True)
+        _flag(command, "weights", "the weights (caffemodel)", required=True)
+        text = "a folder of images, or a text file with a path in each line"
+        _flag(command, "images", text, required=True)
+        _flag(command, "root_folder", "where the list's paths count from (default: here)", default="")
+        _flag(command, "output", "the folder for the results; what is there already is not done again", required=True)
+        _flag(command, "chunk", "images of one file of results (default: %(default)s)", type=int, default=256)
+    _flag(classify, "labels", "a text file with the name of a class in each line", default="")
+    _flag(classify, "top", "how many classes to name (default: %(default)s)", type=int, default=5)
+    _flag(extract, "blobs", "the blobs to extract, separated by ','", required=True)
 
 
 def _data(commands: Any) -> None:

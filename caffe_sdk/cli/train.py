@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from caffe_sdk import mode
 from caffe_sdk.app.tasks import open_solver
+from caffe_sdk.cli.control import Control
 from caffe_sdk.cli.flags import required, stages
 from caffe_sdk.cli.main import guarded
 from caffe_sdk.cli.progress import TrainingBar
@@ -70,6 +71,8 @@ def _watchers(
         watchers.append(recorder)
     if options.timing:
         watchers.append(Timing(solver))
+    if options.control:
+        watchers.append(Control(options.control, solver))
     watchers.append(stack.enter_context(TrainingBar(solver.iter, solver.param.max_iter, _images(solver))))
     return watchers
 

@@ -87,3 +87,9 @@ def test_metrics(folder: Path) -> None:
 def test_wishes_that_make_no_sense(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "-watch", "acuracy"]) == 2
     assert "use one of accuracy, loss, with :min or :max behind it" in capsys.readouterr().err
+
+
+def test_a_control_file_of_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ask").write_text("stop")
+    assert main([*TRAIN, "-control", "ask"]) == 2
+    assert "control: the file ask is there already" in capsys.readouterr().err

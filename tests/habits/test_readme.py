@@ -80,7 +80,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md", "docs/training.md"])
 def test_document_does_what_it_says(checkout: Path, name: str) -> None:
     if any(language == "octave" for language, _ in blocks(ROOT / name)) and not shutil.which("octave-cli"):
         pytest.skip("GNU Octave is not installed, and the document has a block for it")

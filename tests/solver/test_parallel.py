@@ -135,9 +135,12 @@ def test_signals_reach_all_ranks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_rank_that_dies_ends_the_job(tmp_path: Path) -> None:
+def test_a_rank_that_dies_ends_the_job_which_goes_on_from_the_last_snapshot(tmp_path: Path) -> None:
     mpi.need_mpi()
-    with open("log", "w") as log, mpi.job(2, command_line(tmp_path), stdout=log, stderr=log) as job:
+    command = command_line(tmp_path)
+    with open("solver.prototxt", "a") as solver:
+        solver.write(" snapshot: 2")
+    with open("log", "w") as log, mpi.job(2, command, stdout=log, stderr=log) as job:
         wait_for(r"Iteration 3 \(")
         ranks = ranks_of(job.pid)
         assert len(ranks) == 2
@@ -149,6 +152,12 @@ def test_a_rank_that_dies_ends_the_job(tmp_path: Path) -> None:
     while any(Path(f"/proc/{rank}").exists() for rank in ranks) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+    last = max(tmp_path.glob("*.solverstate"), key=lambda path: int(path.stem.split("_")[-1]))
+    reached = int(last.stem.split("_")[-1])
+    with open("log", "w") as log, mpi.job(2, [*command, "-snapshot", last.name], stdout=log, stderr=log) as job:
+        assert f"Iteration {reached} (" in wait_for(rf"Iteration {reached + 1} \(")
+        job.send_signal(signal.SIGINT)
+        assert job.wait(30) == 0
 
 
 def ranks_of(job: int) -> list[int]:
