@@ -27,9 +27,9 @@ import numba
 import numpy as np
 from numba import types
 
-from caffe_sdk.engine.cpu import vectors
 from caffe_sdk.engine.cpu.library import library
-from caffe_sdk.engine.cpu.vectors import (
+from caffe_sdk.engine.portable.loops import vectors, winograd
+from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
     NBYTES,
     load,
@@ -42,12 +42,18 @@ from caffe_sdk.engine.cpu.vectors import (
     take_ticket,
     widened,
 )
+from caffe_sdk.engine.portable.loops.winograd import (
+    PLACES,
+    POINTS,
+    from_tile,
+    inlined,
+    load6,
+    store6,
+    transform_in,
+)
 
 compiler: Any = numba
 carray = compiler.carray
-
-PLACES = 36
-"""Numbers in a tile of x, and matrices of transformed numbers."""
 
 ROWS, WIDTH = 6, 4
 """Rows and vectors of the piece of a product of matrices that is summed in registers."""
@@ -124,43 +130,13 @@ def _thread_number() -> Any:
 thread_number = _thread_number()
 
 
-def inlined(function: Any) -> Any:
-    """A function that becomes part of the loops that call it."""
-    return compiler.njit(nogil=True, forceinline=True, error_model="numpy")(function)
-
-
 # -- the transforms ----------------------------------------------------------------------------------------------------
 
-_A, _B = 0.625, 1.5  # the points
-_A1, _A2, _A3 = (np.float32(_A**i) for i in (1, 2, 3))
-_B1, _B2, _B3 = (np.float32(_B**i) for i in (1, 2, 3))
-_SUM, _PRODUCT = np.float32(_A**2 + _B**2), np.float32(_A**2 * _B**2)
+_A, _B = POINTS
 _G = 1 / (_A**2 * _B**2)
 _GA = [_A**i / (2 * _A**2 * (_A**2 - _B**2)) for i in range(3)]
 _GB = [_B**i / (2 * _B**2 * (_B**2 - _A**2)) for i in range(3)]
 (_GA0, _GA1, _GA2), (_GB0, _GB1, _GB2) = _GA, _GB
-
-
-@inlined
-def _to_tile(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
-    """B^T d: six numbers of a tile of x."""
-    even_a, odd_a = d4 - splat(_B2) * d2, splat(_A1) * (d3 - splat(_B2) * d1)
-    even_b, odd_b = d4 - splat(_A2) * d2, splat(_B1) * (d3 - splat(_A2) * d1)
-    first = d4 - splat(_SUM) * d2 + splat(_PRODUCT) * d0
-    last = d5 - splat(_SUM) * d3 + splat(_PRODUCT) * d1
-    return first, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, last
-
-
-@inlined
-def _from_tile(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
-    """A^T m: four numbers of y."""
-    even_a, odd_a, even_b, odd_b = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-    return (
-        m0 + even_a + even_b,
-        splat(_A1) * odd_a + splat(_B1) * odd_b,
-        splat(_A2) * even_a + splat(_B2) * even_b,
-        splat(_A3) * odd_a + splat(_B3) * odd_b + m5,
-    )
 
 
 @inlined
@@ -169,45 +145,6 @@ def _of_filter(w0: Any, w1: Any, w2: Any) -> Any:
     even_a, odd_a = splat(_GA0) * w0 + splat(_GA2) * w2, splat(_GA1) * w1
     even_b, odd_b = splat(_GB0) * w0 + splat(_GB2) * w2, splat(_GB1) * w1
     return splat(_G) * w0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w2
-
-
-@inlined
-def _load6(at: int, step: int) -> Any:
-    return (
-        load(at),
-        load(at + step),
-        load(at + 2 * step),
-        load(at + 3 * step),
-        load(at + 4 * step),
-        load(at + 5 * step),
-    )
-
-
-@inlined
-def _store6(at: int, step: int, v: Any) -> None:
-    store(at, v[0])
-    store(at + step, v[1])
-    store(at + 2 * step, v[2])
-    store(at + 3 * step, v[3])
-    store(at + 4 * step, v[4])
-    store(at + 5 * step, v[5])
-
-
-@inlined
-def _transform_in(x: int, row: int, v: int, place: int) -> None:
-    """B^T x B of one tile of a block of channels, each of its 36 vectors to the next place."""
-    a = _to_tile(*_load6(x, row))
-    b = _to_tile(*_load6(x + NBYTES, row))
-    c = _to_tile(*_load6(x + 2 * NBYTES, row))
-    d = _to_tile(*_load6(x + 3 * NBYTES, row))
-    e = _to_tile(*_load6(x + 4 * NBYTES, row))
-    f = _to_tile(*_load6(x + 5 * NBYTES, row))
-    _store6(v, place, _to_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
-    _store6(v + 6 * place, place, _to_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
-    _store6(v + 12 * place, place, _to_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
-    _store6(v + 18 * place, place, _to_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
-    _store6(v + 24 * place, place, _to_tile(a[4], b[4], c[4], d[4], e[4], f[4]))
-    _store6(v + 30 * place, place, _to_tile(a[5], b[5], c[5], d[5], e[5], f[5]))
 
 
 @inlined
@@ -227,19 +164,19 @@ def _finish_row(y: int, r: int, scale: Any, bias: Any, slope: Any, v: Any) -> No
 def _transform_out(m: int, place: int, y: int, r: int, row: int, scale: Any, bias: Any, slope: Any) -> None:
     """A^T m A, a tile of y of a block of channels; r is a tile to be added, or 0."""
     next_r = row if r != 0 else 0
-    a = _from_tile(*_load6(m, 6 * place))
-    b = _from_tile(*_load6(m + place, 6 * place))
-    c = _from_tile(*_load6(m + 2 * place, 6 * place))
-    d = _from_tile(*_load6(m + 3 * place, 6 * place))
-    e = _from_tile(*_load6(m + 4 * place, 6 * place))
-    f = _from_tile(*_load6(m + 5 * place, 6 * place))
-    _finish_row(y, r, scale, bias, slope, _from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
+    a = from_tile(*load6(m, 6 * place))
+    b = from_tile(*load6(m + place, 6 * place))
+    c = from_tile(*load6(m + 2 * place, 6 * place))
+    d = from_tile(*load6(m + 3 * place, 6 * place))
+    e = from_tile(*load6(m + 4 * place, 6 * place))
+    f = from_tile(*load6(m + 5 * place, 6 * place))
+    _finish_row(y, r, scale, bias, slope, from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
     y, r = y + row, r + next_r
-    _finish_row(y, r, scale, bias, slope, _from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
+    _finish_row(y, r, scale, bias, slope, from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
     y, r = y + row, r + next_r
-    _finish_row(y, r, scale, bias, slope, _from_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
+    _finish_row(y, r, scale, bias, slope, from_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
     y, r = y + row, r + next_r
-    _finish_row(y, r, scale, bias, slope, _from_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
+    _finish_row(y, r, scale, bias, slope, from_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
 
 
 @inlined
@@ -250,7 +187,7 @@ def _filter_column(w: int, step: int) -> Any:
 @inlined
 def _filter_row(u: int, place: int, w0: Any, w1: Any, w2: Any) -> None:
     v = _of_filter(w0, w1, w2)
-    _store6(u, place, (rounded(v[0]), rounded(v[1]), rounded(v[2]), rounded(v[3]), rounded(v[4]), rounded(v[5])))
+    store6(u, place, (rounded(v[0]), rounded(v[1]), rounded(v[2]), rounded(v[3]), rounded(v[4]), rounded(v[5])))
 
 
 @inlined
@@ -301,7 +238,7 @@ def tiles_in(job: Any, first: int, end: int, block: int, blocks: int, v: int, ro
                 at, step = patch, 6 * NBYTES
                 inside, corner = above * pitch + before * NBYTES, above * step + before * NBYTES
                 _copy(x + inside, pitch, at + corner, step, below - above, behind - before)
-            _transform_in(at, step, v + block_at(i, job.v_panel), job.v_place)
+            transform_in(at, step, v + block_at(i, job.v_panel), job.v_place)
             x += job.x_plane
         v += row
 
@@ -432,5 +369,5 @@ def compiled(loop: Any) -> Any:
 
 
 def _sum_of_files() -> int:
-    files = (Path(__file__), Path(vectors.__file__))
+    files = (Path(__file__), Path(vectors.__file__), Path(winograd.__file__))
     return zlib.crc32(b"".join(file.read_bytes() for file in files if file.is_file()))

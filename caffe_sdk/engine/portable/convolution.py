@@ -16,6 +16,7 @@ import numpy as np
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
+from caffe_sdk.engine.portable.winograd import Filtering, TransformedFilters, convolve
 from caffe_sdk.engine.reference.convolution import Convolution
 from caffe_sdk.memory import Array, Shape, Tensor
 
@@ -36,6 +37,10 @@ class FastConvolution(Convolution):
         if not (usable(x, weight, y) and len(geometry.kernel) <= 2 and apart(y, x)):
             super().convolution(x, weight, bias, y, geometry)
             return
+        filtering = Filtering.of(x.shape, y.shape, geometry)
+        if filtering and filtering.pays():
+            self._filter(filtering, x, weight, bias, y)
+            return
         cut = Cut.of(x.shape, y.shape, geometry)
         weights, values = self.read(weight).reshape(cut.weight), self.read(x).reshape(cut.x)
         shift = self.read(bias) if bias is not None else np.zeros(cut.y[1], np.float32)
@@ -51,6 +56,10 @@ class FastConvolution(Convolution):
         """dx = the transpose of the convolution applied to dy."""
         if not (usable(dy, weight, dx) and len(geometry.kernel) <= 2 and apart(dx, dy)):
             super().convolution_grad_data(dy, weight, dx, geometry)
+            return
+        filtering = Filtering.of(dx.shape, dy.shape, geometry)
+        if filtering and filtering.turned().pays():
+            self._filter(filtering.turned(), dy, weight, None, dx, turned=True)
             return
         cut = Cut.of(dx.shape, dy.shape, geometry)
         weights, gradient = self.read(weight).reshape(cut.weight), self.read(dy).reshape(cut.y)
@@ -81,6 +90,15 @@ class FastConvolution(Convolution):
                         total[g] += cut.gathered(gradient[images], g, rows) @ cut.columns(image, g, rows).T
         if dbias is not None:
             self.update(dbias)[...] += gradient.sum(axis=(2, 3)).sum(axis=0)
+
+    def _filter(
+        self, f: Filtering, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, turned: bool = False
+    ) -> None:
+        place = TransformedFilters(weight.shape, f.group, turned)
+        filters = weight.memory.read(place).reshape(place.shape)
+        values = self.read(x).reshape(f.x)
+        shift = self.read(bias) if bias is not None else np.zeros(f.y[1], np.float32)
+        convolve(f, values, filters, shift, self.write(y).reshape(f.y))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba import types
 
-from caffe_sdk.engine.cpu.vectors import (
+from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
     NBYTES,
     load,

@@ -1,0 +1,169 @@
+"""Convolutions 3x3 and 5x5 by Winograd's minimal filtering: loops transform tiles, BLAS multiplies.
+
+A 3x3 one takes a quarter of the products, a 5x5 one little more than a third. Transformed filters are a place of the
+weight: they are made anew when a weight is read that was written since.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.memory import Array, Place, Shape, aligned
+
+PLACES, TILE = 36, 6
+BLOCK = 16  # channels
+FLOAT = 4  # bytes
+POINTS = (0, 5 / 8, -5 / 8, 3 / 2, -3 / 2)
+"""Where `loops.winograd` interpolates, besides infinity."""
+PIECE, TILES = 1 << 20, 160
+"""Transformed numbers of x and y at once, for the cache; but of so many tiles that filters are not fetched too often.
+"""
+
+
+@dataclass(frozen=True)
+class Filtering:
+    """A convolution of x (n, c, h, w) to y, or its way back, with a square filter that moves by steps of one."""
+
+    x: Shape
+    y: Shape
+    taps: int
+    pad: Shape
+    group: int
+
+    @staticmethod
+    def of(x: Shape, y: Shape, geometry: ConvolutionGeometry) -> Filtering | None:
+        """A convolution as a filtering, if it is one. Groups must have whole blocks of channels."""
+        kernel, axis, group = geometry.kernel, geometry.axis, geometry.group
+        if kernel not in ((3, 3), (5, 5)) or geometry.stride != (1, 1) or geometry.dilation != (1, 1):
+            return None
+        if group > 1 and (x[axis] % (group * BLOCK) or y[axis] % (group * BLOCK)):
+            return None
+        batch = math.prod(x[:axis])
+        return Filtering((batch, *x[axis:]), (batch, *y[axis:]), kernel[0], geometry.pad, group)
+
+    def turned(self) -> Filtering:
+        """The filtering that makes the gradient of x of that of y, with filters turned by half a circle."""
+        top, left = (self.taps - 1 - pad for pad in self.pad)
+        return Filtering(self.y, self.x, self.taps, (top, left), self.group)
+
+    @property
+    def step(self) -> int:
+        """How far tiles are apart."""
+        return TILE + 1 - self.taps
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tiles down and across an image of y."""
+        return -(-self.y[2] // self.step), -(-self.y[3] // self.step)
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Blocks of channels of a group, of x and of y."""
+        return -(-self.x[1] // self.group // BLOCK), -(-self.y[1] // self.group // BLOCK)
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of tiles that are transformed at once, of all images together."""
+        down, across = self.grid
+        tiles = max(TILES, PIECE // (PLACES * BLOCK * sum(self.blocks)))
+        return min(max(1, tiles // across), self.x[0] * down)
+
+    def pays(self) -> bool:
+        """Whether it is quicker than the product of matrices with unrolled windows, by a rule; never with less padding
+        than none.
+
+        All in products of one input and one output channel: those with windows, those of tiles, what transforms take,
+        and what it takes to fetch the transformed filters. ``CAFFE_CONVOLUTION`` may say ``direct`` or ``winograd``.
+        """
+        channels, out = self.x[1] / self.group, self.y[1] / self.group
+        forced = os.environ.get("CAFFE_CONVOLUTION")
+        if min(self.pad) < 0 or forced == "direct":
+            return False
+        tiles = self.y[0] * math.prod(self.grid)
+        work = tiles * PLACES * 1.15 + tiles * (300 + 120 * self.step**2) * (1 / channels + 1 / out) + 1000
+        return forced == "winograd" or self.taps**2 * self.y[0] * math.prod(self.y[2:]) > work
+
+
+@dataclass(frozen=True)
+class TransformedFilters(Place):
+    """Where a weight (out, channels of a group, taps, taps) is as 36 times (group, channels, outputs of a group).
+
+    For the way back filters are ``turned``, and channels and outputs are exchanged.
+    """
+
+    weight: Shape
+    group: int
+    turned: bool
+
+    name = "winograd"
+    derived = True
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of transformed filters."""
+        channels, out = self.weight[1], self.weight[0] // self.group
+        return (PLACES, self.group, *((out, channels) if self.turned else (channels, out)))
+
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        return math.prod(self.shape), dtype
+
+    def zero(self, buffer: Array) -> None:
+        buffer[...] = 0
+
+    def from_host(self, host: Array, buffer: Array) -> None:
+        taps = self.weight[2]
+        filters = host.reshape(self.group, -1, self.weight[1], taps * taps)
+        filters = filters[..., ::-1] if self.turned else filters.swapaxes(1, 2)
+        one_way = transform(taps)
+        both = np.kron(one_way, one_way).astype(np.float32)
+        np.matmul(both, filters.reshape(-1, taps * taps).T, out=buffer.reshape(PLACES, -1))
+
+
+def transform(taps: int) -> Array:
+    """G (6, taps): the values of a polynomial at the points, and its leading coefficient, over what B^T leaves out."""
+    rows = [[p**i / math.prod(p - q for q in POINTS if q != p) for i in range(taps)] for p in POINTS]
+    return np.array([*rows, [0] * (taps - 1) + [1]])
+
+
+def convolve(f: Filtering, x: Array, filters: Array, bias: Array, y: Array) -> None:
+    """y = bias + filters * x; filters (36, groups, channels of a group, outputs of a group)."""
+    from caffe_sdk.engine.portable.loops import winograd as loops
+
+    (down, across), step = f.grid, f.step
+    height, width = TILE + step * (down - 1), TILE + step * (across - 1)
+    x_blocks, y_blocks = f.blocks
+    most = f.rows_at_once
+    v, m = _matrices(most * across, x_blocks), _matrices(most * across, y_blocks)
+    images_at_once = -(-most // down)
+    for start in range(0, len(x), images_at_once):
+        some = x[start : start + images_at_once]
+        image = aligned_array(len(some), f.group, x_blocks, height, width, BLOCK)
+        result = aligned_array(len(some), f.group, y_blocks, step * down, step * across, BLOCK)
+        loops.put_in_blocks(some, image.reshape(len(some), -1, height, width, BLOCK), *f.pad)
+        for first in range(0, len(some) * down, most):
+            rows = (first, min(most, len(some) * down - first))
+            for g in range(f.group):
+                loops.tiles_in(image, g, v, (down, across, step), rows)
+                tiles = rows[1] * across
+                np.matmul(v[:, :tiles, : filters.shape[2]], filters[:, g], out=m[:, :tiles, : filters.shape[3]])
+                loops.tiles_out(m, result, g, (down, across, step), rows)
+        whole = result.reshape(len(some), -1, step * down, step * across, BLOCK)
+        loops.take_from_blocks(whole, bias, y[start : start + images_at_once])
+
+
+def aligned_array(*shape: int) -> Array:
+    """Zeros on a cache line."""
+    return aligned(math.prod(shape), np.float32).reshape(shape)
+
+
+def _matrices(tiles: int, blocks: int) -> Array:
+    """36 matrices (tiles, channels), an odd number of blocks apart, so that writes to all do not meet in the cache."""
+    apart = (tiles * blocks | 1) * BLOCK
+    strides = (apart * FLOAT, blocks * BLOCK * FLOAT, FLOAT)
+    return np.ndarray((PLACES, tiles, blocks * BLOCK), np.float32, aligned(PLACES * apart, np.float32), 0, strides)
