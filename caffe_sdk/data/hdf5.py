@@ -1,5 +1,7 @@
 """Rows of HDF5 datasets, as Caffe's HDF5Data reads them: a text file lists files that all hold the same datasets.
 
+A listed file may also be NumPy's .npz (or .npy, for the one dataset there is) or MATLAB's .mat; see `array_file`.
+
 Files are streamed, so they may be larger than memory. A file of moderate size is read whole when its turn comes, for
 rows in random order would otherwise be read, and unpacked where they are compressed, one by one.
 """
@@ -21,6 +23,7 @@ from caffe_sdk.errors import ArgumentError, CaffeError, CorruptFileError, DataEr
 from caffe_sdk.schema.files import read_text
 
 WHOLE = 2**28  # bytes: files up to this size are kept in memory while they are read
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 AHEAD = 2  # batches: one that is used, one that is filled meanwhile
 
 Shape = tuple[int, ...]
@@ -147,8 +150,9 @@ class HDF5Rows:
         if not os.path.exists(path):
             what = f"Could not open file {path}, which {self.name} lists: it does not exist"
             raise MissingFileError("", what, "paths count from the working directory")
+        arrays = array_file(path)
         try:
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(path, "r") if arrays is None else arrays
         except OSError as error:
             raise FileError("", f"Could not open file {path} as HDF5: {error}", "check how it was made") from None
         with _reading(path):
@@ -161,7 +165,7 @@ class HDF5Rows:
 
     def _column(self, path: str, name: str) -> Any:
         """A dataset of the open file, or its numbers when the file is small."""
-        dataset = self._file.get(name)
+        dataset = self._file.get("" if "" in self._file else name)
         if dataset is None or not hasattr(dataset, "dtype"):
             held = ", ".join(sorted(self._file)) or "none"
             raise DataError(path, f"has no dataset '{name}'", f"tops are named after datasets; there are: {held}")
@@ -175,7 +179,8 @@ class HDF5Rows:
         """Close the open file."""
         self._opened, self._columns = -1, []
         if self._file is not None:
-            self._file.close()
+            if not isinstance(self._file, dict):
+                self._file.close()
             self._file = None
 
 
@@ -192,6 +197,31 @@ def hdf5_batches(
     """The batches of `HDF5Rows`, which see for arguments and errors; the next one is read while one is used."""
     rows = HDF5Rows(source, names, batch_size, shuffle=shuffle, seed=seed, rank=rank, ranks=ranks)
     return Batches(rows, rows.shapes, AHEAD)
+
+
+def array_file(path: str) -> dict[str, Any] | None:
+    """The arrays of a .npz, .npy or .mat file by name, a .npy's under ''; None for files of HDF5, as newer .mat are.
+
+    Arrays of a .mat have the axes that MATLAB shows turned round, so examples come last there, as everywhere in Caffe's
+    MATLAB interface. Arrays of a .npy are mapped, not read, so they may be larger than memory. Raises CorruptFileError.
+    """
+    kind = os.path.splitext(path)[1].lower()
+    try:
+        if kind == ".npy":
+            return {"": np.load(path, mmap_mode="r")}
+        if kind == ".npz":
+            with np.load(path) as archive:
+                return dict(archive)
+        if kind == ".mat":
+            with open(path, "rb") as file:
+                if HDF5_MAGIC in file.read(1024):
+                    return None
+            import scipy.io
+
+            return {name: np.asarray(value).T for name, value in scipy.io.loadmat(path).items() if name[:2] != "__"}
+    except Exception as error:  # noqa: BLE001 - these readers raise whatever a damaged file leads them to
+        raise CorruptFileError(path, f"is no readable {kind} file ({error})", "copy or make it again") from None
+    return None
 
 
 @contextmanager

@@ -81,7 +81,11 @@ class _Handle(Handle):
                     raise self.error(error) from None
 
     def cursor(self) -> Cursor:
-        return _Cursor(self._db.raw_iterator(fill_cache=False), self)
+        return _Cursor(self)
+
+    def iterator(self) -> Any:
+        """An iterator that checks what it reads, until somebody has read everything once."""
+        return self._db.raw_iterator(fill_cache=False, verify_checksums=self.length is None)
 
     def count(self) -> int | None:
         return None
@@ -98,10 +102,17 @@ class _Handle(Handle):
 
 
 class _Cursor(Cursor):
-    def __init__(self, iterator: Any, handle: _Handle) -> None:
-        self._iterator, self._handle = iterator, handle
+    """An iterator; the first pass checks the checksums of the tables, which takes as long as reading three times."""
+
+    def __init__(self, handle: _Handle) -> None:
+        self._handle = handle
+        self._checks = handle.length is None
+        self._iterator = handle.iterator()
 
     def first(self) -> bool:
+        if self._checks and self._handle.length is not None:
+            self._iterator.close()
+            self._checks, self._iterator = False, self._handle.iterator()
         return self._move(self._iterator.seek_to_first)
 
     def next(self) -> bool:

@@ -33,12 +33,14 @@ from caffe_sdk.layers import (
     softmax,
 )
 from caffe_sdk.layers.base import REGISTRY, Arity, Layer, create, exactly, layer
+from caffe_sdk.layers.dataset import dataset
 
 __all__ = [
     "REGISTRY",
     "Arity",
     "Layer",
     "create",
+    "dataset",
     "exactly",
     "layer",
     "accuracy",

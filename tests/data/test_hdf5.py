@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 
 from caffe_sdk.data import hdf5
 from caffe_sdk.data.hdf5 import HDF5Rows, hdf5_batches
@@ -168,3 +169,51 @@ def test_a_file_that_is_damaged(make: Make, tmp_path: Path, monkeypatch: pytest.
     rows.fill(batch)
     with pytest.raises(CorruptFileError, match=rf"^{path}: does not read"):
         rows.fill(batch)
+
+
+# -- files of arrays ---------------------------------------------------------------------------------------------------
+
+
+def listed(folder: Path, *names: str) -> Path:
+    (folder / "list.txt").write_text("\n".join(str(folder / name) for name in names))
+    return folder / "list.txt"
+
+
+def test_arrays_of_numpy_and_matlab(tmp_path: Path) -> None:
+    """Rows 0 to 9 in files of every kind; MATLAB shows the examples last."""
+    values = np.arange(10)
+    data = np.stack([values, -values], axis=1).astype("f8")
+    np.savez(tmp_path / "a.npz", data=data[:3], label=values[:3])
+    scipy.io.savemat(tmp_path / "b.mat", {"data": data[3:5].T, "label": values[None, 3:5]})
+    with h5py.File(tmp_path / "c.mat", "w", userblock_size=512) as file:  # as MATLAB's -v7.3
+        file["data"], file["label"] = data[5:8], values[5:8]
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["data"], file["label"] = data[8:], values[8:]
+    rows = HDF5Rows(listed(tmp_path, "a.npz", "c.mat", "d.h5"), ["data", "label"], 8)
+    assert labels(rows) == [0, 1, 2, 5, 6, 7, 8, 9]
+    rows.close()
+    with hdf5_batches(listed(tmp_path, "b.mat"), ["data", "label"], 2) as batches:
+        first, second = batches.next()
+        np.testing.assert_array_equal(first, data[3:5])
+        np.testing.assert_array_equal(second, values[3:5, None])
+
+
+def test_one_array_has_any_name_and_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5, "WHOLE", 0)
+    values = np.arange(12, dtype="f4").reshape(6, 2)
+    np.save(tmp_path / "x.npy", values)
+    with hdf5_batches(listed(tmp_path, "x.npy"), ["anything"], 4, shuffle=True) as batches:
+        found = np.concatenate([batches.next()[0].copy() for _ in range(3)])
+    assert sorted(found[:6].tolist()) == sorted(found[6:].tolist()) == values.tolist()
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy", "x.mat"])
+def test_arrays_that_do_not_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"nonsense")
+    with pytest.raises(CorruptFileError, match=r"is no readable \.\w+ file"):
+        HDF5Rows(listed(tmp_path, name), ["data"], 1)
+    np.savez(tmp_path / "y.npz", other=np.zeros(2), words=np.array(["a", "b"]))
+    with pytest.raises(DataError, match=r"has no dataset 'data'.*other, words"):
+        HDF5Rows(listed(tmp_path, "y.npz"), ["data"], 1)
+    with pytest.raises(DataError, match="give numbers"):
+        HDF5Rows(listed(tmp_path, "y.npz"), ["words"], 1)

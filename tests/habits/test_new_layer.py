@@ -36,8 +36,8 @@ def test_the_layers_train(tmp_path: Path) -> None:
         command = [sys.executable, "-W", "error", "-c", block]
         run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
-    assert scripts == 1
-    assert len([*tmp_path.glob("*.py")]) == 4
+    assert scripts == 2
+    assert len([*tmp_path.glob("*.py")]) == 5
 
 
 def test_a_layer_is_short() -> None:
