@@ -14,6 +14,7 @@ BridgeError when the server cannot be reached or does not answer.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import weakref
@@ -34,6 +35,8 @@ from caffe_sdk.rpc import faults, pb
 from caffe_sdk.rpc.tensors import Array, put, put_all, to_array
 from caffe_sdk.rpc.transport import MAX_MESSAGE, channel_options
 from caffe_sdk.schema.files import read_bytes, read_text, write_bytes
+
+log = logging.getLogger(__name__)
 
 PHASES = {"train": pb.PHASE_TRAIN, "test": pb.PHASE_TEST, 0: pb.PHASE_TRAIN, 1: pb.PHASE_TEST}
 PARTS = {"data": pb.PART_DATA, "diff": pb.PART_DIFF}
@@ -94,6 +97,7 @@ class Client:
         request = pb.CreateNetRequest(model=_model(model), phase=PHASES[phase], level=level, stages=stages)
         if weights is not None:
             _put_weights(request.weights, weights)
+        _put_record(request, weights, model if isinstance(model, os.PathLike) else None)
         return RemoteNet(self, self.call("CreateNet", request))
 
     def solver(self, model: Model) -> RemoteSolver:
@@ -189,6 +193,17 @@ class RemoteNet:
         request = pb.ForwardRequest(net=self._net, start=start, end=end, blobs=blobs)
         put_all(request.inputs, inputs)
         return _arrays(self._client.call("Forward", request).outputs)
+
+    def predict(self, images: Iterable[bytes | str | os.PathLike[str]], blobs: Iterable[str] = ()) -> dict[str, Array]:
+        """The outputs, and the ``blobs`` asked for, of image files (paths here, or bytes), by the net's record.
+
+        The log warns where the net has no record of preprocessing: then images go in as they are, RGB from 0 to 1.
+        """
+        if not self._description.HasField("preprocessing"):
+            log.warning("%s: there is no record of preprocessing: images go in as they are, RGB from 0 to 1", self.name)
+        files = [image if isinstance(image, bytes) else read_bytes(image) for image in images]
+        request = pb.PredictRequest(net=self._net, images=files, blobs=blobs)
+        return _arrays(self._client.call("Predict", request).outputs)
 
     def backward(
         self, diffs: Iterable[str] = (), start: str | None = None, end: str | None = None, **tops: npt.ArrayLike
@@ -399,6 +414,23 @@ def _model(model: Model) -> Any:
     if isinstance(model, ServerFile):
         return pb.Model(path=model.path)
     return pb.Model(text=model if isinstance(model, str) else read_text(model))
+
+
+def _put_record(request: Any, *files: Model | Weights | None) -> None:
+    """Send along the record of preprocessing that lies beside a file that is sent."""
+    from caffe_sdk import preprocessing  # which reads images: not for those who send none
+
+    for file in files:
+        if not isinstance(file, (str, os.PathLike)) or not os.path.exists(preprocessing.record_path(file)):
+            continue
+        record = preprocessing.read(preprocessing.record_path(file))
+        sent = request.preprocessing
+        sent.resize.extend(record.resize or ())
+        sent.crop.extend(record.crop or ())
+        sent.channels, sent.scale = record.channels, record.scale
+        if record.mean is not None:
+            put(sent.mean, record.mean)
+        return
 
 
 def _put_weights(message: Any, weights: Weights) -> None:

@@ -245,16 +245,20 @@ def load_image(filename: PathLike, color: bool = True) -> Array:
     Grey images are given three equal channels, transparency is left out. Raises MissingFileError, FileError, and
     CorruptFileError for a file that is not an image.
     """
+    return decode_image(read_bytes(filename), str(filename), color)
+
+
+def decode_image(data: bytes, where: str, color: bool = True) -> Array:
+    """The image that the bytes of a file hold, as `load_image` gives it. Raises CorruptFileError at ``where``."""
     from PIL import Image, UnidentifiedImageError
 
-    data = read_bytes(filename)
     try:
         with Image.open(BytesIO(data)) as opened:
             img = _floats(opened)
     except UnidentifiedImageError:
-        raise CorruptFileError(str(filename), "this is not an image", "give a PNG or JPEG, for example") from None
+        raise CorruptFileError(where, "this is not an image", "give a PNG or JPEG, for example") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise CorruptFileError(str(filename), f"the image does not decode: {error}", "copy it again") from None
+        raise CorruptFileError(where, f"the image does not decode: {error}", "copy it again") from None
     if img.ndim == 2:
         return np.repeat(img[:, :, None], 3 if color else 1, axis=2)
     return img if color else (img @ GREY)[:, :, None]

@@ -137,6 +137,11 @@ def record_path(model: PathLike) -> str:
     return f"{os.path.splitext(os.fspath(model))[0]}{SUFFIX}"
 
 
+def plain(channels: int) -> Preprocessing:
+    """The record of images that go in as they are, from 0 to 1: RGB, or grey where the net takes one channel."""
+    return Preprocessing(None, None, "GRAY" if channels == 1 else "RGB", None, 1 / 255)
+
+
 def find(*models: PathLike | None) -> Preprocessing | None:
     """The record of the first of several files (weights, prototxt) that has one. Raises what :func:`read` does."""
     for model in models:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from caffe_sdk import preprocessing
 from caffe_sdk.app.paths import Paths
 from caffe_sdk.errors import ArgumentError, CaffeError
 from caffe_sdk.net import Net
+from caffe_sdk.preprocessing import Preprocessing
 from caffe_sdk.schema import prototxt, wire
 from caffe_sdk.schema.messages import TEST, TRAIN, NetParameter, SolverParameter
 from caffe_sdk.solver import Solver, get_solver
@@ -40,6 +42,12 @@ def build_net(
         net.close()
         raise
     return net
+
+
+def find_record(weights: Weights | None, model: str | None, paths: Paths) -> Preprocessing | None:
+    """The record of preprocessing beside the weights or the model, as far as these are paths that may be opened."""
+    given = [each for each in (weights, model) if isinstance(each, str)]
+    return preprocessing.find(*(paths.resolve(each) for each in given))
 
 
 def build_solver(model: Model, paths: Paths) -> Solver:

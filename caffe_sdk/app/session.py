@@ -17,12 +17,14 @@ import numpy as np
 from caffe_sdk.app import models
 from caffe_sdk.app.blobs import BlobRef, Values, copy_of, describe, find, overwrite
 from caffe_sdk.app.descriptions import NetDescription, Objects, Shape, SolverNets, SolverState
+from caffe_sdk.app.images import prepare
 from caffe_sdk.app.models import Model, Weights
 from caffe_sdk.app.paths import ANYWHERE, Paths
 from caffe_sdk.app.turns import Turns
 from caffe_sdk.errors import ArgumentError, CancelledError, HandleError, SolverError
 from caffe_sdk.memory import Array
 from caffe_sdk.net import Net
+from caffe_sdk.preprocessing import Preprocessing
 from caffe_sdk.solver import Solver
 from caffe_sdk.solver.events import Event
 
@@ -33,11 +35,12 @@ Training = Generator[Event, None, None]
 
 
 class _HeldNet(NamedTuple):
-    """A net, whose turn it is, and whether it goes with a solver."""
+    """A net, whose turn it is, whether it goes with a solver, and how images become its input."""
 
     net: Net
     turns: Turns
     of_solver: bool = False
+    record: Preprocessing | None = None
 
 
 class _HeldSolver:
@@ -70,13 +73,32 @@ class Session:
         weights: Weights | None = None,
         level: int = 0,
         stages: Sequence[str] = (),
+        preprocessing: Preprocessing | None = None,
     ) -> int:
         """A new net of a prototxt file or of its text, in phase "train" or "test"; gives its handle.
 
-        ``weights`` is the path of a caffemodel, or its bytes.
+        ``weights`` is the path of a caffemodel, or its bytes. ``preprocessing`` is the record of how images become the
+        net's input, by default the one that lies beside the files.
         """
+        record = preprocessing or models.find_record(weights, model, self.paths)
         net = models.build_net(Model(model, text), phase, weights, level, stages, self.paths)
-        return self._hold_net(_HeldNet(net, Turns()))
+        return self._hold_net(_HeldNet(net, Turns(), record=record))
+
+    def preprocessing(self, net: int) -> Preprocessing | None:
+        """The record of a net, if it has one."""
+        return self._held(net).record
+
+    def prepare(self, net: int, images: Sequence[Array]) -> Array:
+        """Values of the net's first input for images (height, width, channels), RGB from 0 to 1: `images.prepare`."""
+        with self._net(net) as held:
+            return prepare(held, self._held(net).record, images)
+
+    def predict(self, net: int, images: Sequence[Array], blobs: Sequence[str] = ()) -> dict[str, Array]:
+        """The outputs, and the ``blobs`` asked for, of any number of images, prepared as `prepare` does."""
+        with self._net(net) as held:
+            inputs = prepare(held, self._held(net).record, images)
+            _check_blobs(held, blobs)
+            return held.forward_all(list(blobs), **{held.inputs[0]: inputs})
 
     def describe_net(self, net: int) -> NetDescription:
         """Layers, blobs and shapes of a net as it stands."""
@@ -274,13 +296,17 @@ class Session:
             self._nets[handle] = held
         return handle
 
-    @contextmanager
-    def _net(self, handle: int) -> Iterator[Net]:
-        """The net of a handle, for as long as it is the caller's turn."""
+    def _held(self, handle: int) -> _HeldNet:
         with self._table:
             held = self._nets.get(handle)
         if held is None:
             raise HandleError("", f"there is no net {handle}", "it was released or never made: create it anew")
+        return held
+
+    @contextmanager
+    def _net(self, handle: int) -> Iterator[Net]:
+        """The net of a handle, for as long as it is the caller's turn."""
+        held = self._held(handle)
         with held.turns:
             yield held.net
 
@@ -310,6 +336,11 @@ class Session:
         finally:
             events.close()
             held.training = False
+
+
+def _check_blobs(net: Net, blobs: Sequence[str]) -> None:
+    for name in blobs:
+        find(net, name)
 
 
 def _check_names(call: str, values: Mapping[str, Array] | None) -> None:

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import numpy as np
+
 from caffe_sdk import __version__, mode
 from caffe_sdk.app.blobs import BlobRef, Values
 from caffe_sdk.app.descriptions import Shape
+from caffe_sdk.app.images import NO_RECORD
 from caffe_sdk.app.session import Session, Training
 from caffe_sdk.bridge.values import Array
 from caffe_sdk.errors import ArgumentError, CancelledError, CorruptFileError, FileError, ShapeError
@@ -43,6 +46,7 @@ class Dispatch:
             "net_describe": lambda net: self._described(_handle(net)),
             "net_forward": self._net_forward,
             "net_backward": self._net_backward,
+            "net_prepare": self._net_prepare,
             "net_run": lambda net: _nothing(session.forward(_handle(net))),
             "net_run_back": lambda net: _nothing(session.backward(_handle(net))),
             "net_reshape": lambda net: session.reshape_net(_handle(net)),
@@ -82,6 +86,12 @@ class Dispatch:
     def _net_backward(self, net: Array, names: list[str], arrays: list[Array]) -> list[Array]:
         self._fill(net, names, "diff", arrays)
         return list(self.session.backward(_handle(net)).values())
+
+    def _net_prepare(self, net: Array, images: list[Array]) -> Array:
+        """The net's input for images as caffe.io.load_image gives them: [width height channels], BGR from 0 to 255."""
+        if self.session.preprocessing(_handle(net)) is None:
+            self.log(f"Warning: {NO_RECORD}\n")
+        return self.session.prepare(_handle(net), [_image(each) for each in images])
 
     def _fill(self, net: Array, blobs: list[Any], which: str, arrays: list[Array]) -> None:
         """Overwrite blobs, all or none. Raises ShapeError with both sizes as MATLAB counts them."""
@@ -190,6 +200,14 @@ def _chdir(folder: str) -> None:
 
 def _nothing(_: Any) -> None:
     """For calls whose results stay in the net's blobs."""
+
+
+def _image(array: Array) -> Array:
+    """An image of MatCaffe's as Python has it: (height, width, channels), RGB, from 0 to 1."""
+    if array.ndim not in (2, 3):
+        raise ArgumentError("preprocess", f"an image has {array.ndim} dimensions", "give width x height x channels")
+    channels = array.reshape(-1, *array.shape[-2:])[::-1]
+    return np.asarray(channels.transpose(1, 2, 0) / np.float32(255), np.float32)
 
 
 def _read_mean(file: str) -> Array:

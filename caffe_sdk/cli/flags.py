@@ -129,10 +129,12 @@ def _plot(commands: Any) -> None:
 
 
 def _predict(commands: Any) -> None:
-    command = _command(commands, "predict", "predict", "run a model on arrays: .npy or .mat in, .npy or .mat out")
+    command = _command(commands, "predict", "predict", "run a model on images, or arrays: .npy or .mat in and out")
     _flag(command, "model", "the model definition (prototxt)", required=True)
     _flag(command, "weights", "the weights (caffemodel)", required=True)
     _flag(command, "input", "NAME=FILE: values of an input blob, items first; repeat for more", action="append")
+    text = "an image for the first input, prepared as the record beside the weights says; repeat for more"
+    _flag(command, "image", text, metavar="FILE", action="append")
     _flag(command, "output", "NAME=FILE: where to write a blob's values; repeat for more", action="append")
 
 

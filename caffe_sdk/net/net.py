@@ -366,12 +366,15 @@ class Net(Contents):
         """Another net of the same description, of the same input shapes, that computes with this net's parameters.
 
         Blobs, gradients, random numbers and positions in data are its own, so each thread can run a clone of its own
-        at the same time; the weights are there once. Whoever changes them (a solver, BatchNorm in TRAIN, a script)
-        changes them for all, and has to see to it that nobody runs meanwhile. Clones outlive the net and each other.
+        at the same time; the weights are there once. Whoever changes them (a solver, BatchNorm in TRAIN, a script), or
+        takes a view of them by ``data``, does so for all, and has to see to it that nobody runs meanwhile. Clones
+        outlive the net and each other.
         """
         self._open()
         twin = Net(*self._source, where=self._where, dtype=self._parts.dtype)
         twin.share_with(self)
+        for learnable in self.learnable:
+            learnable.blob.data_memory.held_once = False  # another thread may be reading what one would give back
         for name in self.inputs:
             twin.blobs[name].reshape(*self.blobs[name].shape)
         twin.reshape()

@@ -19,9 +19,11 @@ from caffe_sdk.app.descriptions import NetDescription, Shape
 from caffe_sdk.app.models import Weights
 from caffe_sdk.app.session import Session, Training
 from caffe_sdk.errors import ArgumentError
+from caffe_sdk.io import decode_image
 from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put, put_all, to_array
+from caffe_sdk.server.records import from_message, to_message
 from caffe_sdk.solver.events import Event
 
 PHASES = {pb.PHASE_UNSPECIFIED: "test", pb.PHASE_TRAIN: "train", pb.PHASE_TEST: "test"}
@@ -48,7 +50,9 @@ class Service:
         """Nets.CreateNet: build, and describe what was built."""
         phase = _known(PHASES, request.phase, "phase")
         weights = _weights(request.weights) if request.HasField("weights") else None
-        net = self.session.create_net(*_model(request.model), phase, weights, request.level, list(request.stages))
+        record = from_message(request.preprocessing) if request.HasField("preprocessing") else None
+        stages = list(request.stages)
+        net = self.session.create_net(*_model(request.model), phase, weights, request.level, stages, record)
         return self._describe(net)
 
     def describe_net(self, request: Any) -> Any:
@@ -82,6 +86,12 @@ class Service:
         """Nets.Forward."""
         reply, inputs = pb.ForwardReply(), _arrays(request.inputs)
         put_all(reply.outputs, self.session.forward(request.net, inputs, *_layers(request), list(request.blobs)))
+        return reply
+
+    def predict(self, request: Any) -> Any:
+        """Nets.Predict."""
+        reply, images = pb.ForwardReply(), [decode_image(data, "image") for data in request.images]
+        put_all(reply.outputs, self.session.predict(request.net, images, list(request.blobs)))
         return reply
 
     def backward(self, request: Any) -> Any:
@@ -148,7 +158,11 @@ class Service:
     # -- descriptions --------------------------------------------------------------------------------------------------
 
     def _describe(self, net: int) -> Any:
-        return _net_message(net, self.session.describe_net(net))
+        message = _net_message(net, self.session.describe_net(net))
+        record = self.session.preprocessing(net)
+        if record is not None:
+            message.preprocessing.CopyFrom(to_message(record))
+        return message
 
     def _solver(self, solver: int) -> Any:
         nets, state = self.session.solver_nets(solver), self.session.solver_state(solver)

@@ -65,6 +65,7 @@ def test_a_clone_computes_the_same_with_the_same_weights(engine: None) -> None:
     for name, blobs in net.params.items():
         for mine, its in zip(blobs, twin.params[name], strict=True):
             assert mine.data_memory is its.data_memory
+            assert not mine.data_memory.held_once  # what one lets go of another may be reading
             assert mine.diff_memory is not its.diff_memory
 
 

@@ -64,6 +64,15 @@ classdef Net < handle
       layer = self.layers(layer_name);
       blob = layer.params(blob_index);
     end
+    function data = preprocess(self, images)
+      %PREPROCESS  Images as the first input's data, by the record beside the model.
+      %   data = net.preprocess(image)            what caffe.io.load_image gives; the centre counts
+      %   data = net.preprocess({image1, ...})    width x height x channels x number of images, single
+      if ~iscell(images)
+        images = {images};
+      end
+      data = caffe.internal.call('net_prepare', self.handle_net, caffe.internal.singles(images));
+    end
     function forward_prefilled(self)
       %FORWARD_PREFILLED  Run forward on what is in the input blobs.
       caffe.internal.call('net_run', self.handle_net);
