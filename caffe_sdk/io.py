@@ -119,6 +119,9 @@ class Transformer:
         self.mean: dict[str, Array] = {}
         self.input_scale: dict[str, float] = {}
 
+    def __repr__(self) -> str:
+        return f"<Transformer {', '.join(f'{name}: {tuple(shape)}' for name, shape in self.inputs.items())}>"
+
     def preprocess(self, in_: str, data: ArrayLike) -> Array:
         """An image (height, width, channels) as the input ``in_`` takes it: (channels, height, width), float32.
 

@@ -51,6 +51,9 @@ class Top:
         """The NetParameter of this top and all it is made from."""
         return to_proto(self)
 
+    def __repr__(self) -> str:
+        return f"<Top {self.n} of {self.fn.type_name}>"
+
 
 class Function:
     """A layer: its type, the tops it takes, and its parameters as they will stand in the prototxt.
@@ -73,6 +76,9 @@ class Function:
             most = f"at most {len(self.inputs)}, as many as there are inputs" if self.in_place else "a number of tops"
             raise ArgumentError(type_name, f"ntop={self.ntop!r} makes no sense", f"give {most}")
         self.tops = tuple(Top(self, n) for n in range(self.ntop))
+
+    def __repr__(self) -> str:
+        return f"<Function {self.type_name}: {len(self.inputs)} inputs, {self.ntop} tops>"
 
 
 class NetSpec:
@@ -114,6 +120,9 @@ class NetSpec:
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.tops]
+
+    def __repr__(self) -> str:
+        return f"<NetSpec: {', '.join(self.tops)}>"
 
     def to_proto(self) -> Any:
         """The NetParameter of every top assigned, and of all they are made from.

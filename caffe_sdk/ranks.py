@@ -61,6 +61,10 @@ class NCCL:
     def __init__(self, solver: Any, uid: bytes | str) -> None:
         _no_gpu()
 
+    def bcast(self) -> None:
+        """Give all solvers the parameters of the first. Raises DeviceError."""
+        _no_gpu()
+
     @staticmethod
     def new_uid() -> bytes:
         """An identifier by which solvers find each other. Raises DeviceError."""

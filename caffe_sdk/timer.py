@@ -36,3 +36,8 @@ class Timer:
         if self._seconds is None:
             log.warning("Timer has never been run before reading time.")
         return 1000 * (self._seconds or 0.0)
+
+    def __repr__(self) -> str:
+        if self._started is not None:
+            return "<Timer: running>"
+        return "<Timer: not run>" if self._seconds is None else f"<Timer: {1000 * self._seconds:.3f} ms>"

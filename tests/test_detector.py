@@ -47,6 +47,21 @@ def test_no_windows_no_detections(photo: tuple[str, Any]) -> None:
         assert net.detect_windows([]) == net.detect_windows([(photo[0], [])]) == []
 
 
+def test_selective_search_gives_the_windows(
+    photo: tuple[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    windows = np.array([[0, 0, 12, 10], [1, 1, 9, 9], [2, 3, 8, 9]])
+    monkeypatch.setattr("caffe_sdk.detector.selective_search", lambda image: windows)
+    monkeypatch.chdir(tmp_path)
+    with caffe.Detector(small_net(), None) as net:
+        found = net.detect_selective_search(["photo.png"])
+        again = net.detect_windows([(photo[0], windows)])
+    assert [each["filename"] for each in found] == [photo[0]] * 3  # absolute, as in pycaffe
+    for a, b in zip(found, again, strict=True):
+        np.testing.assert_array_equal(a["window"], b["window"])
+        np.testing.assert_array_equal(a["prediction"], b["prediction"])
+
+
 def test_context_shows_what_is_around(photo: tuple[str, Any]) -> None:
     """The window takes 4 of 6 pixels, so half as much again is shown: half a window of 2 around (10, 14) becomes 3."""
     _, image = photo

@@ -57,6 +57,8 @@ def test_there_is_no_nccl() -> None:
         caffe.NCCL(None, "uid")
     with pytest.raises(DeviceError, match="no GPU engine"):
         caffe.NCCL.new_uid()
+    with pytest.raises(DeviceError, match="no GPU engine"):
+        caffe.NCCL.bcast(None)
 
 
 @pytest.mark.parametrize("kind", ["HDF5Data", "ImageData", "WindowData"])
