@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.data.datum import Buffer, Pixels
+from caffe_sdk.data.kernels import kernels
 from caffe_sdk.errors import ArgumentError, DataError, DeviceError
 
 JPEG = b"\xff\xd8\xff"
 
 
 def decode(image: Buffer, color: bool | None = None) -> Pixels:
-    """The pixels of an encoded image: a (channels, height, width) view of the decoder's (height, width, channels).
+    """The pixels of an encoded image: (channels, height, width), contiguous.
 
     ``color`` True gives 3 channels, False 1 channel, None what the image has (grey 1, colour 3, with transparency 4),
     which is what Caffe does without force_color and force_gray. Raises DataError for bytes that are no image of 8 bits
@@ -39,7 +40,9 @@ def decode(image: Buffer, color: bool | None = None) -> Pixels:
         raise DataError("image", f"has values of type {pixels.dtype}", "Caffe reads images of 8 bits a channel")
     if pixels.ndim == 2:
         return pixels[None]
-    return pixels.transpose(2, 0, 1)
+    planes = np.empty((pixels.shape[2], *pixels.shape[:2]), np.uint8)
+    kernels().split(pixels, planes)
+    return planes
 
 
 def _module(name: str) -> Any:

@@ -53,6 +53,25 @@ def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore
 
 
 @_compiled
+def split(pixels, out):  # type: ignore[no-untyped-def]
+    """See `kernels_numpy.split`."""
+    channels, height, width = out.shape
+    for y in range(height):
+        line = pixels[y].ravel()
+        if channels == 3:  # a step that is known is vectorised
+            first, second, third = out[0, y], out[1, y], out[2, y]
+            for x in range(width):
+                place = np.uintp(3 * x)
+                first[x] = line[place]
+                second[x] = line[place + np.uintp(1)]
+                third[x] = line[place + np.uintp(2)]
+        else:
+            for c in range(channels):
+                for x in range(width):
+                    out[c, y, x] = line[channels * x + c]
+
+
+@_compiled
 def interpolate(pixels, rows, columns, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.interpolate`."""
     upper, lower, from_upper, from_lower = rows

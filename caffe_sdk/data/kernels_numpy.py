@@ -36,6 +36,11 @@ def minus_channels(
     row *= scale
 
 
+def split(pixels: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
+    """Channels that stand together, (height, width, channels), one after the other: (channels, height, width)."""
+    out[...] = pixels.transpose(2, 0, 1)
+
+
 def interpolate(
     pixels: npt.NDArray[np.uint8], rows: Neighbours, columns: Neighbours, out: npt.NDArray[np.uint8]
 ) -> None:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from caffe_sdk.data.datum import Record
 from caffe_sdk.data.parallel import ordered_map
 from caffe_sdk.data.prefetch import Batch, Filler, Floats, Prefetcher
+from caffe_sdk.data.skips import Skips
 from caffe_sdk.data.source import Source, place
 from caffe_sdk.data.transform import Cut, Transform
-from caffe_sdk.errors import ArgumentError, CaffeError, CorruptFileError, DataError, FileError, ShapeError
+from caffe_sdk.errors import ArgumentError, CaffeError, DataError
 
 MOST_THREADS = 4  # that decode, unless more are asked for: the net needs processors too
-IN_A_ROW = 1000  # so many bad records one after the other are not passed over
 
 Shape = tuple[int, ...]
-Result = TypeVar("Result")
-
-log = logging.getLogger(__name__)
 
 
 class Batches:
@@ -32,12 +27,10 @@ class Batches:
     ``shapes`` are those of the arrays of the first batch. The filler is owned, and closed with this.
     """
 
-    skipped = 0
-    """How many bad records have been passed over so far, those read ahead included."""
-
-    def __init__(self, filler: Filler, shapes: Sequence[Shape], prefetch: int) -> None:
-        """Starts no thread yet."""
+    def __init__(self, filler: Filler, shapes: Sequence[Shape], prefetch: int, skips: Skips | None = None) -> None:
+        """Starts no thread yet. ``skips`` are the filler's, if it can pass over bad records."""
         self.shapes = list(shapes)
+        self._skips = skips
         self._filler = filler
         self._prefetcher = Prefetcher(filler, prefetch)
 
@@ -56,6 +49,11 @@ class Batches:
         first = np.empty(batch.shapes[0], np.float32)
         batch.put(0, first)
         return [first, *batch.arrays]
+
+    @property
+    def skipped(self) -> int:
+        """How many bad records have been passed over so far, those read ahead included."""
+        return self._skips.count if self._skips is not None else 0
 
     @property
     def position(self) -> int:
@@ -88,7 +86,7 @@ class Loader(Batches):
     With ``skip_bad`` the next good record takes the place of one that cannot be used, also of one that has another
     shape than the first. So positions, epochs and the records of other ranks stay what they were. Each is written to
     the log, and counted in ``skipped``. A database that cannot be read on is an error all the same, and so are
-    `IN_A_ROW` bad records one after the other.
+    a thousand bad records one after the other.
     """
 
     def __init__(
@@ -107,19 +105,14 @@ class Loader(Batches):
             what = f"batch_size {batch_size} and prefetch {prefetch}"
             raise ArgumentError(source.name, what, "batch_size must be positive, prefetch not negative")
         threads = threads or min(MOST_THREADS, os.cpu_count() or 1)
-        self._records = _Records(source, transform, batch_size, seed, threads, skip_bad)
+        records = _Records(source, transform, batch_size, seed, threads, skip_bad)
         try:
-            data, label = self._records.first_shapes()
+            data, label = records.first_shapes()
         except CaffeError:
             source.close()
             raise
-        super().__init__(self._records, [(batch_size, *data), (batch_size, *label)], prefetch)
+        super().__init__(records, [(batch_size, *data), (batch_size, *label)], prefetch, records.skips)
         self._prefetcher.position = source.position
-
-    @property
-    def skipped(self) -> int:  # type: ignore[override]
-        """How many bad records have been passed over so far, those read ahead included."""
-        return self._records.skipped
 
 
 @dataclass(slots=True)
@@ -156,21 +149,20 @@ class _Records:
         self, source: Source, transform: Transform, batch_size: int, seed: int, threads: int, skip_bad: bool
     ) -> None:
         self.name = source.name
-        self.skipped = 0
+        self.skips = Skips(source.name, skip_bad)
         self._source, self._transform = source, transform
         self._batch_size, self._seed = batch_size, seed
-        self._threads, self._skip_bad = threads, skip_bad
+        self._threads = threads
         self._shapes: tuple[Shape, Shape] | None = None  # what every record must have, where bad ones are skipped
-        self._told: set[str] = set()
 
     def first_shapes(self) -> tuple[Shape, Shape]:
         """(channels, height, width) of the first record, or the first good one, transformed; the shape of its label."""
         start = self._source.position
-        first = self._tried(self._first)
+        first = self.skips.tried(self._first)
         if isinstance(first, CaffeError):
-            first = self._next_good(first, start)
+            first = self._good_from(start, first)
             self._source.seek(start)
-        if self._skip_bad:
+        if self.skips.allowed:
             self._shapes = first.shapes
         return first.shapes
 
@@ -178,14 +170,14 @@ class _Records:
         """The next records: read one after the other, cut by several threads where they are images, put in order."""
         start, step = self._source.position, self._source.step
         places = range(start, start + self._batch_size * step, step)
-        results = self._cut_all([self._tried(self._read, position) for position in places])
+        results = self._cut_all([self.skips.tried(self._read, position) for position in places])
         rows: list[_Ready] = []
         for position, result in zip(places, results, strict=True):
             shapes = self._shapes or (rows[0].shapes if rows else None)
-            ready = result if isinstance(result, CaffeError) else self._tried(self._fitting, result, shapes)
+            ready = result if isinstance(result, CaffeError) else self.skips.tried(self._fitting, result, shapes)
             if isinstance(ready, CaffeError):
-                self._tell(ready)
-                ready = self._next_good(ready, position + step)
+                self.skips.tell(ready)
+                ready = self._good_from(position + step, ready)
             rows.append(ready)
         self._source.seek(places.stop)
         (labels,) = batch.fit((self._batch_size, *rows[0].label.shape))
@@ -224,7 +216,7 @@ class _Records:
         """Each record cut, by several threads where there are images to decode."""
 
         def cut(record: Record | CaffeError) -> _Ready | CaffeError:
-            return record if isinstance(record, CaffeError) else self._tried(self._cut, record)
+            return record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record)
 
         slow = any(isinstance(record, Record) and record.array is None for record in records)
         return ordered_map(cut, records, self._threads) if slow and self._threads > 1 else map(cut, records)
@@ -238,36 +230,15 @@ class _Records:
                 raise DataError(place(self.name, ready.key), words, remedy)
         return ready
 
-    # -- bad records ---------------------------------------------------------------------------------------------------
+    def _good_from(self, position: int, error: CaffeError) -> _Ready:
+        """The first good record from ``position`` on."""
 
-    def _tried(self, function: Callable[..., Result], *arguments: object) -> Result | CaffeError:
-        """The result; or, where bad records are skipped, the error of a bad record."""
-        try:
-            return function(*arguments)
-        except CorruptFileError:  # there is no going on from here
-            raise
-        except (DataError, FileError, ShapeError) as error:
-            if not self._skip_bad:
-                raise
-            return error
+        def attempt(number: int) -> _Ready | CaffeError:
+            record = self.skips.tried(self._read, position + number * self._source.step)
+            ready = record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record)
+            return ready if isinstance(ready, CaffeError) else self.skips.tried(self._fitting, ready, self._shapes)
 
-    def _next_good(self, error: CaffeError, position: int) -> _Ready:
-        """The first good record from ``position`` on. Raises DataError where there is none for long."""
-        for attempt in range(IN_A_ROW):
-            record = self._tried(self._read, position + attempt * self._source.step)
-            ready = record if isinstance(record, CaffeError) else self._tried(self._cut, record)
-            ready = ready if isinstance(ready, CaffeError) else self._tried(self._fitting, ready, self._shapes)
-            if not isinstance(ready, CaffeError):
-                return ready
-        what = f"{IN_A_ROW} records in a row are bad, first this one: {error}"
-        raise DataError(self.name, what, "look at them with: caffe data inspect")
-
-    def _tell(self, error: CaffeError) -> None:
-        """Count a bad record, and name it in the log the first time."""
-        self.skipped += 1
-        if error.where not in self._told:
-            self._told.add(error.where)
-            log.warning("Skipped bad record number %d: %s", self.skipped, error)
+        return self.skips.next_good(error, attempt)
 
 
 def _text(shape: Shape) -> str:

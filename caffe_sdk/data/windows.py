@@ -26,11 +26,13 @@ from caffe_sdk.data import draws, images
 from caffe_sdk.data.datum import Pixels
 from caffe_sdk.data.prefetch import Batch, Floats
 from caffe_sdk.data.resize import resize
+from caffe_sdk.data.skips import IN_A_ROW, Skips
 from caffe_sdk.data.source import place
 from caffe_sdk.errors import ArgumentError, CaffeError, DataError, ShapeError
 from caffe_sdk.schema.files import read_bytes, read_text
 from caffe_sdk.schema.wire import read_blob
 
+REDRAWS = 2**40  # a window drawn again is decided by a number far from those of the stream
 CHOICE = draws.TOP  # windows are not cropped, so this draw is free
 FIELDS = 6
 
@@ -136,10 +138,12 @@ class WindowFiller:
         seed: int = 0,
         rank: int = 0,
         ranks: int = 1,
+        skip_bad: bool = False,
     ) -> None:
         """Raises DataError where the list has no window of a kind that is wanted, and what is wrong with the mean."""
         self.name = os.fspath(source)
         self.position = 0
+        self.skips = Skips(self.name, skip_bad)
         self._windows, self._cut, self._batch_size, self._seed = windows, cut, batch_size, seed
         self._rank, self._ranks = rank, ranks
         self._root = root
@@ -181,14 +185,29 @@ class WindowFiller:
             index = self.position + self._rank + row * self._ranks
             behind = row >= self._batch_size - self._foreground
             table = self._windows.foreground if behind else self._windows.background
-            image, label, *box = table[draws.below(len(table), self._seed, index, CHOICE)].tolist()
-            try:
-                self._put(self._pixels(image), box, index, data[row])
-            except CaffeError as error:
-                raise error.at(place(self.name, self._windows.images[image].encode())) from None
+            label = self.skips.tried(self._draw, table, index, index, data[row])
+            if isinstance(label, CaffeError):
+                self.skips.tell(label)
+                label = self._another(label, table, index, data[row])
             labels[row] = label
         self.position += self._batch_size * self._ranks
         batch.position = self.position
+
+    def _draw(self, table: Table, chance: int, index: int, out: Floats) -> int:
+        """Put the window that ``chance`` decides into its row; gives its label."""
+        image, label, *box = table[draws.below(len(table), self._seed, chance, CHOICE)].tolist()
+        try:
+            self._put(self._pixels(image), box, index, out)
+        except CaffeError as error:
+            raise error.at(place(self.name, self._windows.images[image].encode())) from None
+        return int(label)
+
+    def _another(self, error: CaffeError, table: Table, index: int, out: Floats) -> int:
+        """Another window, drawn in place of one whose image is bad."""
+        chances = index + REDRAWS * np.arange(1, IN_A_ROW + 1)
+        return self.skips.next_good(
+            error, lambda number: self.skips.tried(self._draw, table, int(chances[number]), index, out)
+        )
 
     def _pixels(self, image: int) -> Pixels:
         path = self._root + self._windows.images[image]

@@ -85,6 +85,7 @@ class WindowData(Fed):
             root=param.root_folder,
             cached=param.cache_images,
             seed=self.seed,
+            skip_bad=self.config.data_param.skip_bad,
             **self.share(),
         )
-        return Batches(filler, filler.shapes, self.config.data_param.prefetch)
+        return Batches(filler, filler.shapes, self.config.data_param.prefetch, filler.skips)

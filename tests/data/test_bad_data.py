@@ -178,6 +178,21 @@ def test_bad_images_are_skipped_and_counted(tmp_path: Path, damage: Break, caplo
     assert "30.png" in record.message
 
 
+@pytest.mark.parametrize("damage", [no_image, no_file])
+def test_windows_of_bad_images_are_drawn_again(tmp_path: Path, damage: Break, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path)
+    with net(tmp_path, "windows") as ours:
+        whole = [np.array(ours.forward()["data"]) for _ in range(ROWS)]
+    damage(tmp_path)
+    with net(tmp_path, "windows", "skip_bad: true") as ours:
+        parts = [np.array(ours.forward()["data"]) for _ in range(ROWS)]
+        pairs = zip(np.concatenate(whole), np.concatenate(parts), strict=True)
+        other = sum(not np.array_equal(one, two) for one, two in pairs)
+        assert 0 < other <= ours.layers[0].skipped <= other + 16
+    (record,) = caplog.records
+    assert "30.png" in record.message
+
+
 def read(folder: Path, kind: str, damage: Break | None) -> None:
     """A few passes through the data, which is damaged after it was opened."""
     with net(folder, kind) as ours:

@@ -45,3 +45,12 @@ def test_interpolation_same_bits(rng: np.random.Generator, size: tuple[int, int]
     for module, out in zip((kernels_numba, kernels_numpy), outs, strict=True):
         module.interpolate(pixels, rows, columns, out)
     np.testing.assert_array_equal(*outs)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_split_same_bits(rng: np.random.Generator, channels: int) -> None:
+    pixels = rng.integers(0, 256, (7, 19, channels)).astype(np.uint8)
+    for module in (kernels_numba, kernels_numpy):
+        out = np.empty((channels, 7, 19), np.uint8)
+        module.split(pixels, out)
+        np.testing.assert_array_equal(out, np.moveaxis(pixels, 2, 0))
