@@ -10,6 +10,7 @@ where it is made larger the outermost half pixel fades towards the image's small
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
@@ -330,3 +331,10 @@ def oversample(images: Sequence[Array], crop_dims: Sizes) -> Array:
             crop[...] = image[top : top + height, left : left + width]
     crops[:, 5:] = crops[:, :5, :, ::-1]
     return crops.reshape(-1, height, width, shape[2])
+
+
+def __getattr__(name: str) -> Any:
+    """``caffe.io.caffe_pb2``: scripts reach the messages this way."""
+    if name == "caffe_pb2":
+        return importlib.import_module("caffe_sdk.proto.caffe_pb2")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,6 +47,11 @@ class Layer:
         """``param`` is the LayerParameter."""
         self.blobs = BlobVec()
 
+    @property
+    def param_str_(self) -> str:
+        """``param_str``, as Caffe called it until 2015."""
+        return self.param_str
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Called once: check what the layer is given, add parameters with ``self.blobs.add_blob``."""
 

@@ -15,6 +15,7 @@ import caffe_sdk
 from caffe_sdk.cli import pythonpath
 from caffe_sdk.cli.main import main
 from caffe_sdk.compat import caffe as compat
+from caffe_sdk.compat.caffe import _caffe
 from caffe_sdk.data.databases import write_arrays
 
 
@@ -148,6 +149,40 @@ net.backward()
 print(net.blobs['ip'].diff.tolist())
 """
 
+DREAM = """
+import caffe
+import numpy as np
+from google.protobuf import text_format
+from caffe._caffe import BlobVec, RawBlobVec, layer_type_list
+
+model = caffe.io.caffe_pb2.NetParameter()
+text_format.Merge(open('deploy.prototxt').read(), model)
+model.force_backward = True
+open('tmp.prototxt', 'w').write(str(model))
+caffe.Net('tmp.prototxt', caffe.TEST).save('tmp.caffemodel')
+net = caffe.Classifier('tmp.prototxt', 'tmp.caffemodel', mean=np.float32([104, 117, 123]), channel_swap=(2, 1, 0))
+
+src, dst = net.blobs['data'], net.blobs['fc']
+src.reshape(1, 3, 4, 4)
+image = np.random.RandomState(0).rand(4, 4, 3) * 255
+src.data[0] = np.float32(np.rollaxis(image, 2)[::-1]) - net.transformer.mean['data']
+sizes = []
+for i in range(4):
+    net.forward(end='fc')
+    dst.diff[:] = dst.data
+    net.backward(start='fc')
+    g = src.diff[0]
+    src.data[:] += 1.5 / np.abs(g).mean() * g
+    sizes.append(float((dst.data ** 2).sum()))
+print('grows', sizes == sorted(sizes) and sizes[0] < sizes[-1])
+print(all(type(net.params[key]) is BlobVec for key in net.params), 'ReLU' in layer_type_list())
+print(issubclass(caffe.SGDSolver, caffe._caffe.Solver), caffe.pycaffe.Net is caffe.Net)
+try:
+    caffe.io.nothing
+except AttributeError as error:
+    print(error)
+"""
+
 DEPLOY = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 10 dim: 3 dim: 4 dim: 4 } } }
 layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 5 } }
@@ -180,6 +215,17 @@ def test_classification(tmp_path: Path, path: str) -> None:
     ]
 
 
+def test_a_dream_and_what_else_scripts_reach(tmp_path: Path, path: str) -> None:
+    fillers = 'weight_filler { type: "xavier" } num_output'
+    (tmp_path / "deploy.prototxt").write_text(DEPLOY.replace("num_output", fillers))
+    assert run(DREAM, tmp_path, path).splitlines() == [
+        "grows True",
+        "True True",
+        "True True",
+        "module 'caffe_sdk.io' has no attribute 'nothing'",
+    ]
+
+
 def test_a_layer_in_python(tmp_path: Path, path: str) -> None:
     assert run(PYTHON_LAYER, tmp_path, path).splitlines() == ["[6.]", str([[1.0] * 3] * 2)]
 
@@ -205,5 +251,6 @@ def test_every_name_is_there() -> None:
         assert getattr(compat, name) is not None
     assert compat.Net is caffe_sdk.Net
     assert compat.layers.Convolution is not None
+    assert _caffe.Net is compat.Net
     with pytest.raises(AttributeError):
         compat.no_such_name  # noqa: B018

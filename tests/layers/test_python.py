@@ -177,6 +177,7 @@ def test_members_are_set(write: Write) -> None:
             super().__init__(param, *more)
             self.name_then = param.name
         def setup(self, bottom, top):
+            assert self.param_str_ == self.param_str
             self.seen = (self.name_then, self.param_str, self.phase, self.type, len(self.blobs), len(bottom), len(top))
         def reshape(self, bottom, top):
             top[0].reshape()

@@ -26,10 +26,11 @@ __all__ = [*caffe_sdk.__all__, *(name for name in _MODULES if "." not in name), 
 if __name__ == "caffe":
     for _name in _MODULES:  # the same modules under both names: what is imported twice has classes that differ
         sys.modules[f"caffe.{_name}"] = import_module(f"caffe_sdk.{_name}")
-    sys.modules["caffe.pycaffe"] = sys.modules["caffe._caffe"] = caffe_sdk
+    sys.modules["caffe.pycaffe"] = caffe_sdk
+    import_module("caffe._caffe")
     logs.init_log()
 
 
 def __getattr__(name: str) -> Any:
     """A name of `caffe_sdk`."""
-    return getattr(caffe_sdk, name)
+    return caffe_sdk if name == "pycaffe" else getattr(caffe_sdk, name)
