@@ -16,7 +16,7 @@ import numpy as np
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
-from caffe_sdk.engine.portable.winograd import Filtering, TransformedFilters, convolve
+from caffe_sdk.engine.portable.winograd import Filtering, TransformedFilters, convolve, gradient
 from caffe_sdk.engine.reference.convolution import Convolution
 from caffe_sdk.memory import Array, Shape, Tensor
 
@@ -62,13 +62,13 @@ class FastConvolution(Convolution):
             self._filter(filtering.turned(), dy, weight, None, dx, turned=True)
             return
         cut = Cut.of(dx.shape, dy.shape, geometry)
-        weights, gradient = self.read(weight).reshape(cut.weight), self.read(dy).reshape(cut.y)
+        weights, slopes = self.read(weight).reshape(cut.weight), self.read(dy).reshape(cut.y)
         result = self.write(dx).reshape(cut.x)
         for images in cut.images():
             image = cut.blank(len(result[images]))
             for rows in cut.rows(len(image)):
                 for g, matrix in enumerate(weights):
-                    cut.add(matrix.T @ cut.gathered(gradient[images], g, rows), image, g, rows)
+                    cut.add(matrix.T @ cut.gathered(slopes[images], g, rows), image, g, rows)
             cut.unpad(image, result[images])
 
     @quiet
@@ -79,17 +79,20 @@ class FastConvolution(Convolution):
         if not (usable(x, dy) and len(geometry.kernel) <= 2):
             super().convolution_grad_weight(x, dy, dweight, dbias, geometry)
             return
+        filtering = Filtering.of(x.shape, dy.shape, geometry)
         cut = Cut.of(x.shape, dy.shape, geometry)
-        values, gradient = self.read(x).reshape(cut.x), self.read(dy).reshape(cut.y)
-        if dweight is not None:
+        values, slopes = self.read(x).reshape(cut.x), self.read(dy).reshape(cut.y)
+        if dweight is not None and filtering and filtering.pays():
+            self.update(dweight)[...] += gradient(filtering, values, slopes)
+        elif dweight is not None:
             total = self.update(dweight).reshape(cut.weight)
             for images in cut.images():
                 image = cut.padded(values[images])
                 for rows in cut.rows(len(image)):
                     for g in range(cut.group):
-                        total[g] += cut.gathered(gradient[images], g, rows) @ cut.columns(image, g, rows).T
+                        total[g] += cut.gathered(slopes[images], g, rows) @ cut.columns(image, g, rows).T
         if dbias is not None:
-            self.update(dbias)[...] += gradient.sum(axis=(2, 3)).sum(axis=0)
+            self.update(dbias)[...] += slopes.sum(axis=(2, 3)).sum(axis=0)
 
     def _filter(
         self, f: Filtering, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, turned: bool = False

@@ -6,8 +6,10 @@ weight: they are made anew when a weight is read that was written since.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +23,7 @@ BLOCK = 16  # channels
 FLOAT = 4  # bytes
 POINTS = (0, 5 / 8, -5 / 8, 3 / 2, -3 / 2)
 """Where `loops.winograd` interpolates, besides infinity."""
-PIECE, TILES = 1 << 20, 160
+PIECE, TILES = 1 << 20, 256
 """Transformed numbers of x and y at once, for the cache; but of so many tiles that filters are not fetched too often.
 """
 
@@ -74,6 +76,14 @@ class Filtering:
         tiles = max(TILES, PIECE // (PLACES * BLOCK * sum(self.blocks)))
         return min(max(1, tiles // across), self.x[0] * down)
 
+    def pieces(self) -> Iterator[tuple[slice, list[tuple[int, int]]]]:
+        """Images that are worked on at once, and the pieces of their rows of tiles: first and count through them."""
+        down, most = self.grid[0], self.rows_at_once
+        images = -(-most // down)
+        for start in range(0, self.x[0], images):
+            every = min(images, self.x[0] - start) * down
+            yield slice(start, start + images), [(i, min(most, every - i)) for i in range(0, every, most)]
+
     def pays(self) -> bool:
         """Whether it is quicker than the product of matrices with unrolled windows, by a rule; never with less padding
         than none.
@@ -120,9 +130,7 @@ class TransformedFilters(Place):
         taps = self.weight[2]
         filters = host.reshape(self.group, -1, self.weight[1], taps * taps)
         filters = filters[..., ::-1] if self.turned else filters.swapaxes(1, 2)
-        one_way = transform(taps)
-        both = np.kron(one_way, one_way).astype(np.float32)
-        np.matmul(both, filters.reshape(-1, taps * taps).T, out=buffer.reshape(PLACES, -1))
+        np.matmul(both_ways(taps), filters.reshape(-1, taps * taps).T, out=buffer.reshape(PLACES, -1))
 
 
 def transform(taps: int) -> Array:
@@ -131,39 +139,81 @@ def transform(taps: int) -> Array:
     return np.array([*rows, [0] * (taps - 1) + [1]])
 
 
+@functools.cache
+def both_ways(taps: int) -> Array:
+    """G for rows and columns at once, (36, taps^2), in float32."""
+    one_way = transform(taps)
+    return np.kron(one_way, one_way).astype(np.float32)
+
+
 def convolve(f: Filtering, x: Array, filters: Array, bias: Array, y: Array) -> None:
     """y = bias + filters * x; filters (36, groups, channels of a group, outputs of a group)."""
     from caffe_sdk.engine.portable.loops import winograd as loops
 
-    (down, across), step = f.grid, f.step
-    height, width = TILE + step * (down - 1), TILE + step * (across - 1)
-    x_blocks, y_blocks = f.blocks
-    most = f.rows_at_once
-    v, m = _matrices(most * across, x_blocks), _matrices(most * across, y_blocks)
-    images_at_once = -(-most // down)
-    for start in range(0, len(x), images_at_once):
-        some = x[start : start + images_at_once]
-        image = aligned_array(len(some), f.group, x_blocks, height, width, BLOCK)
-        result = aligned_array(len(some), f.group, y_blocks, step * down, step * across, BLOCK)
-        loops.put_in_blocks(some, image.reshape(len(some), -1, height, width, BLOCK), *f.pad)
-        for first in range(0, len(some) * down, most):
-            rows = (first, min(most, len(some) * down - first))
+    grid = (*f.grid, f.step)
+    v, m = _matrices(f, f.blocks[0]), _matrices(f, f.blocks[1])
+    for images, pieces in f.pieces():
+        image = _in_blocks(f, x[images], f.blocks[0], _size_of_x(f), f.pad)
+        result = _zeros(len(image), f.group, f.blocks[1], *_size_of_y(f), BLOCK)
+        for rows in pieces:
+            tiles = rows[1] * f.grid[1]
             for g in range(f.group):
-                loops.tiles_in(image, g, v, (down, across, step), rows)
-                tiles = rows[1] * across
+                loops.tiles_in(image, g, v, grid, rows)
                 np.matmul(v[:, :tiles, : filters.shape[2]], filters[:, g], out=m[:, :tiles, : filters.shape[3]])
-                loops.tiles_out(m, result, g, (down, across, step), rows)
-        whole = result.reshape(len(some), -1, step * down, step * across, BLOCK)
-        loops.take_from_blocks(whole, bias, y[start : start + images_at_once])
+                loops.tiles_out(m, result, g, grid, rows)
+        loops.take_from_blocks(result.reshape(len(image), -1, *result.shape[3:]), bias, y[images])
 
 
-def aligned_array(*shape: int) -> Array:
+def gradient(f: Filtering, x: Array, dy: Array) -> Array:
+    """The gradient of the filters (out, channels of a group, taps, taps): G^T [sum of B^T x B times A dy A^T] G."""
+    from caffe_sdk.engine.portable.loops import winograd as loops
+
+    grid = (*f.grid, f.step)
+    channels, out = f.x[1] // f.group, f.y[1] // f.group
+    v, d = _matrices(f, f.blocks[0]), _matrices(f, f.blocks[1])
+    total = np.zeros((PLACES, f.group, channels, out), np.float32)
+    for images, pieces in f.pieces():
+        image = _in_blocks(f, x[images], f.blocks[0], _size_of_x(f), f.pad)
+        slopes = _in_blocks(f, dy[images], f.blocks[1], _size_of_y(f), (0, 0))
+        for rows in pieces:
+            tiles = rows[1] * f.grid[1]
+            for g in range(f.group):
+                loops.tiles_in(image, g, v, grid, rows)
+                loops.tiles_of_gradient(slopes, g, d, grid, rows)
+                for place in range(PLACES):
+                    total[place, g] += v[place, :tiles, :channels].T @ d[place, :tiles, :out]
+    back: Array = both_ways(f.taps).T @ total.reshape(PLACES, -1)
+    taps = (f.taps, f.taps)
+    return back.reshape(*taps, f.group, channels, out).transpose(2, 4, 3, 0, 1).reshape(-1, channels, *taps)
+
+
+def _size_of_x(f: Filtering) -> tuple[int, int]:
+    """Rows and columns that whole tiles see."""
+    return TILE + f.step * (f.grid[0] - 1), TILE + f.step * (f.grid[1] - 1)
+
+
+def _size_of_y(f: Filtering) -> tuple[int, int]:
+    """Rows and columns of whole tiles."""
+    return f.step * f.grid[0], f.step * f.grid[1]
+
+
+def _in_blocks(f: Filtering, x: Array, blocks: int, size: tuple[int, int], corner: Shape) -> Array:
+    """Images (n, groups, blocks, rows, columns, 16) with x at a corner, and zeros around it."""
+    from caffe_sdk.engine.portable.loops import winograd as loops
+
+    image = _zeros(len(x), f.group, blocks, *size, BLOCK)
+    loops.put_in_blocks(x, image.reshape(len(x), -1, *size, BLOCK), *corner)
+    return image
+
+
+def _zeros(*shape: int) -> Array:
     """Zeros on a cache line."""
     return aligned(math.prod(shape), np.float32).reshape(shape)
 
 
-def _matrices(tiles: int, blocks: int) -> Array:
+def _matrices(f: Filtering, blocks: int) -> Array:
     """36 matrices (tiles, channels), an odd number of blocks apart, so that writes to all do not meet in the cache."""
+    tiles = f.rows_at_once * f.grid[1]
     apart = (tiles * blocks | 1) * BLOCK
     strides = (apart * FLOAT, blocks * BLOCK * FLOAT, FLOAT)
     return np.ndarray((PLACES, tiles, blocks * BLOCK), np.float32, aligned(PLACES * apart, np.float32), 0, strides)

@@ -29,7 +29,7 @@ def shapes(setting, batch=3, size=(9, 14)):
     geometry = ConvolutionGeometry((taps, taps), (1, 1), (pad, pad), (1, 1), group)
     x, y = (batch, channels, *size), (batch, out, *geometry.output_size(size))
     weight = (out, channels // group, taps, taps)
-    return geometry, {"x": x, "weight": weight, "bias": (out,), "y": y, "dy": y, "dx": x}
+    return geometry, {"x": x, "weight": weight, "bias": (out,), "y": y, "dy": y, "dx": x, "dweight": weight}
 
 
 def calls(geometry):
@@ -37,6 +37,7 @@ def calls(geometry):
         engine.convolution(t["x"], t["weight"], t["bias"], t["y"], geometry)
         engine.convolution(t["x"], t["weight"], None, t["y"], geometry)
         engine.convolution_grad_data(t["dy"], t["weight"], t["dx"], geometry)
+        engine.convolution_grad_weight(t["x"], t["dy"], t["dweight"], t["bias"], geometry)
 
     return compute
 
@@ -104,7 +105,7 @@ def test_padding_wider_than_the_filter_has_no_way_back():
     geometry = ConvolutionGeometry((3, 3), (1, 1), (3, 3), (1, 1))
     on = {"x": (2, 4, 5, 5), "weight": (6, 4, 3, 3), "bias": (6,), "y": (2, 6, 9, 9)}
     assert not Filtering.of(on["x"], on["y"], geometry).turned().pays()
-    agree(on | {"dy": on["y"], "dx": on["x"]}, calls(geometry))
+    agree(on | {"dy": on["y"], "dx": on["x"], "dweight": on["weight"]}, calls(geometry))
 
 
 @pytest.mark.parametrize("taps", [3, 5])

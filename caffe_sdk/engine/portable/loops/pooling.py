@@ -13,6 +13,7 @@ from caffe_sdk.memory import Array
 
 Window = tuple[int, int, int, int, int, int]
 """Kernel, stride and padding, each down and across."""
+NOWHERE = np.int32(2**31 - 1)
 
 
 @compiled
@@ -43,38 +44,45 @@ def max_pool(x: Array, y: Array, window: Window, lowest: float) -> None:
 
 @compiled
 def max_pool_where(x: Array, y: Array, mask: Array, window: Window, lowest: float) -> None:
-    """The maximum of each window and its index in the plane, the first of equals; -1 of a window that sees nothing."""
+    """The maximum of each window and its index in the plane, the first of equals; -1 of a window that sees nothing.
+
+    A line is cut into parts here: what windows next to each other see at one of their places lies side by side.
+    """
     planes, height, width = x.shape
     _, rows, columns = y.shape
     kh, kw, down, across, top, left = window
-    count = max((columns - 1) * across + kw, left + width)
-    line, lines_row = np.empty(count, x.dtype), np.empty(count, np.int32)
-    inside, inside_row = line[left : left + width], lines_row[left : left + width]
+    line, where = np.empty(width, x.dtype), np.empty(width, np.int32)
+    slots = max(columns + kw // across + 1, (left + width) // across + 1)
+    values, places = np.full((across, slots), lowest, x.dtype), np.full((across, slots), NOWHERE, np.int32)
     for plane in range(planes):
         for row in range(rows):
-            start, end = row * down - top, min(row * down - top + kh, height)
-            start = max(start, 0)
+            start, end = max(0, row * down - top), min(row * down - top + kh, height)
             line[:] = lowest
-            lines_row[:] = -1
+            where[:] = NOWHERE
             for i in range(start, end):
                 seen = x[plane, i]
                 for j in range(width):
-                    better = i == start or seen[j] > inside[j]
-                    inside[j] = seen[j] if better else inside[j]
-                    inside_row[j] = i if better else inside_row[j]
-            best, place = y[plane, row], mask[plane, row]
+                    better = seen[j] > line[j] or i == start
+                    line[j] = seen[j] if better else line[j]
+                    where[j] = i * width + j if better else where[j]
+            slot, part = divmod(left, across)
+            for j in range(width):
+                values[part, slot], places[part, slot] = line[j], where[j]
+                part += 1
+                if part == across:
+                    slot, part = slot + 1, 0
+            best, chosen = y[plane, row], mask[plane, row]
+            best[:] = values[0, :columns]
+            chosen[:] = places[0, :columns]
+            for j in range(1, kw):
+                first, part = divmod(j, across)
+                others, theirs = values[part, first : first + columns], places[part, first : first + columns]
+                for q in range(columns):
+                    better = (others[q] > best[q]) | ((others[q] == best[q]) & (theirs[q] < chosen[q]))
+                    best[q] = others[q] if better else best[q]
+                    chosen[q] = theirs[q] if better else chosen[q]
             for q in range(columns):
-                at = q * across
-                value, its_row = line[at], lines_row[at]
-                chosen = at
-                for j in range(at + 1, at + kw):
-                    other, others_row = line[j], lines_row[j]
-                    better = other > value or (other == value and 0 <= others_row < its_row)
-                    value = other if better else value
-                    its_row = others_row if better else its_row
-                    chosen = j if better else chosen
-                best[q] = value
-                place[q] = its_row * width + chosen - left if its_row >= 0 else -1
+                chosen[q] = chosen[q] if chosen[q] != NOWHERE else -1
 
 
 @compiled

@@ -150,6 +150,52 @@ def _transform_out_2(m: int, place: int, y: int, row: int) -> None:
     _store2(y + row, _pair(a[1], b[1], c[1], d[1], e[1], f[1]))
 
 
+@inlined
+def _spread4(y0: Any, y1: Any, y2: Any, y3: Any) -> Any:
+    """A y: four numbers of a gradient of y become six."""
+    even_a, odd_a = y0 + splat(_A2) * y2, splat(_A1) * y1 + splat(_A3) * y3
+    even_b, odd_b = y0 + splat(_B2) * y2, splat(_B1) * y1 + splat(_B3) * y3
+    return y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3
+
+
+@inlined
+def _spread2(y0: Any, y1: Any) -> Any:
+    """A y for a filter of five: two numbers become six."""
+    at_a, at_b = splat(_A1) * y1, splat(_B1) * y1
+    return y0, y0 + at_a, y0 - at_a, y0 + at_b, y0 - at_b, y1
+
+
+@inlined
+def _transform_gradient_4(y: int, row: int, d: int, place: int) -> None:
+    """A dy A^T of a tile of 4x4."""
+    a = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
+    y += NBYTES
+    b = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
+    y += NBYTES
+    c = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
+    y += NBYTES
+    e = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
+    store6(d, place, _spread4(a[0], b[0], c[0], e[0]))
+    store6(d + 6 * place, place, _spread4(a[1], b[1], c[1], e[1]))
+    store6(d + 12 * place, place, _spread4(a[2], b[2], c[2], e[2]))
+    store6(d + 18 * place, place, _spread4(a[3], b[3], c[3], e[3]))
+    store6(d + 24 * place, place, _spread4(a[4], b[4], c[4], e[4]))
+    store6(d + 30 * place, place, _spread4(a[5], b[5], c[5], e[5]))
+
+
+@inlined
+def _transform_gradient_2(y: int, row: int, d: int, place: int) -> None:
+    """A dy A^T of a tile of 2x2."""
+    a = _spread2(load(y), load(y + row))
+    b = _spread2(load(y + NBYTES), load(y + NBYTES + row))
+    store6(d, place, _spread2(a[0], b[0]))
+    store6(d + 6 * place, place, _spread2(a[1], b[1]))
+    store6(d + 12 * place, place, _spread2(a[2], b[2]))
+    store6(d + 18 * place, place, _spread2(a[3], b[3]))
+    store6(d + 24 * place, place, _spread2(a[4], b[4]))
+    store6(d + 30 * place, place, _spread2(a[5], b[5]))
+
+
 # -- images ------------------------------------------------------------------------------------------------------------
 
 
@@ -215,3 +261,23 @@ def tiles_out(m: Array, image: Array, group: int, grid: tuple[int, int, int], ro
                     _transform_out_2(of, m.strides[0], y, width * NBYTES)
                 y += step * NBYTES
                 of += m.strides[1]
+
+
+@compiled
+def tiles_of_gradient(image: Array, group: int, d: Array, grid: tuple[int, int, int], rows: tuple[int, int]) -> None:
+    """Transform rows of tiles of the gradient of y to rows of d (36, ...)."""
+    blocks, _, width = image.shape[2:5]
+    down, across, step = grid
+    first, count = rows
+    for r in range(count):
+        n, tile_row = divmod(first + r, down)
+        for block in range(blocks):
+            y = np.int64(image[n, group, block, step * tile_row].ctypes.data)
+            to = np.int64(d[0, r * across, block * LANES :].ctypes.data)
+            for _ in range(across):
+                if step == 4:
+                    _transform_gradient_4(y, width * NBYTES, to, d.strides[0])
+                else:
+                    _transform_gradient_2(y, width * NBYTES, to, d.strides[0])
+                y += step * NBYTES
+                to += d.strides[1]
