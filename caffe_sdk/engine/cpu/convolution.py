@@ -98,13 +98,20 @@ def convolution(plan: Plan, work: Work) -> None:
 
 
 def convolution_grad_data(plan: Plan, work: Work) -> None:
-    """dx from dy and the weight."""
+    """dx from dy and the weight, in the layouts of the forward pass if oneDNN can."""
     dy, weight, dx = work["dy"], work["weight"], work["dx"]
     shapes = _Shapes(dx.shape, dy.shape, work["geometry"])
-    computation = PrimitiveDescriptor(
-        *("convolution_backward_data", DIRECT, any_layout(shapes.x), any_layout(shapes.weight)),
-        *(any_layout(shapes.y), *shapes.windows, shapes.forward(None)),
-    ).checked()
+    forward = shapes.forward(None)
+
+    def attempt(x: Descriptor, y: Descriptor) -> PrimitiveDescriptor:
+        return PrimitiveDescriptor(
+            *("convolution_backward_data", DIRECT, x, any_layout(shapes.weight), y, *shapes.windows, forward),
+        ).checked()
+
+    try:
+        computation = attempt(forward.layout(SRC), forward.layout(DST))
+    except Unsupported:
+        computation = attempt(any_layout(shapes.x), any_layout(shapes.y))
     operands = {
         DIFF_DST: plan.read(dy, computation.layout(DIFF_DST)),
         WEIGHTS: plan.read(weight, computation.layout(WEIGHTS)),

@@ -25,6 +25,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Function,
     Operand,
     PrimitiveDescriptor,
+    joined_with,
 )
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.memory import HOST, Place, Tensor
@@ -118,13 +119,12 @@ def multiplied(plan: Plan, x: Tensor, other: Tensor, y: Tensor, functions: Seque
 
 
 def _add(plan: Plan, xs: Sequence[Tensor], y: Tensor, relu: float | None = None) -> None:
-    pairs = _overwritten_first([(x, 1.0) for x in xs], y)
-    if len(pairs) == 2:
-        _binary(plan, ADD, pairs[0][0], pairs[1][0], y, Attributes(relu))
-    elif relu is not None:
-        raise Unsupported("oneDNN", "a sum of more than two with a ReLU")
-    else:
-        _sum(plan, pairs, y)
+    if len(xs) == 1:
+        _sum(plan, [(xs[0], 1.0)], y)
+        return
+    first, second, *others = (x for x, _ in _overwritten_first([(x, 1.0) for x in xs], y))
+    layout, _ = plan.flat(first)
+    _binary(plan, ADD, first, second, y, Attributes(relu, [(ADD, layout)] * len(others)), others)
 
 
 def _overwritten_first(pairs: list[tuple[Tensor, float]], y: Tensor) -> list[tuple[Tensor, float]]:
@@ -144,10 +144,13 @@ def _sum(plan: Plan, pairs: Sequence[tuple[Tensor, float]], y: Tensor) -> None:
     plan.execute(computation, {**operands, DST: plan.write(y, layout, place)})
 
 
-def _binary(plan: Plan, kind: int, x: Tensor, other: Tensor, y: Tensor, attributes: Attributes) -> None:
+def _binary(
+    plan: Plan, kind: int, x: Tensor, other: Tensor, y: Tensor, attributes: Attributes, joined: Sequence[Tensor] = ()
+) -> None:
     layout, place = plan.flat(x)
     computation = PrimitiveDescriptor("binary", kind, layout, layout, layout, attributes=attributes)
-    operands = {SRC: plan.read(x, layout, place), SRC_1: plan.read(other, layout, place)}
+    terms = {SRC: x, SRC_1: other, **{joined_with(i): term for i, term in enumerate(joined)}}
+    operands = {argument: plan.read(term, layout, place) for argument, term in terms.items()}
     plan.execute(computation, {**operands, DST: plan.write(y, layout, place)})
 
 
