@@ -58,8 +58,12 @@ def chosen(work: Work) -> str:
     if _forced[-1] in (DIRECT, WINOGRAD):
         return _forced[-1]
     more = [name for name in ("bias", "dbias", "relu") if work.arguments.get(name) is not None]
-    key = " ".join(map(str, (work.name, problem.x, problem.y, problem.pad, problem.group, *more))).replace(", ", ",")
-    return tuning.quickest(key, WAYS[work.name], _bare(work)) or (WINOGRAD if winograd.pays(problem) else DIRECT)
+    key = " ".join(
+        map(str, (work.name, problem.x, problem.y, problem.taps, problem.pad, problem.group, *more))
+    ).replace(", ", ",")
+    return tuning.quickest(key, WAYS[work.name], _bare(work)) or (
+        WINOGRAD if winograd.pays(problem, renewed=work.name != "convolution") else DIRECT
+    )
 
 
 def _bare(work: Work) -> Work:

@@ -1,4 +1,4 @@
-"""Convolutions 3x3 by Winograd's minimal filtering: a quarter of the products, between transforms of what they are of.
+"""Convolutions 3x3 and 5x5 by Winograd's minimal filtering: a quarter and a third of the products, between transforms.
 
 Numbers stay in oneDNN's blocks of 16 channels, so nothing is reordered between these convolutions and its own.
 Transformed filters are a place of the weight: they are made anew when a program reads a weight that was written since.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from ctypes import c_uint, c_void_p
@@ -31,7 +32,7 @@ from caffe_sdk.threads import num_threads
 BLOCK = 16  # channels
 FLOAT = 4  # bytes
 PIXEL = BLOCK * FLOAT
-PLACES, STEP = 36, 4  # numbers in a tile of x, width of one of y
+TILE, PLACES = 6, 36  # width of a tile of x, numbers in it
 ROWS, WIDTH = 6, 4  # of the piece of a product of matrices that is summed in registers
 PANEL = WIDTH * PIXEL
 CHUNK, WIDE = 48, 384
@@ -41,10 +42,11 @@ that what they are multiplied with need not be fetched too often."""
 
 @dataclass(frozen=True)
 class Problem:
-    """A convolution that Winograd's filtering computes: sizes of x (n, c, h, w) and y (n, k, h, w)."""
+    """A convolution that Winograd's filtering computes: sizes of x (n, c, h, w) and y (n, k, h, w), 3 or 5 taps."""
 
     x: Shape
     y: Shape
+    taps: int
     pad: Shape
     group: int
 
@@ -52,12 +54,18 @@ class Problem:
     def weight(self) -> Shape:
         """The filters' sizes, as oneDNN counts axes."""
         out, channels = self.y[1], self.x[1] // self.group
-        return (out, channels, 3, 3) if self.group == 1 else (self.group, out // self.group, channels, 3, 3)
+        window = (self.taps, self.taps)
+        return (out, channels, *window) if self.group == 1 else (self.group, out // self.group, channels, *window)
+
+    @property
+    def step(self) -> int:
+        """Width of a tile of y."""
+        return TILE + 1 - self.taps
 
     @property
     def grid(self) -> tuple[int, int]:
         """Tiles down and across an image of y."""
-        return -(-self.y[2] // STEP), -(-self.y[3] // STEP)
+        return -(-self.y[2] // self.step), -(-self.y[3] // self.step)
 
     @property
     def tiles(self) -> int:
@@ -66,14 +74,14 @@ class Problem:
 
 
 def problem(x: Shape, y: Shape, geometry: ConvolutionGeometry) -> Problem:
-    """The convolution as a problem; Unsupported if it is no 3x3 one that moves by steps of one, or cuts blocks."""
+    """The convolution as a problem; Unsupported if it is no 3x3 or 5x5 one of steps of one, or cuts blocks."""
     axis, group = geometry.axis, geometry.group
-    if geometry.kernel != (3, 3) or geometry.stride != (1, 1) or geometry.dilation != (1, 1):
+    if geometry.kernel not in ((3, 3), (5, 5)) or geometry.stride != (1, 1) or geometry.dilation != (1, 1):
         raise Unsupported("Winograd", f"{geometry}")
     if group > 1 and (x[axis] // group % BLOCK or y[axis] // group % BLOCK):
         raise Unsupported("Winograd", f"groups of {x[axis] // group} and {y[axis] // group} channels")
     batch = math.prod(x[:axis])
-    return Problem((batch, *x[axis:]), (batch, *y[axis:]), geometry.pad, group)
+    return Problem((batch, *x[axis:]), (batch, *y[axis:]), geometry.kernel[0], geometry.pad, group)
 
 
 def problem_of(work: Work) -> Problem:
@@ -83,20 +91,21 @@ def problem_of(work: Work) -> Problem:
     return problem(x.shape, y.shape, work["geometry"])
 
 
-def pays(p: Problem) -> bool:
+def pays(p: Problem, renewed: bool = False) -> bool:
     """Whether it is quicker than direct convolution, by a rule.
 
     All in products of one input and one output channel: those of direct convolution, those of whole tiles, what the
-    transforms take, and what it takes to fetch the filters, which are four times as many. Measured over 3 to 28 places
-    a side and 16 to 512 channels.
+    transforms take, and what it takes to fetch the filters, which are four times as many, or to make them, where they
+    are ``renewed`` each time. Measured over 3 to 28 places a side and 16 to 512 channels.
     """
     channels, out = p.x[1] / p.group, p.y[1] / p.group
     padded = _blocks(p.x[1] // p.group) * _blocks(p.y[1] // p.group) * BLOCK * BLOCK / (channels * out)
-    direct = 9 * p.y[0] * p.y[2] * p.y[3]
+    direct = p.taps**2 * p.y[0] * p.y[2] * p.y[3]
     tiles = -(-p.tiles // ROWS) * ROWS * PLACES * 1.15
     transforms = p.tiles * 385 * (1 / channels + 1 / out)
     fetching = PLACES * (12 if channels * out >= 128 * 128 else 6)
-    return direct > 1.1 * padded * (tiles + transforms + fetching)
+    making = 480 * p.taps if renewed else 0
+    return direct > 1.1 * padded * (tiles + transforms + fetching + making)
 
 
 # -- layouts -----------------------------------------------------------------------------------------------------------
@@ -108,7 +117,7 @@ def images(dims: Shape) -> Descriptor:
 
 
 def filters(dims: Shape, turned: bool = False) -> Descriptor:
-    """Filters in blocks: (group, out / 16, in / 16, 3, 3, 16 in, 16 out); in and out are exchanged if ``turned``."""
+    """Filters in blocks: (group, out / 16, in / 16, taps, taps, 16 in, 16 out); ``turned``: in and out exchanged."""
     if len(dims) == 4:
         return tagged(dims, "BAcd16a16b" if turned else "ABcd16b16a")
     return tagged(dims, "aCBde16b16c" if turned else "aBCde16c16b")
@@ -129,6 +138,7 @@ class TransformedFilters(Place):
     derived = True
 
     def __init__(self, dims: Shape, turned: bool) -> None:
+        self.taps = dims[-1]
         self.blocked, self.host = filters(dims, turned), plain(dims)
         self.turned = turned
         self.group, (out, channels) = (1, dims[:2]) if len(dims) == 4 else (dims[0], dims[1:3])
@@ -144,12 +154,12 @@ class TransformedFilters(Place):
         buffer[...] = 0
 
     def from_host(self, host: Array, buffer: Array) -> None:
-        self._transform(self.host, host, buffer)
+        self._transform(self.host, host, aligned(self.blocked.nbytes // FLOAT, np.float32), buffer)
 
     def from_place(self, other: Place, source: Array, buffer: Array) -> bool:
         if not isinstance(other, Layout) or other.host != self.host:
             return False
-        self._transform(other.descriptor, source, buffer)
+        self._transform(other.descriptor, source, _scratch(self.blocked.nbytes), buffer)
         return True
 
     @property
@@ -157,16 +167,31 @@ class TransformedFilters(Place):
         """What a job knows of transformed filters."""
         return {"u_group": PLACES * self.place, "u_place": self.place, "u_panel": self.panel}
 
-    def _transform(self, descriptor: Descriptor, numbers: Array, buffer: Array) -> None:
-        blocked = numbers
-        if descriptor != self.blocked:
-            blocked = aligned(self.blocked.nbytes // FLOAT, np.float32)
+    def _transform(self, descriptor: Descriptor, numbers: Array, blocked: Array, buffer: Array) -> None:
+        if descriptor == self.blocked:
+            blocked = numbers
+        else:
             reorder(descriptor, numbers, self.blocked, blocked)
         blocks = {"blocks_in": self.blocks_in, "blocks_out": self.blocks_out, "items": self.group * self.blocks_out}
-        where = {"w": address(blocked), "u": address(buffer), "turned": self.turned, **self.distances}
+        where = {
+            "w": address(blocked),
+            "u": address(buffer),
+            "taps": self.taps,
+            "turned": self.turned,
+            **self.distances,
+        }
         Job("transform_filters", {**blocks, **where}).run()
 
 
+def _scratch(nbytes: int) -> Array:
+    """Room for filters between two layouts, kept by each thread: in training they are transformed all the time."""
+    room: Array | None = getattr(_kept, "room", None)
+    if room is None or room.nbytes < nbytes:
+        room = _kept.room = aligned(nbytes // FLOAT, np.float32)
+    return room
+
+
+_kept = threading.local()
 _places: weakref.WeakValueDictionary[tuple[Shape, bool], TransformedFilters] = weakref.WeakValueDictionary()
 
 
@@ -245,7 +270,7 @@ def convolution_grad_data(plan: Plan, work: Work) -> None:
     """dx from dy and the weight: a convolution of dy with the filters turned by half a circle."""
     dy, weight, dx = work["dy"], work["weight"], work["dx"]
     p = problem_of(work)
-    back = Problem(p.y, p.x, (2 - p.pad[0], 2 - p.pad[1]), p.group)
+    back = Problem(p.y, p.x, p.taps, (p.taps - 1 - p.pad[0], p.taps - 1 - p.pad[1]), p.group)
     place = transformed(p.weight, turned=True)
     operands = {
         "x": plan.read(dy, images(back.x)),
@@ -278,6 +303,7 @@ def _convolve(
         "down": down,
         "across": across,
         "chunk": chunk,
+        "step": p.step,
         **_images("x", p.x),
         **_images("y", p.y),
         "pad_top": p.pad[0],

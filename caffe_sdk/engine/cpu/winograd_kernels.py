@@ -1,10 +1,7 @@
-"""Winograd's minimal filtering F(4x4, 3x3) for convolutions, as loops that Numba compiles.
+"""Winograd's minimal filtering F(4x4, 3x3) and F(2x2, 5x5) for convolutions, as loops that Numba compiles.
 
-Y = A^T [(G w G^T) * (B^T x B)] A  (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015): a 6x6
-tile of x and a 3x3 filter give a 4x4 tile of y with 36 products instead of 144, and summed over channels the products
-are 36 products of matrices. The transforms interpolate at the points 0, +-5/8, +-3/2 and infinity, where rounding
-errors are less than half of what the textbook's 0, +-1, +-2 give; all constants but G's are exact in float32, and
-filters are transformed in float64.
+`winograd_transforms` turns tiles of x and filters into 36 numbers each; their products, summed over channels, are 36
+products of matrices; what these give becomes tiles of y.
 
 Images and filters are in oneDNN's blocks of 16 channels, a block being one `Vector`. Transformed numbers are matrices,
 one for each of the 36 places in a tile. Matrices lie in panels of 64 columns, so that a panel's rows follow each other.
@@ -27,7 +24,14 @@ import numba
 import numpy as np
 from numba import types
 
+from caffe_sdk.engine.cpu import winograd_transforms
 from caffe_sdk.engine.cpu.library import library
+from caffe_sdk.engine.cpu.winograd_transforms import (
+    transform_filter,
+    transform_filter_5,
+    transform_out,
+    transform_out_to_2,
+)
 from caffe_sdk.engine.portable.loops import vectors, winograd
 from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
@@ -35,22 +39,11 @@ from caffe_sdk.engine.portable.loops.vectors import (
     load,
     prefetch,
     product,
-    rectified,
-    rounded,
     splat,
     store,
     take_ticket,
-    widened,
 )
-from caffe_sdk.engine.portable.loops.winograd import (
-    PLACES,
-    POINTS,
-    from_tile,
-    inlined,
-    load6,
-    store6,
-    transform_in,
-)
+from caffe_sdk.engine.portable.loops.winograd import PLACES, inlined, transform_in
 
 compiler: Any = numba
 carray = compiler.carray
@@ -72,6 +65,7 @@ JOB = np.dtype(
         ("down", np.int64),
         ("across", np.int64),
         ("chunk", np.int64),
+        ("step", np.int64),  # the width of a tile of y: 4, or 2 for 5x5 filters
         # The images x (n, blocks, height, width, 16): address, distances in bytes, sizes and padding
         ("x", np.int64),
         ("x_image", np.int64),
@@ -90,8 +84,9 @@ JOB = np.dtype(
         ("bias", np.int64),
         ("residual", np.int64),  # images like y, or 0
         ("slope", np.float64),  # what y is multiplied by where it is below 0
-        # Filters in blocks (group, blocks out, blocks in, 3, 3, 16 in, 16 out), turned by half a circle or not
+        # Filters in blocks (group, blocks out, blocks in, taps, taps, 16 in, 16 out), turned by half a circle or not
         ("w", np.int64),
+        ("taps", np.int64),
         ("turned", np.int64),
         # Channels of a group in blocks, and how its output is cut into parts
         ("blocks_in", np.int64),
@@ -130,78 +125,6 @@ def _thread_number() -> Any:
 thread_number = _thread_number()
 
 
-# -- the transforms ----------------------------------------------------------------------------------------------------
-
-_A, _B = POINTS
-_G = 1 / (_A**2 * _B**2)
-_GA = [_A**i / (2 * _A**2 * (_A**2 - _B**2)) for i in range(3)]
-_GB = [_B**i / (2 * _B**2 * (_B**2 - _A**2)) for i in range(3)]
-(_GA0, _GA1, _GA2), (_GB0, _GB1, _GB2) = _GA, _GB
-
-
-@inlined
-def _of_filter(w0: Any, w1: Any, w2: Any) -> Any:
-    """G w: three numbers of a filter become six, all of 64 bits."""
-    even_a, odd_a = splat(_GA0) * w0 + splat(_GA2) * w2, splat(_GA1) * w1
-    even_b, odd_b = splat(_GB0) * w0 + splat(_GB2) * w2, splat(_GB1) * w1
-    return splat(_G) * w0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w2
-
-
-@inlined
-def _finish_row(y: int, r: int, scale: Any, bias: Any, slope: Any, v: Any) -> None:
-    """Four neighbours of y: scaled, with bias, those of r added if it is there, and ReLU."""
-    v0, v1, v2, v3 = v[0] * scale + bias, v[1] * scale + bias, v[2] * scale + bias, v[3] * scale + bias
-    if r != 0:
-        v0, v1 = v0 + load(r), v1 + load(r + NBYTES)
-        v2, v3 = v2 + load(r + 2 * NBYTES), v3 + load(r + 3 * NBYTES)
-    store(y, rectified(v0, slope))
-    store(y + NBYTES, rectified(v1, slope))
-    store(y + 2 * NBYTES, rectified(v2, slope))
-    store(y + 3 * NBYTES, rectified(v3, slope))
-
-
-@inlined
-def _transform_out(m: int, place: int, y: int, r: int, row: int, scale: Any, bias: Any, slope: Any) -> None:
-    """A^T m A, a tile of y of a block of channels; r is a tile to be added, or 0."""
-    next_r = row if r != 0 else 0
-    a = from_tile(*load6(m, 6 * place))
-    b = from_tile(*load6(m + place, 6 * place))
-    c = from_tile(*load6(m + 2 * place, 6 * place))
-    d = from_tile(*load6(m + 3 * place, 6 * place))
-    e = from_tile(*load6(m + 4 * place, 6 * place))
-    f = from_tile(*load6(m + 5 * place, 6 * place))
-    _finish_row(y, r, scale, bias, slope, from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
-    y, r = y + row, r + next_r
-    _finish_row(y, r, scale, bias, slope, from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
-    y, r = y + row, r + next_r
-    _finish_row(y, r, scale, bias, slope, from_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
-    y, r = y + row, r + next_r
-    _finish_row(y, r, scale, bias, slope, from_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
-
-
-@inlined
-def _filter_column(w: int, step: int) -> Any:
-    return _of_filter(widened(load(w)), widened(load(w + 3 * step)), widened(load(w + 6 * step)))
-
-
-@inlined
-def _filter_row(u: int, place: int, w0: Any, w1: Any, w2: Any) -> None:
-    v = _of_filter(w0, w1, w2)
-    store6(u, place, (rounded(v[0]), rounded(v[1]), rounded(v[2]), rounded(v[3]), rounded(v[4]), rounded(v[5])))
-
-
-@inlined
-def _transform_filter(w: int, step: int, u: int, place: int) -> None:
-    """G w G^T of a 3x3 filter for a block of channels, whose nine vectors are ``step`` apart."""
-    a, b, c = _filter_column(w, step), _filter_column(w + step, step), _filter_column(w + 2 * step, step)
-    _filter_row(u, place, a[0], b[0], c[0])
-    _filter_row(u + 6 * place, place, a[1], b[1], c[1])
-    _filter_row(u + 12 * place, place, a[2], b[2], c[2])
-    _filter_row(u + 18 * place, place, a[3], b[3], c[3])
-    _filter_row(u + 24 * place, place, a[4], b[4], c[4])
-    _filter_row(u + 30 * place, place, a[5], b[5], c[5])
-
-
 # -- one item of work --------------------------------------------------------------------------------------------------
 
 
@@ -224,7 +147,7 @@ def tiles_in(job: Any, first: int, end: int, block: int, blocks: int, v: int, ro
     pitch = job.x_width * NBYTES
     for tile in range(first, end):
         image, place = divmod(tile, job.down * job.across)
-        top, left = 4 * (place // job.across) - job.pad_top, 4 * (place % job.across) - job.pad_left
+        top, left = job.step * (place // job.across) - job.pad_top, job.step * (place % job.across) - job.pad_left
         above, before = max(0, -top), max(0, -left)
         below, behind = min(6, job.x_height - top), min(6, job.x_width - left)
         whole = above + before == 0 and below + behind == 12
@@ -251,9 +174,9 @@ def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, 
     beside = job.residual - job.y
     for tile in range(first, end):
         image, place = divmod(tile, job.down * job.across)
-        top, left = 4 * (place // job.across), 4 * (place % job.across)
-        below, behind = min(4, job.y_height - top), min(4, job.y_width - left)
-        whole = below + behind == 8
+        top, left = job.step * (place // job.across), job.step * (place % job.across)
+        below, behind = min(job.step, job.y_height - top), min(job.step, job.y_width - left)
+        whole = below + behind == 2 * job.step
         y = job.y + image * job.y_image + block * job.y_plane + top * pitch + left * NBYTES
         for i in range(blocks):
             if job.scale != 0:
@@ -262,11 +185,14 @@ def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, 
                 bias = load(job.bias + (block + i) * NBYTES)
             at, r, step = y, y + beside if job.residual != 0 else 0, pitch
             if not whole:
-                at, step = patch, 4 * NBYTES
+                at, step = patch, job.step * NBYTES
                 if r != 0:
                     r = patch + 16 * NBYTES
                     _copy(y + beside, pitch, r, step, below, behind)
-            _transform_out(m + block_at(i, job.m_panel), job.m_place, at, r, step, scale, bias, slope)
+            if job.step == 4:
+                transform_out(m + block_at(i, job.m_panel), job.m_place, at, r, step, scale, bias, slope)
+            else:
+                transform_out_to_2(m + block_at(i, job.m_panel), job.m_place, at, r, step, scale, bias, slope)
             if not whole:
                 _copy(patch, step, y, pitch, below, behind)
             y += job.y_plane
@@ -339,17 +265,21 @@ def convolve(pointer: Any) -> None:
 def transform_filters(pointer: Any) -> None:
     """u = G w G^T. Items: for each group, each block of 16 output channels."""
     job = carray(pointer, 1)[0]
-    first, step = (8 * LANES * NBYTES, -LANES * NBYTES) if job.turned else (0, LANES * NBYTES)
+    taps = job.taps * job.taps
+    first, step = ((taps - 1) * LANES * NBYTES, -LANES * NBYTES) if job.turned else (0, LANES * NBYTES)
     item = take_ticket(pointer)
     while item < job.items:
         group, block = divmod(item, job.blocks_out)
-        w = job.w + item * job.blocks_in * 9 * LANES * NBYTES + first
+        w = job.w + item * job.blocks_in * taps * LANES * NBYTES + first
         u = job.u + group * job.u_group + block_at(block, job.u_panel)
         for _ in range(job.blocks_in):
             for channel in range(LANES):
-                _transform_filter(w + channel * NBYTES, step, u, job.u_place)
+                if job.taps == 3:
+                    transform_filter(w + channel * NBYTES, step, u, job.u_place)
+                else:
+                    transform_filter_5(w + channel * NBYTES, step, u, job.u_place)
                 u += PANEL
-            w += 9 * LANES * NBYTES
+            w += taps * LANES * NBYTES
         item = take_ticket(pointer)
 
 
@@ -369,5 +299,5 @@ def compiled(loop: Any) -> Any:
 
 
 def _sum_of_files() -> int:
-    files = (Path(__file__), Path(vectors.__file__), Path(winograd.__file__))
-    return zlib.crc32(b"".join(file.read_bytes() for file in files if file.is_file()))
+    files = (__file__, vectors.__file__, winograd.__file__, winograd_transforms.__file__)
+    return zlib.crc32(b"".join(path.read_bytes() for path in map(Path, files) if path.is_file()))

@@ -21,7 +21,7 @@ from tests.engine.cpu.twins import agree, geometry
 
 SAME = geometry((3, 3), pad=1)
 SHAPES = {"x": (1, 16, 8, 8), "weight": (16, 16, 3, 3), "y": (1, 16, 8, 8)}
-KEY = "convolution (1,16,8,8) (1,16,8,8) (1,1) 1"
+KEY = "convolution (1,16,8,8) (1,16,8,8) 3 (1,1) 1"
 
 
 @pytest.fixture(autouse=True)

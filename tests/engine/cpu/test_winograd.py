@@ -27,6 +27,10 @@ SHAPES = {
     "a wide group": ((1, 160, 6, 6), 192, geometry((3, 3), pad=1, group=2)),
     "many chunks": ((3, 16, 40, 40), 16, geometry((3, 3), pad=1)),
     "two batch axes": ((2, 3, 16, 9, 9), 16, geometry((3, 3), pad=1, axis=2)),
+    "five taps": ((2, 16, 8, 8), 32, geometry((5, 5), pad=2)),
+    "five taps, odd sizes": ((1, 20, 7, 11), 40, geometry((5, 5), pad=(2, 1))),
+    "five taps, smaller than a tile": ((2, 16, 1, 3), 16, geometry((5, 5), pad=2)),
+    "five taps, groups": ((3, 96, 9, 6), 64, geometry((5, 5), group=2)),
 }
 
 
@@ -87,6 +91,7 @@ OTHERS = {
     "stride": geometry((3, 3), stride=(2, 1)),
     "dilation": geometry((3, 3), dilation=(1, 2)),
     "kernel": geometry((3, 1)),
+    "an oblong kernel": geometry((3, 5)),
     "three axes": geometry((3, 3, 3)),
     "groups that cut blocks": geometry((3, 3), group=2),
 }
@@ -171,21 +176,23 @@ def test_a_weight_of_zeros_and_one_computed_in_the_same_program():
 def in_float64(x, weight, pad):
     """A convolution computed with numbers of 64 bits."""
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    h, w = x.shape[2] - 2, x.shape[3] - 2
+    taps = weight.shape[2]
+    h, w = x.shape[2] + 1 - taps, x.shape[3] + 1 - taps
     return sum(
         np.einsum("nchw,kc->nkhw", x[:, :, i : i + h, j : j + w], weight[:, :, i, j].astype(np.float64), optimize=True)
-        for i in range(3)
-        for j in range(3)
+        for i in range(taps)
+        for j in range(taps)
     )
 
 
+@pytest.mark.parametrize("taps", [3, 5])
 @pytest.mark.parametrize("inputs", ["normal", "rectified"])
 @pytest.mark.parametrize(("channels", "out", "side"), [(16, 16, 28), (64, 64, 16), (256, 32, 13), (512, 16, 14)])
 def test_rounding_errors_are_no_more_than_three_times_those_of_direct_convolution(
-    monkeypatch, channels, out, side, inputs
+    monkeypatch, channels, out, side, inputs, taps
 ):
-    g = geometry((3, 3), pad=1)
-    shapes = {"x": (1, channels, side, side), "weight": (out, channels, 3, 3), "y": (1, out, side, side)}
+    g = geometry((taps, taps), pad=taps // 2)
+    shapes = {"x": (1, channels, side, side), "weight": (out, channels, taps, taps), "y": (1, out, side, side)}
     errors = []
     for planner in (convolution.convolution, winograd.convolution):
         monkeypatch.setitem(compiling.PLANNERS, "convolution", planner)
@@ -193,6 +200,6 @@ def test_rounding_errors_are_no_more_than_three_times_those_of_direct_convolutio
         if inputs == "rectified":
             np.maximum(numbers(t["x"]), 0, out=t["x"].memory.update(HOST).reshape(shapes["x"]))
         compiled(lambda e, t: e.convolution(t["x"], t["weight"], None, t["y"], g), t).run()
-        error = numbers(t["y"]) - in_float64(numbers(t["x"]), numbers(t["weight"]), 1)
+        error = numbers(t["y"]) - in_float64(numbers(t["x"]), numbers(t["weight"]), taps // 2)
         errors.append(np.sqrt((error**2).mean()))
     assert errors[1] <= 3 * errors[0]

@@ -103,7 +103,7 @@ def transform_in(x: int, row: int, v: int, place: int) -> None:
 
 
 @inlined
-def _pair(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
+def pair_from_tile(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
     """A^T m for a filter of five: two numbers of y."""
     return m0 + (m1 + m2) + (m3 + m4), splat(_A1) * (m1 - m2) + splat(_B1) * (m3 - m4) + m5
 
@@ -140,14 +140,14 @@ def _transform_out_4(m: int, place: int, y: int, row: int) -> None:
 @inlined
 def _transform_out_2(m: int, place: int, y: int, row: int) -> None:
     """A^T m A, a tile of 2x2."""
-    a = _pair(*load6(m, 6 * place))
-    b = _pair(*load6(m + place, 6 * place))
-    c = _pair(*load6(m + 2 * place, 6 * place))
-    d = _pair(*load6(m + 3 * place, 6 * place))
-    e = _pair(*load6(m + 4 * place, 6 * place))
-    f = _pair(*load6(m + 5 * place, 6 * place))
-    _store2(y, _pair(a[0], b[0], c[0], d[0], e[0], f[0]))
-    _store2(y + row, _pair(a[1], b[1], c[1], d[1], e[1], f[1]))
+    a = pair_from_tile(*load6(m, 6 * place))
+    b = pair_from_tile(*load6(m + place, 6 * place))
+    c = pair_from_tile(*load6(m + 2 * place, 6 * place))
+    d = pair_from_tile(*load6(m + 3 * place, 6 * place))
+    e = pair_from_tile(*load6(m + 4 * place, 6 * place))
+    f = pair_from_tile(*load6(m + 5 * place, 6 * place))
+    _store2(y, pair_from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
+    _store2(y + row, pair_from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
 
 
 @inlined

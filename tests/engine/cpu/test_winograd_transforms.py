@@ -1,0 +1,54 @@
+"""The transforms of filters and of tiles of y, a tile at a time, against the sum of products they stand for."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cpu.winograd_transforms import (
+    transform_filter,
+    transform_filter_5,
+    transform_out,
+    transform_out_to_2,
+)
+from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, splat
+from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_in
+from caffe_sdk.memory import aligned
+
+TRANSFORMS = {3: (transform_filter, transform_out), 5: (transform_filter_5, transform_out_to_2)}
+
+
+def correlated(x, w):
+    """Each channel of a tile of x with its filter."""
+    taps = len(w)
+    step = len(x) + 1 - taps
+    return sum(x[i : i + step, j : j + step] * w[i, j] for i in range(taps) for j in range(taps))
+
+
+@pytest.mark.parametrize("adds", [True, False])
+@pytest.mark.parametrize("taps", TRANSFORMS)
+def test_a_tile(taps, adds):
+    of_filter, out = TRANSFORMS[taps]
+    step = 7 - taps
+    rng = np.random.default_rng(3)
+    x, w, v, u, y, r = (aligned(n * LANES, np.float32) for n in (36, taps**2, PLACES, PLACES, step**2, step**2))
+    for array in (x, w, r):
+        array[...] = rng.standard_normal(array.size)
+
+    @numba.njit
+    def transform(x, w, v, u):
+        transform_in(x, 6 * NBYTES, v, NBYTES)
+        of_filter(w, NBYTES, u, NBYTES)
+
+    @numba.njit
+    def finish(m, y, r):
+        out(m, NBYTES, y, r, step * NBYTES, splat(np.float32(2)), splat(np.float32(1)), splat(np.float32(0)))
+
+    transform(x.ctypes.data, w.ctypes.data, v.ctypes.data, u.ctypes.data)
+    m = aligned(v.size, np.float32)
+    m[...] = u * v
+    finish(m.ctypes.data, y.ctypes.data, r.ctypes.data if adds else 0)
+    exact = correlated(x.reshape(6, 6, LANES).astype(float), w.reshape(taps, taps, LANES))
+    expected = np.maximum(2 * exact.ravel() + 1 + (r if adds else 0), 0)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
