@@ -88,6 +88,8 @@ def look(layer: Any, ignored: int | None = None) -> Labels | None:
     """
     if layer.type not in ("Data", "ImageData") or missing_source(layer) is not None:
         return None
+    if layer.image_data_param.labels:  # numbers of another kind than classes
+        return None
     param = getattr(layer, PARAMETERS[layer.type])
     try:
         return _summed(_listed(param.source) if layer.type == "ImageData" else _stored(param), ignored)
