@@ -70,3 +70,12 @@ def test_no_labels_to_be_had() -> None:
 def test_many_records_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caffe_sdk.app.check.labels.RECORDS", 2)
     assert found([0, 1, 2, 9]) == []
+
+
+def test_numbers_of_another_kind_are_no_classes(tmp_path: Path) -> None:
+    layer = LayerParameter(type="ImageData")
+    layer.image_data_param.source = str(tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_text("a.png 1 7\n")
+    assert look(layer) is not None
+    layer.image_data_param.labels = 2
+    assert look(layer) is None
