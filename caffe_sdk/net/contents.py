@@ -106,7 +106,8 @@ class Contents:
         return _find(name, self._layer_names, "layer", self._where)
 
     def _blob(self, name: str) -> Blob:
-        return self._blobs[_find(name, self._blob_names, "blob", self._where)]
+        found = self.blobs.get(name)
+        return found if found is not None else self._blobs[_find(name, self._blob_names, "blob", self._where)]
 
     # -- how it shows itself -------------------------------------------------------------------------------------------
 

@@ -453,6 +453,10 @@ class Net(Contents):
                     f"{kind} is not batch sized: '{name}' is of shape {array.shape}, the blob of {blob.shape}",
                     "reshape the blob first, or give as many items as it holds",
                 )
+            if array.shape == blob.shape and array.dtype.kind in "fiub":  # no old number need be brought to the host
+                memory = blob.data_memory if which == "data" else blob.diff_memory
+                memory.write(HOST)[: blob.count].reshape(blob.shape)[...] = array
+                continue
             try:
                 getattr(blob, which)[...] = array
             except (ValueError, TypeError) as error:
