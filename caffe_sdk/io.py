@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffe_sdk.errors import ArgumentError, CorruptFileError, DataError
+from caffe_sdk.errors import ArgumentError, CorruptFileError, DataError, also
 from caffe_sdk.schema.files import PathLike, read_bytes
 from caffe_sdk.schema.messages import BlobProto, BlobProtoVector, Datum
 from caffe_sdk.schema.wire import BlobArray, decode_blob, encode_blob
@@ -36,9 +36,13 @@ GREY = np.array([0.2125, 0.7154, 0.0721], np.float32)
 def blobproto_to_array(blob: Any, return_diff: bool = False) -> Array:
     """The values of a BlobProto, or its gradients: float64, in the blob's shape.
 
-    Raises CorruptFileError where there are more or fewer values than the shape holds, ArgumentError without gradients.
+    Raises CorruptFileError (a ValueError besides, as in pycaffe) where there are more or fewer values than the shape
+    holds, ArgumentError without gradients.
     """
-    stored = decode_blob(blob.SerializeToString(), "BlobProto")
+    try:
+        stored = decode_blob(blob.SerializeToString(), "BlobProto")
+    except CorruptFileError as error:
+        raise also(error, ValueError()) from None
     if return_diff and stored.diff is None:
         raise ArgumentError("BlobProto", "it holds no diff", "ask for its data")
     wanted = stored.diff if return_diff else stored.data
@@ -75,7 +79,8 @@ def array_to_datum(arr: ArrayLike, label: int | None = None) -> Any:
     """
     array = np.asarray(arr)
     if array.ndim != 3:
-        raise ArgumentError("", f"Incorrect array shape. {array.shape}", "give (channels, height, width)")
+        wrong = ArgumentError("", f"Incorrect array shape. {array.shape}", "give (channels, height, width)")
+        raise also(wrong, ValueError())
     channels, height, width = array.shape
     datum = Datum(channels=channels, height=height, width=width)
     if array.dtype == np.uint8:
@@ -191,20 +196,22 @@ class Transformer:
     def set_mean(self, in_: str, mean: ArrayLike) -> None:
         """What to subtract: (channels,) or (channels, height, width), in the input's order of channels and its scale.
 
-        A mean image of another height and width is resized.
+        A mean image of another height and width is resized. What is wrong with a mean is a ValueError too.
         """
         shape = self._shape(in_)
         array = np.asarray(mean, None if isinstance(mean, np.ndarray) else float)
         if array.ndim == 1:
             if len(array) != shape[1]:
                 what = f"Mean channels incompatible with input. There are {len(array)}"
-                raise ArgumentError(f"input '{in_}'", what, f"give {shape[1]}, one for each channel")
+                remedy = f"give {shape[1]}, one for each channel"
+                raise also(ArgumentError(f"input '{in_}'", what, remedy), ValueError())
             array = array[:, None, None]
         else:
             array = array[None] if array.ndim == 2 else array
             if array.ndim != 3 or len(array) not in (1, shape[1]):
                 remedy = f"give ({shape[1]},) or {shape[1:]}; of a mean blob, blobproto_to_array(blob)[0]"
-                raise ArgumentError(f"input '{in_}'", f"Mean shape invalid: {np.shape(mean)}", remedy)
+                what = f"Mean shape invalid: {np.shape(mean)}"
+                raise also(ArgumentError(f"input '{in_}'", what, remedy), ValueError())
             if array.shape[1:] != shape[2:]:
                 array = resize_image(array.transpose(1, 2, 0), shape[2:]).transpose(2, 0, 1)
         self.mean[in_] = array

@@ -24,7 +24,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from caffe_sdk.errors import ArgumentError, LayerError
+from caffe_sdk.errors import ArgumentError, LayerError, also
 from caffe_sdk.schema import messages
 from caffe_sdk.schema.messages import LayerParameter, NetParameter
 
@@ -59,7 +59,7 @@ class Function:
     """A layer: its type, the tops it takes, and its parameters as they will stand in the prototxt.
 
     ``ntop`` (1 by default) and ``in_place`` are taken out of ``params``. Raises ArgumentError for an input that is not
-    a `Top`, and where there are to be more tops than can be.
+    a `Top` (a TypeError too), and where there are to be more tops than can be.
     """
 
     def __init__(self, type_name: str, inputs: Iterable[Any], params: dict[str, Any]) -> None:
@@ -67,8 +67,8 @@ class Function:
         self.inputs: tuple[Top, ...] = tuple(inputs)
         for i, given in enumerate(self.inputs):
             if not isinstance(given, Top):
-                what = f"{type_name} input {i} is not a Top (type is {type(given).__name__})"
-                raise ArgumentError("", what, "give what another layer returned; parameters go by name")
+                wrong = ArgumentError("", f"{type_name} input {i} is not a Top (type is {type(given)})")
+                raise also(wrong, TypeError())  # which it is in pycaffe, in these words
         self.params = dict(params)
         self.ntop: int = self.params.pop("ntop", 1)
         self.in_place: bool = self.params.pop("in_place", False)
