@@ -61,8 +61,8 @@ class Description:
         mean, variance, count = (blob.data for blob in self._net.params[layer.name])
         self.add("batch_norm", layer, epsilon=layer.batch_norm_param.eps)
         names = tuple(f"{layer.name}/{what}" for what in ("scale", "shift", "mean", "variance"))
-        ones = np.ones_like(mean)
-        self.weights.update(zip(names, (ones, 0 * ones, mean / count, variance / count), strict=True))
+        ones, part = np.ones_like(mean), 1 / count if count else 0 * count
+        self.weights.update(zip(names, (ones, 0 * ones, part * mean, part * variance), strict=True))
         self._replace_last(weights=names)
 
     def scale(self, layer: Any) -> None:
