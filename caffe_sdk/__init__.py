@@ -11,6 +11,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from caffe_sdk import classifier as classifier
+    from caffe_sdk import coord_map as coord_map
+    from caffe_sdk import detector as detector
+    from caffe_sdk import draw as draw
+    from caffe_sdk import errors as errors
+    from caffe_sdk import io as io
+    from caffe_sdk import layers as layers
+    from caffe_sdk import net_spec as net_spec
+    from caffe_sdk import preprocessing as preprocessing
+    from caffe_sdk import proto as proto
+    from caffe_sdk import selective_search as selective_search
     from caffe_sdk.blob import Blob as Blob
     from caffe_sdk.classifier import Classifier as Classifier
     from caffe_sdk.compat import install_as_caffe as install_as_caffe
