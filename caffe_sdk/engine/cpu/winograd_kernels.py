@@ -33,6 +33,7 @@ from caffe_sdk.engine.cpu.winograd_transforms import (
     transform_out_to_2,
 )
 from caffe_sdk.engine.portable.loops import vectors, winograd
+from caffe_sdk.engine.portable.loops.compiled import inlined
 from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
     NBYTES,
@@ -43,7 +44,7 @@ from caffe_sdk.engine.portable.loops.vectors import (
     store,
     take_ticket,
 )
-from caffe_sdk.engine.portable.loops.winograd import PLACES, inlined, transform_in
+from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_in
 
 compiler: Any = numba
 carray = compiler.carray

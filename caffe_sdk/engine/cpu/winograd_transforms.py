@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from caffe_sdk.engine.portable.loops.compiled import inlined
 from caffe_sdk.engine.portable.loops.vectors import NBYTES, load, rectified, rounded, splat, store, widened
-from caffe_sdk.engine.portable.loops.winograd import POINTS, from_tile, inlined, load6, pair_from_tile, store6
+from caffe_sdk.engine.portable.loops.winograd import POINTS, from_tile, load6, pair_from_tile, store6
 
 _A, _B = POINTS
 _G = 1 / (_A**2 * _B**2)

@@ -82,7 +82,7 @@ class FastConvolution(Convolution):
         filtering = Filtering.of(x.shape, dy.shape, geometry)
         cut = Cut.of(x.shape, dy.shape, geometry)
         values, slopes = self.read(x).reshape(cut.x), self.read(dy).reshape(cut.y)
-        if dweight is not None and filtering and filtering.pays():
+        if dweight is not None and filtering and filtering.pays(of_filters=True):
             self.update(dweight)[...] += gradient(filtering, values, slopes)
         elif dweight is not None:
             total = self.update(dweight).reshape(cut.weight)

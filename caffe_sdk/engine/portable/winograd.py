@@ -84,19 +84,20 @@ class Filtering:
             every = min(images, self.x[0] - start) * down
             yield slice(start, start + images), [(i, min(most, every - i)) for i in range(0, every, most)]
 
-    def pays(self) -> bool:
-        """Whether it is quicker than the product of matrices with unrolled windows, by a rule; never with less padding
-        than none.
+    def pays(self, of_filters: bool = False) -> bool:
+        """Whether it, or the gradient ``of_filters``, is quicker than products with unrolled windows, by a rule.
 
-        All in products of one input and one output channel: those with windows, those of tiles, what transforms take,
-        and what it takes to fetch the transformed filters. ``CAFFE_CONVOLUTION`` may say ``direct`` or ``winograd``.
+        All in products of one input and one output channel: those with windows, those of tiles, what the transforms
+        take, and what it takes to fetch transformed filters, or to sum up their gradient.
+        ``CAFFE_CONVOLUTION`` may say ``direct`` or ``winograd``.
         """
         channels, out = self.x[1] / self.group, self.y[1] / self.group
         forced = os.environ.get("CAFFE_CONVOLUTION")
         if min(self.pad) < 0 or forced == "direct":
             return False
         tiles = self.y[0] * math.prod(self.grid)
-        work = tiles * PLACES * 1.15 + tiles * (300 + 120 * self.step**2) * (1 / channels + 1 / out) + 1000
+        slower, fetching = (1.5, 6000) if of_filters else (1.15, 1000)
+        work = tiles * PLACES * slower + tiles * (300 + 120 * self.step**2) * (1 / channels + 1 / out) + fetching
         return forced == "winograd" or self.taps**2 * self.y[0] * math.prod(self.y[2:]) > work
 
 
@@ -154,7 +155,7 @@ def convolve(f: Filtering, x: Array, filters: Array, bias: Array, y: Array) -> N
     v, m = _matrices(f, f.blocks[0]), _matrices(f, f.blocks[1])
     for images, pieces in f.pieces():
         image = _in_blocks(f, x[images], f.blocks[0], _size_of_x(f), f.pad)
-        result = _zeros(len(image), f.group, f.blocks[1], *_size_of_y(f), BLOCK)
+        result = _room(len(image), f.group, f.blocks[1], *_size_of_y(f), BLOCK)
         for rows in pieces:
             tiles = rows[1] * f.grid[1]
             for g in range(f.group):
@@ -211,9 +212,17 @@ def _zeros(*shape: int) -> Array:
     return aligned(math.prod(shape), np.float32).reshape(shape)
 
 
+def _room(*shape: int) -> Array:
+    """Numbers on a cache line, whatever they are: what was used before need not be cleared."""
+    count = math.prod(shape)
+    raw = np.empty(count + BLOCK, np.float32)
+    start = -(raw.ctypes.data // FLOAT) % BLOCK
+    return raw[start : start + count].reshape(shape)
+
+
 def _matrices(f: Filtering, blocks: int) -> Array:
     """36 matrices (tiles, channels), an odd number of blocks apart, so that writes to all do not meet in the cache."""
     tiles = f.rows_at_once * f.grid[1]
     apart = (tiles * blocks | 1) * BLOCK
     strides = (apart * FLOAT, blocks * BLOCK * FLOAT, FLOAT)
-    return np.ndarray((PLACES, tiles, blocks * BLOCK), np.float32, aligned(PLACES * apart, np.float32), 0, strides)
+    return np.ndarray((PLACES, tiles, blocks * BLOCK), np.float32, _room(PLACES * apart), 0, strides)

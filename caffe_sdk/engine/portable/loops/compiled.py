@@ -27,3 +27,9 @@ def _compiled(loop: Loop, freedom: set[str]) -> Loop:
     except RuntimeError:  # no folder to keep it in
         made = numba.njit(nogil=True, error_model="numpy", fastmath=freedom)(loop)
     return made  # type: ignore[no-any-return]
+
+
+def inlined(function: Loop) -> Loop:
+    """A function that becomes part of the loops that call it."""
+    made: Loop = numba.njit(nogil=True, forceinline=True, error_model="numpy")(function)
+    return made

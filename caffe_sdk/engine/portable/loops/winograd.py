@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
-from caffe_sdk.engine.portable.loops.compiled import compiled
+from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
 from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, load, splat, store
 from caffe_sdk.memory import Array
 
@@ -29,11 +28,6 @@ POINTS = _A, _B = 0.625, 1.5
 _A1, _A2, _A3 = (np.float32(_A**i) for i in (1, 2, 3))
 _B1, _B2, _B3 = (np.float32(_B**i) for i in (1, 2, 3))
 _SUM, _PRODUCT = np.float32(_A**2 + _B**2), np.float32(_A**2 * _B**2)
-
-
-def inlined(function: Any) -> Any:
-    """A function that becomes part of the loops that call it."""
-    return numba.njit(nogil=True, forceinline=True, error_model="numpy")(function)
 
 
 # -- a tile ------------------------------------------------------------------------------------------------------------
