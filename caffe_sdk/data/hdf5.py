@@ -107,26 +107,26 @@ class HDF5Rows:
         numbers = self.position + self._rank + self._ranks * np.arange(self._batch_size)
         passes, offsets = np.divmod(numbers, self._lengths.sum())
         for turn in np.unique(passes):
-            files = self._permutation(turn, -1, len(self._paths))
+            files = self._order_of(int(turn), -1, np.arange(len(self._paths)))
             ends = np.cumsum(self._lengths[files])
             within = np.flatnonzero(passes == turn)
             slots = np.searchsorted(ends, offsets[within], side="right")
             for slot in np.unique(slots):
                 file, places = int(files[slot]), within[slots == slot]
                 length = int(self._lengths[file])
-                rows = self._permutation(turn, file, length)[offsets[places] - (ends[slot] - length)]
+                rows = self._order_of(int(turn), file, offsets[places] - (ends[slot] - length))
                 order = np.argsort(rows)
                 yield file, rows[order], places[order]
 
-    def _permutation(self, turn: int, file: int, count: int) -> Numbers:
-        """The order of a file's rows, or of the files (file -1), in one pass."""
+    def _order_of(self, turn: int, file: int, places: Numbers) -> Numbers:
+        """Which rows of a file, or which files (file -1), stand at some places in one pass."""
         if not self._shuffle:
-            return np.arange(count)
+            return places
         if file < 0:
-            return self._random(turn, file, count)
+            return self._random(turn, file, len(self._paths))[places]
         if self._order[0] != (turn, file):
-            self._order = (turn, file), self._random(turn, file, count)
-        return self._order[1]
+            self._order = (turn, file), self._random(turn, file, int(self._lengths[file]))
+        return self._order[1][places]
 
     def _random(self, turn: int, file: int, count: int) -> Numbers:
         return np.random.default_rng([self._seed & (2**64 - 1), turn, file + 1]).permutation(count)

@@ -19,7 +19,8 @@ from caffe_sdk.data.source import place
 from caffe_sdk.errors import CaffeError, DataError
 from caffe_sdk.schema.files import read_bytes
 
-EVERY = 1000  # images from one line of the log, and one step of the progress, to the next
+EVERY = 1000  # images from one line of the log to the next
+SHOWN = 20  # and from one step of the progress to the next
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def convert_images(
                 written += 1
                 if written % EVERY == 0:
                     log.info("Processed %d files.", written)
-            if progress and (number % EVERY == 0 or number == len(listed)):
+            if progress and (number % SHOWN == 0 or number == len(listed)):
                 progress(os.fspath(path), number, len(listed))
     if written % EVERY:
         log.info("Processed %d files.", written)

@@ -17,7 +17,7 @@ from caffe_sdk.data.parallel import ordered_map
 from caffe_sdk.data.source import place
 from caffe_sdk.errors import CaffeError
 
-EVERY = 500  # records from one step of the progress to the next
+EVERY = 100  # records from one step of the progress to the next
 BARS = 20  # so many labels have a line of their own
 WIDTH = 40  # signs of the longest bar
 KINDS = {b"\xff\xd8\xff": "JPEG", b"\x89PN": "PNG", b"BM": "BMP"}

@@ -16,7 +16,7 @@ from caffe_sdk.data.source import place
 from caffe_sdk.errors import CaffeError, DataError
 
 EVERY = 10000  # records from one line of the log to the next
-SHOWN = 500  # and from one step of the progress to the next
+SHOWN = 100  # and from one step of the progress to the next
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@
     taskset -c 0 python tests/bench/data.py
     taskset -c 0 python tests/bench/data.py --records 500 --rounds 3
 
-Records are 3 x 256 x 256, in memory once they have been read. ``read`` walks a database; ``layer`` is a Data layer with
-a random crop of 227, mirror and mean, from the database to its blob, decoding by one thread ahead of the net where
-there are JPEGs. What one core does is counted by the processor's time, so what else runs on the computer hardly
-matters; ``busy`` is that time's share of the clock's. Cases take turns, and the median of the rounds is shown.
+Records are 3 x 256 x 256, in memory once they have been read. ``read`` walks a database, ``decoded`` takes its images
+apart; ``layer`` is a Data layer with a random crop of 227, mirror and mean, from the database to its blob, decoding by
+one thread. What one core does is counted by the processor's time, so what else runs on the computer hardly matters;
+``busy`` is that time's share of the clock's. Cases take turns, and the median of the rounds is shown.
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ def forward(ours: caffe.Net, batches: int, each: int) -> int:
     return batches * BATCH * each
 
 
+def decode_all(folder: Path, decoder: str) -> int:
+    """Decode all images of the database, and nothing else."""
+    with only(decoder), open_database(folder / "jpeg") as database:
+        for _, value in database.items():
+            images.decode(datum.parse(value).encoded or b"")
+        return len(database)
+
+
 @contextmanager
 def only(decoder: str) -> Iterator[None]:
     """Let no other decoder be found."""
@@ -123,6 +131,7 @@ def cases(folder: Path, batches: int) -> Iterator[tuple[str, str, Case]]:
                 return forward(ours, batches, 1)
 
         decode()
+        yield f"JPEG decoded, {decoder}", "images/s", lambda decoder=decoder: decode_all(folder, decoder)  # type: ignore[misc]
         yield f"JPEG layer, {decoder}", "images/s", decode
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,26 @@ def test_a_file_that_is_damaged(make: Make, tmp_path: Path, monkeypatch: pytest.
     rows.fill(batch)
     with pytest.raises(CorruptFileError, match=rf"^{path}: does not read"):
         rows.fill(batch)
+
+
+def test_a_file_beyond_two_gigabytes_is_not_read_whole(tmp_path: Path) -> None:
+    """700 million rows, all but the last ones a hole in the file."""
+    count = 700_000_000
+    with h5py.File(tmp_path / "large.h5", "w") as file:
+        dataset = file.create_dataset("data", (count,), "f4", fillvalue=None)
+        dataset[-3:] = [1, 2, 3]
+    assert (tmp_path / "large.h5").stat().st_size > 2**31
+    (tmp_path / "list.txt").write_text(str(tmp_path / "large.h5"))
+    rows = HDF5Rows(tmp_path / "list.txt", ["data"], 5)
+    rows.seek(count - 3)
+    tracemalloc.start()
+    batch = Batch()
+    rows.fill(batch)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert batch.arrays[0].tolist() == [1, 2, 3, 0, 0]
+    assert peak < 10_000_000
+    rows.close()
 
 
 # -- files of arrays ---------------------------------------------------------------------------------------------------

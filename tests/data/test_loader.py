@@ -397,14 +397,26 @@ from caffe_sdk.data.loader import Loader
 from caffe_sdk.data.source import DatabaseSource
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.schema.messages import TRAIN, TransformationParameter
-loader = Loader(DatabaseSource(sys.argv[1]), Transform(TransformationParameter(), TRAIN, "here"), 4)
+loader = Loader(DatabaseSource(sys.argv[1]), Transform(TransformationParameter(), TRAIN, "here"), 4, threads=3)
 loader.next()
 print("read", flush=True)
 """
 
 
-@pytest.mark.parametrize("end", ["", "raise SystemExit(0)"])
-def test_an_interpreter_that_ends_does_not_hang(ten: Path, root: Path, end: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", EXIT + end, str(ten)]
+@pytest.fixture
+def pictures(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """Images that take a while to decode."""
+    with create_database(tmp_path / "pictures", "LMDB") as writer:
+        for i in range(8):
+            file = images.encode(rng.integers(0, 256, (3, 300, 300), np.uint8), "png")
+            writer.put(b"%d" % i, datum.encode_image(file, i))
+    return tmp_path / "pictures"
+
+
+@pytest.mark.parametrize(("kind", "end"), [("ten", ""), ("ten", "raise SystemExit(0)"), ("pictures", "")])
+def test_an_interpreter_that_ends_does_not_hang(
+    kind: str, end: str, root: Path, request: pytest.FixtureRequest
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", EXIT + end, str(request.getfixturevalue(kind))]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "read\n", "")
