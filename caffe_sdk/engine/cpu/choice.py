@@ -22,6 +22,10 @@ DIRECT, WINOGRAD = "direct", "winograd"
 WAYS: Mapping[str, Mapping[str, Planner]] = {
     "convolution": {DIRECT: convolution.convolution, WINOGRAD: winograd.convolution},
     "convolution_grad_data": {DIRECT: convolution.convolution_grad_data, WINOGRAD: winograd.convolution_grad_data},
+    "convolution_grad_weight": {
+        DIRECT: convolution.convolution_grad_weight,
+        WINOGRAD: winograd.convolution_grad_weight,
+    },
 }
 """The ways to plan each operation."""
 

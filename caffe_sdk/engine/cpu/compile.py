@@ -10,7 +10,6 @@ import numpy as np
 from caffe_sdk.engine.cpu import (
     batchnorm,
     choice,
-    convolution,
     dense,
     elementwise,
     movement,
@@ -30,7 +29,6 @@ from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     **choice.PLANNERS,
-    "convolution_grad_weight": convolution.convolution_grad_weight,
     "inner_product": dense.inner_product,
     "inner_product_grad_data": dense.inner_product_grad_data,
     "inner_product_grad_weight": dense.inner_product_grad_weight,

@@ -287,6 +287,7 @@ class Plan:
         It is made when the arrays are known, and again when they have moved: for what keeps their addresses.
         """
         self._add(name, lambda *arrays: (make(*arrays), ()), arguments)
+        self._finish_updates()
 
     def finish(self) -> Stretch:
         """The stretch as planned so far."""

@@ -96,7 +96,7 @@ def pays(p: Problem, renewed: bool = False) -> bool:
 
     All in products of one input and one output channel: those of direct convolution, those of whole tiles, what the
     transforms take, and what it takes to fetch the filters, which are four times as many, or to make them, where they
-    are ``renewed`` each time. Measured over 3 to 28 places a side and 16 to 512 channels.
+    are ``renewed`` each time, or are what is computed. Measured over 3 to 28 places a side and 16 to 512 channels.
     """
     channels, out = p.x[1] / p.group, p.y[1] / p.group
     padded = _blocks(p.x[1] // p.group) * _blocks(p.y[1] // p.group) * BLOCK * BLOCK / (channels * out)
@@ -296,18 +296,10 @@ def _convolve(
     v_place, m_place = _apart(_panels(place.blocks_in) * v_panel), _apart(panels_of_part * m_panel)
     own = PLACES * (v_place + m_place + PIXEL)
     room = plan.room(plain((num_threads() * own // FLOAT,)))
-    down, across = p.grid
     values = {
         "items": -(-p.tiles // chunk) * parts,
-        "tiles": p.tiles,
-        "down": down,
-        "across": across,
         "chunk": chunk,
-        "step": p.step,
-        **_images("x", p.x),
-        **_images("y", p.y),
-        "pad_top": p.pad[0],
-        "pad_left": p.pad[1],
+        **_tiles(p),
         "slope": slope,
         "blocks_in": place.blocks_in,
         "blocks_out": place.blocks_out,
@@ -329,6 +321,65 @@ def _convolve(
         return Job("convolve", {**values, **where, "v": v, "m": m, "patch": m + PLACES * m_place}).run
 
     plan.step_made_by(name, made, room, *operands.values())
+
+
+def convolution_grad_weight(plan: Plan, work: Work) -> None:
+    """dweight and dbias from x and dy, for whole blocks of channels."""
+    x, dy, dweight, dbias = work["x"], work["dy"], work["dweight"], work["dbias"]
+    if dweight is None:
+        raise Unsupported("Winograd", "the gradient of the bias alone")
+    p = problem_of(work)
+    channels, out = p.x[1] // p.group, p.y[1] // p.group
+    if channels % BLOCK or out % BLOCK:
+        raise Unsupported("Winograd", f"the gradient of {out} filters of {channels} channels")
+    operands = {
+        "x": plan.read(x, images(p.x)),
+        "y": plan.read(dy, images(p.y)),
+        "w": plan.update(dweight, filters(p.weight)),
+        "bias": plan.update(dbias, plain(p.y[1:2])) if dbias is not None else None,
+    }
+    panels = _panels(out // BLOCK)
+    panels_of_part = -(-panels // min(panels, -(-num_threads() // p.group)))
+    parts_of_group = -(-panels // panels_of_part)
+    chunk = -(-p.tiles // -(-p.tiles // CHUNK))
+    panel, u_panel = chunk * PANEL, channels * PANEL
+    v_place, m_place = _apart(_panels(channels // BLOCK) * panel), _apart(panels_of_part * panel)
+    u_place = _apart(panels_of_part * u_panel)
+    own = PLACES * (v_place + m_place + u_place + PIXEL)
+    values = {
+        "items": p.group * parts_of_group,
+        "chunk": chunk,
+        **_tiles(p),
+        "blocks_in": channels // BLOCK,
+        "blocks_out": out // BLOCK,
+        "parts_of_group": parts_of_group,
+        "panels_of_part": panels_of_part,
+        "taps": p.taps,
+        "v_place": v_place,
+        "v_panel": panel,
+        "m_place": m_place,
+        "m_panel": panel,
+        "u_place": u_place,
+        "u_panel": u_panel,
+        "of_thread": own,
+    }
+
+    def made(room: Array, *arrays: Array | None) -> Callable[[], None]:
+        v = address(room)
+        m = v + PLACES * v_place
+        u = m + PLACES * m_place
+        where = {name: address(array) for name, array in zip(operands, arrays, strict=True) if array is not None}
+        return Job("sum_filters", {**values, **where, "v": v, "m": m, "u": u, "patch": u + PLACES * u_place}).run
+
+    room = plan.room(plain((num_threads() * own // FLOAT,)))
+    plan.step_made_by("convolution_backward_weights winograd", made, room, *operands.values())
+
+
+def _tiles(p: Problem) -> dict[str, int]:
+    """What a job knows of images and their tiles."""
+    down, across = p.grid
+    where = {"tiles": p.tiles, "down": down, "across": across, "step": p.step}
+    return {**where, **_images("x", p.x), **_images("y", p.y), "pad_top": p.pad[0], "pad_left": p.pad[1]}
 
 
 def _cut(p: Problem) -> tuple[int, int]:

@@ -27,6 +27,10 @@ from numba import types
 from caffe_sdk.engine.cpu import winograd_transforms
 from caffe_sdk.engine.cpu.library import library
 from caffe_sdk.engine.cpu.winograd_transforms import (
+    filter_from_sums,
+    filter_from_sums_5,
+    transform_back,
+    transform_back_of_2,
     transform_filter,
     transform_filter_5,
     transform_out,
@@ -281,6 +285,123 @@ def transform_filters(pointer: Any) -> None:
                     transform_filter_5(w + channel * NBYTES, step, u, job.u_place)
                 u += PANEL
             w += taps * LANES * NBYTES
+        item = take_ticket(pointer)
+
+
+# -- the gradient of filters -------------------------------------------------------------------------------------------
+
+HEIGHT, TILES = 4, 64
+"""Channels of x in the piece of a product that is summed in registers, which divide a panel; tiles in one go."""
+
+
+@inlined
+def _tiles_back(job: Any, first: int, end: int, block: int, blocks: int, m: int, patch: int) -> None:
+    """Transform tiles of the gradient of y, of some blocks of channels from ``block`` on, to rows of matrices."""
+    pitch = job.y_width * NBYTES
+    for tile in range(first, end):
+        image, place = divmod(tile, job.down * job.across)
+        top, left = job.step * (place // job.across), job.step * (place % job.across)
+        below, behind = min(job.step, job.y_height - top), min(job.step, job.y_width - left)
+        whole = below + behind == 2 * job.step
+        if not whole:
+            for i in range(job.step * job.step):
+                store(patch + i * NBYTES, splat(np.float32(0)))
+        y = job.y + image * job.y_image + block * job.y_plane + top * pitch + left * NBYTES
+        for i in range(blocks):
+            at, step = y, pitch
+            if not whole:
+                at, step = patch, job.step * NBYTES
+                _copy(y, pitch, at, step, below, behind)
+            if job.step == 4:
+                transform_back(at, step, m + block_at(i, job.m_panel), job.m_place)
+            else:
+                transform_back_of_2(at, step, m + block_at(i, job.m_panel), job.m_place)
+            y += job.y_plane
+        m += PANEL
+
+
+def _panel_sum(width: int) -> Any:
+    """The product of the transpose of a matrix in panels and a panel of which ``width`` vectors count, added to c."""
+    multiply = product(HEIGHT, width, PANEL, DEPTH)
+
+    def panel_sum(a: int, a_panel: int, b: int, c: int, channels: int, tiles: int, add: bool) -> None:
+        for start in range(0, tiles, TILES):
+            count = min(TILES, tiles - start)
+            for channel in range(0, channels, HEIGHT):
+                at = a + block_at(channel // LANES, a_panel) + channel % LANES * 4 + start * PANEL
+                multiply(at, 4, PANEL, b + start * PANEL, c + channel * PANEL, count, add or start > 0)
+
+    return compiler.njit(nogil=True, error_model="numpy")(panel_sum)
+
+
+_sum_1, _sum_2, _sum_3, _sum_4 = map(_panel_sum, (1, 2, 3, 4))
+
+
+@inlined
+def _add_up(a: int, a_panel: int, b: int, c: int, channels: int, tiles: int, width: int, add: bool) -> None:
+    """c = a^T b, or c + a^T b, for one panel of b and c."""
+    if width >= 4:
+        _sum_4(a, a_panel, b, c, channels, tiles, add)
+    elif width == 3:
+        _sum_3(a, a_panel, b, c, channels, tiles, add)
+    elif width == 2:
+        _sum_2(a, a_panel, b, c, channels, tiles, add)
+    else:
+        _sum_1(a, a_panel, b, c, channels, tiles, add)
+
+
+@inlined
+def _sum_of_plane(job: Any, block: int) -> Any:
+    """The gradient of y summed over images and places: row by row, then image by image."""
+    total = splat(np.float32(0))
+    for image in range(job.tiles // (job.down * job.across)):
+        of_image = splat(np.float32(0))
+        y = job.y + image * job.y_image + block * job.y_plane
+        for _ in range(job.y_height):
+            of_row = splat(np.float32(0))
+            for _ in range(job.y_width):
+                of_row = of_row + load(y)
+                y += NBYTES
+            of_image = of_image + of_row
+        total = total + of_image
+    return total
+
+
+def sum_filters(pointer: Any) -> None:
+    """The gradients of w and bias from x and that of y. Items: for each group, each part of y."""
+    job = carray(pointer, 1)[0]
+    own = thread_number() * job.of_thread
+    v, m, u, patch = job.v + own, job.m + own, job.u + own, job.patch + own
+    taps = job.taps * job.taps
+    channels = job.blocks_in * LANES
+    item = take_ticket(pointer)
+    while item < job.items:
+        group, part = divmod(item, job.parts_of_group)
+        panel = part * job.panels_of_part
+        block = group * job.blocks_out + panel * WIDTH
+        blocks = min(job.blocks_out - panel * WIDTH, job.panels_of_part * WIDTH)
+        for first in range(0, job.tiles, job.chunk):
+            last = min(first + job.chunk, job.tiles)
+            tiles_in(job, first, last, group * job.blocks_in, job.blocks_in, v, PANEL, patch)
+            _tiles_back(job, first, last, block, blocks, m, patch)
+            for place in range(PLACES):
+                a, b, c = v + place * job.v_place, m + place * job.m_place, u + place * job.u_place
+                for i in range(0, blocks, WIDTH):
+                    _add_up(a, job.v_panel, b, c, channels, last - first, blocks - i, first > 0)
+                    b += job.m_panel
+                    c += job.u_panel
+        for i in range(blocks):
+            w = job.w + (block + i) * channels * taps * NBYTES
+            sums = u + block_at(i, job.u_panel)
+            for channel in range(channels):
+                to = w + (channel // LANES * taps * LANES + channel % LANES) * NBYTES
+                if job.taps == 3:
+                    filter_from_sums(sums, job.u_place, to, LANES * NBYTES)
+                else:
+                    filter_from_sums_5(sums, job.u_place, to, LANES * NBYTES)
+                sums += PANEL
+            if job.bias != 0:
+                store(job.bias + (block + i) * NBYTES, _sum_of_plane(job, block + i))
         item = take_ticket(pointer)
 
 

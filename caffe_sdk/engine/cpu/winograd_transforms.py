@@ -1,7 +1,8 @@
 """What becomes of tiles of y, and of filters, in Winograd's minimal filtering; of x see `portable.loops.winograd`.
 
-The transforms are for 3x3 filters and 4x4 tiles of y, and for 5x5 filters and 2x2 tiles: both have tiles of x of 6x6,
-and the same points. Filters are transformed in float64. Importing this module imports Numba.
+And back: what becomes of the gradient of y, and the gradient of filters. The transforms are for 3x3 filters and 4x4
+tiles of y, and for 5x5 filters and 2x2 tiles: both have tiles of x of 6x6, and the same points. Filters are transformed
+in float64. Importing this module imports Numba.
 """
 
 # mypy: allow-untyped-calls
@@ -9,12 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from caffe_sdk.engine.portable.loops.compiled import inlined
 from caffe_sdk.engine.portable.loops.vectors import NBYTES, load, rectified, rounded, splat, store, widened
 from caffe_sdk.engine.portable.loops.winograd import POINTS, from_tile, load6, pair_from_tile, store6
 
 _A, _B = POINTS
 _G = 1 / (_A**2 * _B**2)
+_A1, _A2, _A3 = (np.float32(_A**i) for i in (1, 2, 3))
+_B1, _B2, _B3 = (np.float32(_B**i) for i in (1, 2, 3))
 _GA0, _GA1, _GA2, _GA3, _GA4 = (_A**i / (2 * _A**2 * (_A**2 - _B**2)) for i in range(5))
 _GB0, _GB1, _GB2, _GB3, _GB4 = (_B**i / (2 * _B**2 * (_B**2 - _A**2)) for i in range(5))
 
@@ -147,3 +152,129 @@ def transform_filter_5(w: int, step: int, u: int, place: int) -> None:
     _filter_row_5(u + 18 * place, place, a[3], b[3], c[3], d[3], e[3])
     _filter_row_5(u + 24 * place, place, a[4], b[4], c[4], d[4], e[4])
     _filter_row_5(u + 30 * place, place, a[5], b[5], c[5], d[5], e[5])
+
+
+# -- backwards: from the gradient of y to that of filters --------------------------------------------------------------
+
+
+@inlined
+def _of_four(d0: Any, d1: Any, d2: Any, d3: Any) -> Any:
+    """A d: four numbers of the gradient of y become six."""
+    even_a, odd_a = d0 + splat(_A2) * d2, splat(_A1) * d1 + splat(_A3) * d3
+    even_b, odd_b = d0 + splat(_B2) * d2, splat(_B1) * d1 + splat(_B3) * d3
+    return d0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, d3
+
+
+@inlined
+def _of_column(y: int, row: int) -> Any:
+    return _of_four(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
+
+
+@inlined
+def transform_back(y: int, row: int, m: int, place: int) -> None:
+    """A dy A^T of a tile of 4x4 of a block of channels, each of its 36 vectors to the next place."""
+    a, b, c = _of_column(y, row), _of_column(y + NBYTES, row), _of_column(y + 2 * NBYTES, row)
+    d = _of_column(y + 3 * NBYTES, row)
+    store6(m, place, _of_four(a[0], b[0], c[0], d[0]))
+    store6(m + 6 * place, place, _of_four(a[1], b[1], c[1], d[1]))
+    store6(m + 12 * place, place, _of_four(a[2], b[2], c[2], d[2]))
+    store6(m + 18 * place, place, _of_four(a[3], b[3], c[3], d[3]))
+    store6(m + 24 * place, place, _of_four(a[4], b[4], c[4], d[4]))
+    store6(m + 30 * place, place, _of_four(a[5], b[5], c[5], d[5]))
+
+
+@inlined
+def _of_two(d0: Any, d1: Any) -> Any:
+    """A d: two numbers of the gradient of y become six."""
+    a, b = splat(_A1) * d1, splat(_B1) * d1
+    return d0, d0 + a, d0 - a, d0 + b, d0 - b, d1
+
+
+@inlined
+def transform_back_of_2(y: int, row: int, m: int, place: int) -> None:
+    """A dy A^T of a tile of 2x2."""
+    a, b = _of_two(load(y), load(y + row)), _of_two(load(y + NBYTES), load(y + row + NBYTES))
+    store6(m, place, _of_two(a[0], b[0]))
+    store6(m + 6 * place, place, _of_two(a[1], b[1]))
+    store6(m + 12 * place, place, _of_two(a[2], b[2]))
+    store6(m + 18 * place, place, _of_two(a[3], b[3]))
+    store6(m + 24 * place, place, _of_two(a[4], b[4]))
+    store6(m + 30 * place, place, _of_two(a[5], b[5]))
+
+
+@inlined
+def _load6_wide(at: int, step: int) -> Any:
+    u = load6(at, step)
+    return widened(u[0]), widened(u[1]), widened(u[2]), widened(u[3]), widened(u[4]), widened(u[5])
+
+
+@inlined
+def _to_filter(u0: Any, u1: Any, u2: Any, u3: Any, u4: Any, u5: Any) -> Any:
+    """G^T u: three numbers of a filter's gradient, all of 64 bits."""
+    even_a, odd_a, even_b, odd_b = u1 + u2, u1 - u2, u3 + u4, u3 - u4
+    return (
+        splat(_G) * u0 + splat(_GA0) * even_a + splat(_GB0) * even_b,
+        splat(_GA1) * odd_a + splat(_GB1) * odd_b,
+        splat(_GA2) * even_a + splat(_GB2) * even_b + u5,
+    )
+
+
+@inlined
+def _store_row(w: int, step: int, v: Any) -> None:
+    store(w, rounded(v[0]))
+    store(w + step, rounded(v[1]))
+    store(w + 2 * step, rounded(v[2]))
+
+
+@inlined
+def filter_from_sums(u: int, place: int, w: int, step: int) -> None:
+    """G^T u G: the gradient of a 3x3 filter for a block of channels, to nine vectors ``step`` apart."""
+    a, b, c = _sums(u, place), _sums(u + place, place), _sums(u + 2 * place, place)
+    d, e, f = _sums(u + 3 * place, place), _sums(u + 4 * place, place), _sums(u + 5 * place, place)
+    _store_row(w, step, _to_filter(a[0], b[0], c[0], d[0], e[0], f[0]))
+    _store_row(w + 3 * step, step, _to_filter(a[1], b[1], c[1], d[1], e[1], f[1]))
+    _store_row(w + 6 * step, step, _to_filter(a[2], b[2], c[2], d[2], e[2], f[2]))
+
+
+@inlined
+def _sums(u: int, place: int) -> Any:
+    return _to_filter(*_load6_wide(u, 6 * place))
+
+
+@inlined
+def _to_filter_5(u0: Any, u1: Any, u2: Any, u3: Any, u4: Any, u5: Any) -> Any:
+    """G^T u: five numbers of a filter's gradient, all of 64 bits."""
+    even_a, odd_a, even_b, odd_b = u1 + u2, u1 - u2, u3 + u4, u3 - u4
+    return (
+        splat(_G) * u0 + splat(_GA0) * even_a + splat(_GB0) * even_b,
+        splat(_GA1) * odd_a + splat(_GB1) * odd_b,
+        splat(_GA2) * even_a + splat(_GB2) * even_b,
+        splat(_GA3) * odd_a + splat(_GB3) * odd_b,
+        splat(_GA4) * even_a + splat(_GB4) * even_b + u5,
+    )
+
+
+@inlined
+def _sums_5(u: int, place: int) -> Any:
+    return _to_filter_5(*_load6_wide(u, 6 * place))
+
+
+@inlined
+def _store_row_5(w: int, step: int, v: Any) -> None:
+    store(w, rounded(v[0]))
+    store(w + step, rounded(v[1]))
+    store(w + 2 * step, rounded(v[2]))
+    store(w + 3 * step, rounded(v[3]))
+    store(w + 4 * step, rounded(v[4]))
+
+
+@inlined
+def filter_from_sums_5(u: int, place: int, w: int, step: int) -> None:
+    """G^T u G: the gradient of a 5x5 filter for a block of channels, to 25 vectors ``step`` apart."""
+    a, b, c = _sums_5(u, place), _sums_5(u + place, place), _sums_5(u + 2 * place, place)
+    d, e, f = _sums_5(u + 3 * place, place), _sums_5(u + 4 * place, place), _sums_5(u + 5 * place, place)
+    _store_row_5(w, step, _to_filter_5(a[0], b[0], c[0], d[0], e[0], f[0]))
+    _store_row_5(w + 5 * step, step, _to_filter_5(a[1], b[1], c[1], d[1], e[1], f[1]))
+    _store_row_5(w + 10 * step, step, _to_filter_5(a[2], b[2], c[2], d[2], e[2], f[2]))
+    _store_row_5(w + 15 * step, step, _to_filter_5(a[3], b[3], c[3], d[3], e[3], f[3]))
+    _store_row_5(w + 20 * step, step, _to_filter_5(a[4], b[4], c[4], d[4], e[4], f[4]))

@@ -48,6 +48,7 @@ def everywhere(monkeypatch):
     """Every convolution is planned as Winograd's, or not at all."""
     monkeypatch.setitem(compiling.PLANNERS, "convolution", winograd.convolution)
     monkeypatch.setitem(compiling.PLANNERS, "convolution_grad_data", winograd.convolution_grad_data)
+    monkeypatch.setitem(compiling.PLANNERS, "convolution_grad_weight", winograd.convolution_grad_weight)
 
 
 def sizes(x, out, g, **more):
@@ -55,6 +56,22 @@ def sizes(x, out, g, **more):
     y = (*x[: g.axis], out, *g.output_size(x[g.axis + 1 :]))
     weight = (out, x[g.axis] // g.group, *g.kernel)
     return {"x": x, "weight": weight, "bias": (out,), "y": y, "dy": y, "dx": x, **more}
+
+
+@pytest.mark.usefixtures("everywhere", "threads")
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("case", SHAPES)
+def test_the_gradient_of_filters(case, bias):
+    x, out, g = SHAPES[case]
+    shapes = sizes(x, out, g)
+    shapes |= {"dweight": shapes["weight"]} | ({"dbias": (out,)} if bias else {})
+
+    def calls(engine, t):
+        engine.convolution_grad_weight(t["x"], t["dy"], t["dweight"], t.get("dbias"), g)
+
+    whole = x[g.axis] // g.group % 16 == out // g.group % 16 == 0
+    names = agree(shapes, calls, runs=3).names()
+    assert any("winograd" in name for name in names) is whole
 
 
 @pytest.mark.usefixtures("everywhere", "threads")
@@ -183,6 +200,39 @@ def in_float64(x, weight, pad):
         for i in range(taps)
         for j in range(taps)
     )
+
+
+def gradient_in_float64(x, dy, taps):
+    """The gradient of filters computed with numbers of 64 bits."""
+    pad, (h, w) = taps // 2, dy.shape[2:]
+    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    parts = [
+        np.einsum("nchw,nkhw->kc", x[:, :, i : i + h, j : j + w], dy.astype(np.float64), optimize=True)
+        for i in range(taps)
+        for j in range(taps)
+    ]
+    return np.stack(parts, axis=-1).reshape(dy.shape[1], x.shape[1], taps, taps)
+
+
+@pytest.mark.parametrize("taps", [3, 5])
+@pytest.mark.parametrize("inputs", ["normal", "rectified"])
+@pytest.mark.parametrize(("batch", "channels", "side"), [(1, 16, 28), (8, 32, 14), (16, 16, 7)])
+def test_rounding_errors_of_gradients_are_no_more_than_three_times_those_of_direct_convolution(
+    monkeypatch, batch, channels, side, inputs, taps
+):
+    g = geometry((taps, taps), pad=taps // 2)
+    shapes = dict.fromkeys(("x", "dy"), (batch, channels, side, side)) | {"dw": (channels, channels, taps, taps)}
+    errors = []
+    for planner in (convolution.convolution_grad_weight, winograd.convolution_grad_weight):
+        monkeypatch.setitem(compiling.PLANNERS, "convolution_grad_weight", planner)
+        t = tensors(shapes)
+        t["dw"].memory.clear()
+        if inputs == "rectified":
+            np.maximum(numbers(t["x"]), 0, out=t["x"].memory.update(HOST).reshape(shapes["x"]))
+        compiled(lambda e, t: e.convolution_grad_weight(t["x"], t["dy"], t["dw"], None, g), t).run()
+        error = numbers(t["dw"]) - gradient_in_float64(numbers(t["x"]), numbers(t["dy"]), taps)
+        errors.append(np.sqrt((error**2).mean()))
+    assert errors[1] <= 3 * errors[0]
 
 
 @pytest.mark.parametrize("taps", [3, 5])
