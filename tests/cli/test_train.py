@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,28 @@ def test_keeping_the_best_and_the_last(folder: Path) -> None:
         "small_iter_0.solverstate",
         "small_iter_20.solverstate",
     ]
+
+
+def test_the_log_is_what_caffes_own_parser_looks_for(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The patterns of the original parse_log, and the columns that the original extract_seconds reads."""
+    assert main(TRAIN) == 0
+    lines = capfd.readouterr().err.splitlines()
+    text = "\n".join(lines)
+    number = r"([\.\deE+-]+)"
+    assert re.findall(r"Iteration (\d+), Testing net", text) == ["0", "10", "20"]
+    assert re.findall(r"Iteration (\d+) \(", text) == ["0", "10"]
+    for pattern, count in (
+        (rf"Train net output #(\d+): (loss) = {number} \(\* 1 = {number} loss\)", 2),
+        (rf"Test net output #(\d+): (\S+) = {number}", 6),
+        (r"lr = ([-+]?[0-9]*\.?[0-9]+([eE]?[-+]?[0-9]+)?)", 2),
+    ):
+        assert len(re.findall(pattern, text)) == count
+    for line in lines:
+        date, time, *_ = line.split()
+        assert 1 <= int(date[1:3]) <= 12
+        assert 1 <= int(date[3:]) <= 31
+        assert len([int(part) for part in re.split("[:.]", time)]) == 4
+    assert any("Solving small" in line for line in lines)
 
 
 def test_patience(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
