@@ -25,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     _check(commands)
     _plot(commands)
     _predict(commands)
+    _record(commands)
     _mass(commands)
     _data(commands)
     _serve(commands)
@@ -153,6 +154,16 @@ def _mass(commands: Any) -> None:
     _flag(classify, "labels", "a text file with the name of a class in each line", default="")
     _flag(classify, "top", "how many classes to name (default: %(default)s)", type=int, default=5)
     _flag(extract, "blobs", "the blobs to extract, separated by ','", required=True)
+
+
+def _record(commands: Any) -> None:
+    text = "write beside a caffemodel how images become its input, from the net it was trained with"
+    command = _command(commands, "record", "record", text)
+    command.add_argument("model", metavar="MODEL", help="the net that was trained (prototxt)")
+    _flag(command, "weights", "the caffemodel", required=True)
+    _flag(command, "resize", "HEIGHT,WIDTH of the images in its databases", default="")
+    text = "1 for grey images, 3 for colour (default: what the first convolution takes)"
+    _flag(command, "channels", text, type=int, default=0, choices=(0, 1, 3))
 
 
 def _data(commands: Any) -> None:

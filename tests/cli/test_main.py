@@ -22,6 +22,7 @@ from caffe_sdk.cli import (
     flags,
     predict,
     progress,
+    record,
     serve,
     summary,
     test,
@@ -42,6 +43,7 @@ COMMANDS = {
     "summary": summary,
     "check": check,
     "predict": predict,
+    "record": record,
     "data": data,
     "serve": serve,
 }
