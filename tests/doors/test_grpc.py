@@ -237,6 +237,21 @@ def test_snapshots_are_written_in_the_folder(remote: Client, folder: Path, rng: 
     np.testing.assert_array_equal(again.net.params["score"][0].data, solver.net.params["score"][0].data)
 
 
+def test_a_snapshot_is_taken_of_a_training_that_goes_on(remote: Client, rng: np.random.Generator) -> None:
+    solver = remote.solver(SOLVER)
+    fill(solver, rng)
+    events = solver.events(1_000_000)
+    next(event for event in events if isinstance(event, pb.Iteration))
+    path = solver.snapshot()
+    solver.stop()
+    *_, last = events
+    assert isinstance(last, pb.Finished)
+    assert last.stopped
+    again = remote.solver(SOLVER)
+    again.restore(Path(path).name)
+    assert 0 < again.iter <= last.iteration
+
+
 def test_information_tells_what_computes(remote: Client) -> None:
     net = remote.net(NET)
     information = remote.information()
