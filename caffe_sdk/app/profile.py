@@ -17,7 +17,7 @@ from caffe_sdk.net import Net
 PRODUCTS = ("convolution", "inner_product")
 """Operations that multiply by weights begin so."""
 
-PEAK_SIZE, PEAK_RUNS = 768, 40
+PEAK_SIZE, PEAK_RUNS = 512, 100
 
 
 @dataclass(frozen=True)

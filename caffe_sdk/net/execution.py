@@ -13,7 +13,7 @@ import numpy as np
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine, current
-from caffe_sdk.engine.operation import Call, Program, Recorder, StepName
+from caffe_sdk.engine.operation import Call, Clock, Program, Recorder, StepName
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.graph import Node
 from caffe_sdk.memory import SyncedMemory
@@ -83,12 +83,12 @@ class Executor:
             else:
                 self._run(self._program("backward", start, end), start, end)
 
-    def timed(self, backward: bool) -> list[tuple[StepName, float]]:
+    def timed(self, backward: bool, clock: Clock) -> list[tuple[StepName, float]]:
         """Run all layers one way, those on the host left out: every step with the seconds it took."""
         steps: list[tuple[StepName, float]] = []
         for program in self._plan_backward() if backward else self._plan_forward():
             with np.errstate(all="ignore"):
-                steps += zip(program.steps(), program.timed(), strict=True)
+                steps += zip(program.steps(), program.timed(clock), strict=True)
         return steps
 
     def plan(self, backward: bool) -> list[Program | Lean]:

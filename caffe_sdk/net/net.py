@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
-from caffe_sdk.engine.operation import StepName
+from caffe_sdk.engine.operation import Clock, StepName
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import build
 from caffe_sdk.layers.arrays import MemoryData
@@ -238,10 +239,10 @@ class Net(Contents):
         if self.debug_info and self.learnable:
             debug.log.info(debug.total_line([learnable.blob for learnable in self.learnable]))
 
-    def _timed(self, backward: bool) -> list[tuple[StepName, float]]:
-        """Run all that engines compute one way, as compiled: every step with the seconds it took."""
+    def _timed(self, backward: bool, clock: Clock = time.perf_counter) -> list[tuple[StepName, float]]:
+        """Run all that engines compute one way, as compiled: every step with the seconds it took by a clock."""
         self._claim()
-        steps = self._executor.timed(backward)
+        steps = self._executor.timed(backward, clock)
         self._settle()
         return steps
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
@@ -24,7 +25,7 @@ from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
 from caffe_sdk.engine.cpu.rewriting import rewritten
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, EagerProgram, HasPlace, Needs, Program, StepName
+from caffe_sdk.engine.operation import Call, Clock, EagerProgram, HasPlace, Needs, Program, StepName
 from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
@@ -110,10 +111,10 @@ class CompiledProgram:
         """What is computed, step by step, and for which calls."""
         return [step for part in self.parts for step in part.steps()]
 
-    def timed(self) -> list[float]:
+    def timed(self, clock: Clock = time.perf_counter) -> list[float]:
         """Compute everything once; how many seconds each step took, in the order of `steps`."""
         with self._ready():
-            return [seconds for part in self.parts for seconds in part.timed()]
+            return [seconds for part in self.parts for seconds in part.timed(clock)]
 
     def names(self) -> list[str]:
         """What is computed, step by step: oneDNN's primitives, and the operations left to the reference."""
