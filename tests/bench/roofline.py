@@ -144,7 +144,7 @@ def _labels(steps: Sequence[Point]) -> list[str]:
     labels = []
     for step in sorted(steps, key=lambda step: -step.share)[:8]:
         x, y = _x(step.intensity), _y(step.rate) - 6 - 22 * math.sqrt(step.share)
-        if all(abs(x - other) > 80 or abs(y - above) > 13 for other, above in placed):
+        if all(abs(x - other) > 80 or abs(y - above) > 22 for other, above in placed):
             placed.append((x, y))
             labels.append(_text(x, y, step.name, size=11))
     return labels

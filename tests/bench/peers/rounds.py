@@ -152,21 +152,22 @@ def _workers(
     versions: dict[str, str],
 ) -> Iterator[dict[str, Worker]]:
     """Everybody who gets ready, which ours must. Adds why others do not, and the versions of those who do."""
-    started: list[Worker] = []
+    started = {
+        peer: Worker(peer, command_of(peer, python, folder, case.train, threads), threads) for peer in (OURS, *peers)
+    }
     workers: dict[str, Worker] = {}
     try:
-        for peer in (OURS, *peers):
-            started.append(Worker(peer, command_of(peer, python, folder, case.train, threads), threads))
+        for peer, worker in started.items():
             try:
-                versions[peer] = started[-1].answer()["version"]
-                workers[peer] = started[-1]
+                versions[peer] = worker.answer()["version"]
+                workers[peer] = worker
             except WorkerFailed as failure:
                 if peer == OURS:
                     raise
                 failures[peer] = str(failure)
         yield workers
     finally:
-        for worker in started:
+        for worker in started.values():
             worker.close()
 
 
