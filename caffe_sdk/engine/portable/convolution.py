@@ -16,6 +16,7 @@ import numpy as np
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.portable.winograd import Filtering, TransformedFilters, convolve, gradient
 from caffe_sdk.engine.reference.convolution import Convolution
 from caffe_sdk.memory import Array, Shape, Tensor
@@ -185,7 +186,8 @@ class Cut:
         first, count = rows
         channels, width = self.x[1] // self.group, self.y[3]
         columns = np.empty((channels, *self.kernel, count, width), np.float32)
-        unroll(image, g * channels, first, columns, self._steps)
+        start = g * channels
+        shared(lambda i, j: unroll(image, start + i, first, columns[i:j], self._steps), channels, columns.size)
         return columns.reshape(-1, count * width)
 
     def add(self, columns: Array, image: Array, g: int, rows: tuple[int, int]) -> None:
@@ -194,14 +196,20 @@ class Cut:
 
         first, count = rows
         channels, width = self.x[1] // self.group, self.y[3]
-        roll(columns.reshape(channels, *self.kernel, count, width), image, g * channels, first, self._steps)
+        start, parts = g * channels, columns.reshape(channels, *self.kernel, count, width)
+        shared(lambda i, j: roll(parts[i:j], image, start + i, first, self._steps), channels, columns.size)
 
     def scatter(self, matrix: Array, bias: Array, y: Array, g: int, rows: tuple[int, int]) -> None:
         """Rows of y = a matrix (channels of a group, windows) + bias."""
         from caffe_sdk.engine.portable.loops.windows import scatter
 
         start = g * len(matrix)
-        scatter(matrix, bias[start : start + len(matrix)], y.reshape(*y.shape[:2], -1), start, rows[0] * self.y[3])
+        added, places = bias[start : start + len(matrix)], y.reshape(*y.shape[:2], -1)
+        shared(
+            lambda i, j: scatter(matrix[i:j], added[i:j], places, start + i, rows[0] * self.y[3]),
+            len(matrix),
+            matrix.size,
+        )
 
     def gathered(self, y: Array, g: int, rows: tuple[int, int]) -> Array:
         """Rows of y as a matrix (channels of a group, windows)."""
@@ -210,7 +218,8 @@ class Cut:
         first, count = rows
         channels, width = self.y[1] // self.group, self.y[3]
         matrix = np.empty((channels, count * width), np.float32)
-        gather(y.reshape(*y.shape[:2], -1), g * channels, first * width, matrix)
+        start, places = g * channels, y.reshape(*y.shape[:2], -1)
+        shared(lambda i, j: gather(places, start + i, first * width, matrix[i:j]), channels, matrix.size)
         return matrix
 
     @property

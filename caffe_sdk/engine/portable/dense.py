@@ -6,6 +6,7 @@ import numpy as np
 
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.reference.dense import Dense
 from caffe_sdk.memory import Tensor
 
@@ -30,7 +31,10 @@ class FastDense(Dense):
         elif len(values) <= FEW:
             from caffe_sdk.engine.portable.loops.dense import products_of_rows
 
-            products_of_rows(values, matrix, result)
+            def work(i: int, j: int) -> None:
+                products_of_rows(values, matrix[i:j], result[:, i:j])
+
+            shared(work, len(matrix), matrix.size)
         else:
             result.T[...] = matrix @ values.T
         if bias is not None:

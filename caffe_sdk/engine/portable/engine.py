@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Sequence, Set
 
-from caffe_sdk.engine.operation import Call, Program
+from caffe_sdk.engine.operation import Call, EagerProgram, Program
 from caffe_sdk.engine.portable import conditions
 from caffe_sdk.engine.portable.affine import FastAffine
 from caffe_sdk.engine.portable.convolution import FastConvolution
@@ -19,6 +19,7 @@ from caffe_sdk.engine.portable.pooling import FastPooling
 from caffe_sdk.engine.portable.update import FastUpdate
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.memory import SyncedMemory
+from caffe_sdk.threads import settle
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,15 @@ class PortableEngine(
         """A program of the engine's operations, called one by one."""
         if not conditions.HAS_NUMBA:
             _say_that_numba_is_missing()
-        return super().compile(calls, keep, after)
+        return _SettledProgram(self, calls)
+
+
+class _SettledProgram(EagerProgram):
+    """Operations called one by one, with BLAS no busier than it may be."""
+
+    def run(self) -> None:
+        settle()
+        super().run()
 
 
 @functools.cache

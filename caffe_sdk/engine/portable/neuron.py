@@ -6,6 +6,7 @@ import numpy as np
 
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.reference.neuron import Neuron
 from caffe_sdk.memory import Array, Tensor
 
@@ -19,7 +20,8 @@ class FastNeuron(Neuron):
         if not usable(x, y):
             super().relu(x, y, negative_slope)
         elif not negative_slope:
-            np.maximum(self.read(x), 0, out=self.write(y))
+            values, result = _flat(self.read(x)), _flat(self.write(y))
+            shared(lambda i, j: np.maximum(values[i:j], 0, out=result[i:j]), x.count, x.count)
         else:
             from caffe_sdk.engine.portable.loops import neuron as loops
 
@@ -36,9 +38,11 @@ class FastNeuron(Neuron):
 
         values, gradient, slope = _flat(self.read(x)), _flat(self.read(dy)), np.float32(negative_slope)
         if dx.memory is dy.memory:
-            loops.relu_grad_in_place(values, _flat(self.update(dx)), slope)
+            result = _flat(self.update(dx))
+            shared(lambda i, j: loops.relu_grad_in_place(values[i:j], result[i:j], slope), x.count, x.count)
         else:
-            loops.relu_grad(values, gradient, _flat(self.write(dx)), slope)
+            result = _flat(self.write(dx))
+            shared(lambda i, j: loops.relu_grad(values[i:j], gradient[i:j], result[i:j], slope), x.count, x.count)
 
     @quiet
     def prelu(self, x: Tensor, slope: Tensor, y: Tensor) -> None:

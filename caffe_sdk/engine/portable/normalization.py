@@ -6,6 +6,7 @@ import numpy as np
 
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.reference.normalization import Normalization, channels, unbiased
 from caffe_sdk.memory import Tensor
 
@@ -25,7 +26,8 @@ class FastNormalization(Normalization):
 
         values = channels(self.read(x))
         result, divisors = self.write(y).reshape(values.shape), self.write(scale).reshape(values.shape)
-        loops.lrn(values, result, divisors, size // 2, *map(np.float32, (alpha / size, beta, k)))
+        numbers = (size // 2, *map(np.float32, (alpha / size, beta, k)))
+        shared(lambda i, j: loops.lrn(values[i:j], result[i:j], divisors[i:j], *numbers), len(values), values.size)
 
     @quiet
     def lrn_grad(
@@ -48,9 +50,14 @@ class FastNormalization(Normalization):
 
         known = [channels(self.read(tensor)) for tensor in (x, y, scale, dy)]
         shape = known[0].shape
-        room = np.empty(shape[1:], np.float32)
+        result = self.write(dx).reshape(shape)
         factor, exponent = np.float32(2 * alpha * beta / size), np.float32(beta)
-        loops.lrn_grad(*known, self.write(dx).reshape(shape), room, size // 2, factor, exponent)
+
+        def work(i: int, j: int) -> None:
+            room = np.empty(shape[1:], np.float32)
+            loops.lrn_grad(*(each[i:j] for each in (*known, result)), room, size // 2, factor, exponent)
+
+        shared(work, shape[0], dx.count)
 
     @quiet
     def batch_norm(

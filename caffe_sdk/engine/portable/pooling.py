@@ -7,6 +7,7 @@ import numpy as np
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.engine.operation import quiet
 from caffe_sdk.engine.portable.conditions import apart, usable
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.reference.pooling import Pooling, divisors
 from caffe_sdk.memory import Array, Shape, Tensor
 
@@ -27,9 +28,14 @@ class FastPooling(Pooling):
         values, window = _planes(self.read(x)), _window(geometry, x.shape)
         result = _planes(self.write(y))
         if mask is None:
-            loops.max_pool(values, result, window, LOWEST)
+            shared(lambda i, j: loops.max_pool(values[i:j], result[i:j], window, LOWEST), len(values), values.size)
         else:
-            loops.max_pool_where(values, result, _planes(self.write(mask)), window, LOWEST)
+            where = _planes(self.write(mask))
+            shared(
+                lambda i, j: loops.max_pool_where(values[i:j], result[i:j], where[i:j], window, LOWEST),
+                len(values),
+                values.size,
+            )
 
     @quiet
     def max_pool_grad(self, dy: Tensor, mask: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
@@ -41,7 +47,8 @@ class FastPooling(Pooling):
 
         planes = dx.shape[0] * dx.shape[1]
         gradient, chosen = self.read(dy).reshape(planes, -1), self.read(mask).reshape(planes, -1)
-        loops.max_pool_grad(gradient, chosen, self.write(dx).reshape(planes, -1))
+        result = self.write(dx).reshape(planes, -1)
+        shared(lambda i, j: loops.max_pool_grad(gradient[i:j], chosen[i:j], result[i:j]), planes, result.size)
 
     @quiet
     def average_pool(self, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> None:
@@ -52,8 +59,9 @@ class FastPooling(Pooling):
         from caffe_sdk.engine.portable.loops import pooling as loops
 
         shares = 1 / divisors(x.shape, y.shape, geometry, np.dtype(np.float32))
-        values = _planes(self.read(x))
-        loops.average_pool(values, _planes(self.write(y)), shares, _window(geometry, x.shape))
+        values, window = _planes(self.read(x)), _window(geometry, x.shape)
+        result = _planes(self.write(y))
+        shared(lambda i, j: loops.average_pool(values[i:j], result[i:j], shares, window), len(values), values.size)
 
     @quiet
     def average_pool_grad(self, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
@@ -64,8 +72,9 @@ class FastPooling(Pooling):
         from caffe_sdk.engine.portable.loops import pooling as loops
 
         shares = 1 / divisors(dx.shape, dy.shape, geometry, np.dtype(np.float32))
-        gradient = _planes(self.read(dy))
-        loops.average_pool_grad(gradient, _planes(self.write(dx)), shares, _window(geometry, dx.shape))
+        slopes, window = _planes(self.read(dy)), _window(geometry, dx.shape)
+        result = _planes(self.write(dx))
+        shared(lambda i, j: loops.average_pool_grad(slopes[i:j], result[i:j], shares, window), len(slopes), dx.count)
 
 
 def _planes(x: Array) -> Array:

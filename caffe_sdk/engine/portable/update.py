@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from caffe_sdk.engine.portable import conditions
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.reference.update import Update
 from caffe_sdk.errors import SolverError
 from caffe_sdk.memory import HOST, Array, Place, Tensor
@@ -146,7 +147,14 @@ def _made(rule: str, tensors: Sequence[Tensor], numbers: Sequence[float], l1: bo
     place = meeting_place(weight, diff) if delta else HOST
     arrays = [tensor.memory.update(place) for tensor in tensors]
     loop: Callable[..., int] = getattr(loops, rule)
-    if loop(*arrays, *map(weight.memory.dtype.type, numbers), l1):
+    scalars = list(map(weight.memory.dtype.type, numbers))
+    wrong: list[int] = []
+
+    def work(i: int, j: int) -> None:
+        wrong.append(loop(*(array[i:j] for array in arrays), *scalars, l1))
+
+    shared(work, arrays[0].size, arrays[0].size)
+    if any(wrong):
         raise SolverError(
             "",
             "an update of the weights is not a finite number",

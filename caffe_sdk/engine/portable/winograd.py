@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.memory import Array, Place, Shape, aligned
 
 PLACES, TILE = 36, 6
@@ -159,10 +160,10 @@ def convolve(f: Filtering, x: Array, filters: Array, bias: Array, y: Array) -> N
         for rows in pieces:
             tiles = rows[1] * f.grid[1]
             for g in range(f.group):
-                loops.tiles_in(image, g, v, grid, rows)
+                _each_row(loops.tiles_in, image, g, v, grid, rows)
                 np.matmul(v[:, :tiles, : filters.shape[2]], filters[:, g], out=m[:, :tiles, : filters.shape[3]])
-                loops.tiles_out(m, result, g, grid, rows)
-        loops.take_from_blocks(result.reshape(len(image), -1, *result.shape[3:]), bias, y[images])
+                _each_row(loops.tiles_out, result, g, m, grid, rows)
+        _out_of_blocks(result, bias, y[images])
 
 
 def gradient(f: Filtering, x: Array, dy: Array) -> Array:
@@ -179,8 +180,8 @@ def gradient(f: Filtering, x: Array, dy: Array) -> Array:
         for rows in pieces:
             tiles = rows[1] * f.grid[1]
             for g in range(f.group):
-                loops.tiles_in(image, g, v, grid, rows)
-                loops.tiles_of_gradient(slopes, g, d, grid, rows)
+                _each_row(loops.tiles_in, image, g, v, grid, rows)
+                _each_row(loops.tiles_of_gradient, slopes, g, d, grid, rows)
                 for place in range(PLACES):
                     total[place, g] += v[place, :tiles, :channels].T @ d[place, :tiles, :out]
     back: Array = both_ways(f.taps).T @ total.reshape(PLACES, -1)
@@ -203,8 +204,26 @@ def _in_blocks(f: Filtering, x: Array, blocks: int, size: tuple[int, int], corne
     from caffe_sdk.engine.portable.loops import winograd as loops
 
     image = _zeros(len(x), f.group, blocks, *size, BLOCK)
-    loops.put_in_blocks(x, image.reshape(len(x), -1, *size, BLOCK), *corner)
+    whole = image.reshape(len(x), -1, *size, BLOCK)
+    shared(lambda i, j: loops.put_in_blocks(x[i:j], whole[i:j], *corner), len(x), x.size)
     return image
+
+
+def _out_of_blocks(image: Array, bias: Array, y: Array) -> None:
+    """y = what is at the first corner of images (n, groups, blocks, rows, columns, 16), + bias."""
+    from caffe_sdk.engine.portable.loops import winograd as loops
+
+    whole = image.reshape(len(y), -1, *image.shape[3:])
+    shared(lambda i, j: loops.take_from_blocks(whole[i:j], bias, y[i:j]), len(y), y.size)
+
+
+def _each_row(
+    loop: Callable[..., None], image: Array, g: int, matrices: Array, grid: tuple[int, int, int], rows: tuple[int, int]
+) -> None:
+    """Transform rows of tiles between images and matrices."""
+    (first, count), across = rows, grid[1]
+    numbers = count * across * PLACES * matrices.shape[2]
+    shared(lambda i, j: loop(image, g, matrices[:, i * across :], grid, (first + i, j - i)), count, numbers)
 
 
 def _zeros(*shape: int) -> Array:

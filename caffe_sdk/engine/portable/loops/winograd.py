@@ -238,7 +238,7 @@ def tiles_in(image: Array, group: int, v: Array, grid: tuple[int, int, int], row
 
 
 @compiled
-def tiles_out(m: Array, image: Array, group: int, grid: tuple[int, int, int], rows: tuple[int, int]) -> None:
+def tiles_out(image: Array, group: int, m: Array, grid: tuple[int, int, int], rows: tuple[int, int]) -> None:
     """The way back: transform rows of m to rows of tiles of y."""
     blocks, _, width = image.shape[2:5]
     down, across, step = grid
