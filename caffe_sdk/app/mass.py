@@ -43,8 +43,8 @@ class Chunk:
     before: bool = False
 
 
-Encode = Callable[[Sequence[str], Sequence[Array]], bytes]
-"""What becomes of a chunk's images, from their names and pixels to the bytes of its file."""
+Encode = Callable[[Sequence[str], Array], bytes]
+"""What becomes of a chunk's images, from their names and what the net takes for them to the bytes of its file."""
 
 
 def list_images(source: str, root: str = "") -> list[str]:
@@ -74,11 +74,11 @@ def classify(classifier: Classifier, labels: Sequence[str], top: int) -> Encode:
     if labels and len(labels) != classes:
         raise ArgumentError("labels", f"{len(labels)} names for {classes} classes", "give a line for each class")
 
-    def encode(names: Sequence[str], images: Sequence[Array]) -> bytes:
+    def encode(names: Sequence[str], prepared: Array) -> bytes:
         if not names:
             return b""
-        scores = classifier.predict(images, oversample=False).reshape(len(images), -1)
-        lines = []
+        found = classifier.forward_all(**{classifier.inputs[0]: prepared})
+        scores, lines = found[classifier.outputs[0]].reshape(len(names), -1), []
         for name, row in zip(names, scores, strict=True):
             best = [[labels[i] if labels else int(i), round(float(row[i]), 6)] for i in np.argsort(-row)[:top]]
             lines.append(json.dumps({"image": name, "classes": best}, ensure_ascii=False) + "\n")
@@ -94,12 +94,12 @@ def extract(classifier: Classifier, blobs: Sequence[str]) -> Encode:
     """
     for name in blobs:
         if name not in classifier.blobs or name == "images":
-            raise ArgumentError("blobs", f"there is no blob '{name}' to extract", f"use {', '.join(classifier.blobs)}")
+            known = ", ".join(blob for blob in classifier.blobs if "_split_" not in blob)
+            raise ArgumentError("blobs", f"there is no blob '{name}' to extract", f"use {known}")
 
-    def encode(names: Sequence[str], images: Sequence[Array]) -> bytes:
+    def encode(names: Sequence[str], prepared: Array) -> bytes:
         found = {name: np.empty((0, *classifier.blobs[name].shape[1:]), np.float32) for name in blobs}
         if names:
-            prepared = classifier.prepare(images, oversample=False)
             found = classifier.forward_all(blobs=blobs, **{classifier.inputs[0]: prepared})
         data = io.BytesIO()
         np.savez(data, images=np.array(names), **{name: found[name] for name in blobs})  # type: ignore[arg-type]
@@ -109,7 +109,13 @@ def extract(classifier: Classifier, blobs: Sequence[str]) -> Encode:
 
 
 def run(
-    images: Sequence[str], encode: Encode, output: str, end: str, size: int, part: tuple[int, int]
+    images: Sequence[str],
+    classifier: Classifier,
+    encode: Encode,
+    output: str,
+    end: str,
+    size: int,
+    part: tuple[int, int],
 ) -> Iterator[Chunk]:
     """Make this process's chunks, of ``size`` images each, as files ``000000.end`` and so on in the folder ``output``.
 
@@ -125,20 +131,26 @@ def run(
             yield Chunk(path, len(names), 0.0, before=True)
             continue
         began = time.perf_counter()
-        good, errors = _read(names)
-        write_bytes(path, encode([name for name, _ in good], [image for _, image in good]))
+        good, prepared, errors = _read(classifier, names)
+        write_bytes(path, encode(good, prepared))
         yield Chunk(path, len(good), time.perf_counter() - began, tuple(errors))
 
 
-def _read(names: Sequence[str]) -> tuple[list[tuple[str, Array]], list[str]]:
-    """Names and pixels of the images that can be read, and what is wrong with the others."""
-    good, errors = [], []
+def _read(classifier: Classifier, names: Sequence[str]) -> tuple[list[str], Array, list[str]]:
+    """The images that can be read: their names and what the net takes for them; and what is wrong with the others.
+
+    One is prepared before the next is read: files may hold much larger images than the net takes.
+    """
+    good, prepared, errors = [], [], []
     for name in names:
         try:
-            good.append((name, load_image(name)))
+            image = load_image(name)
         except CaffeError as error:
             errors.append(str(error))
-    return good, errors
+        else:
+            good.append(name)
+            prepared.append(classifier.prepare([image], oversample=False)[0])
+    return good, np.array(prepared, np.float32), errors
 
 
 def begin(output: str, images: Sequence[str], files: Sequence[PathLike], **wishes: Any) -> None:

@@ -31,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
             encode, end, wishes = mass.extract(classifier, blobs), "npz", blobs
         files = [options.model, options.weights]
         mass.begin(options.output, images, files, task=options.task, chunk=options.chunk, wishes=wishes)
-        for chunk in mass.run(images, encode, options.output, end, options.chunk, (peers.rank, peers.size)):
+        part = (peers.rank, peers.size)
+        for chunk in mass.run(images, classifier, encode, options.output, end, options.chunk, part):
             _tell(chunk)
     return 0
 
@@ -42,4 +43,4 @@ def _tell(chunk: mass.Chunk) -> None:
     if chunk.before:
         log.info("%s is there", chunk.path)
     else:
-        log.info("%s: %d images, %.0f images/s", chunk.path, chunk.images, chunk.images / (chunk.seconds or 1.0))
+        log.info("%s: %d images, %.3g images/s", chunk.path, chunk.images, chunk.images / (chunk.seconds or 1.0))

@@ -136,7 +136,8 @@ def test_parts_of_several_processes() -> None:
         mass.begin("out", images, [])
         with pytest.raises(ArgumentError, match="another job"):
             mass.begin("out", images[1:], [])
-        made = [[chunk.path for chunk in mass.run(images, encode, "out", "jsonl", 1, (rank, 3))] for rank in range(3)]
+        jobs = [mass.run(images, classifier, encode, "out", "jsonl", 1, (rank, 3)) for rank in range(3)]
+        made = [[chunk.path for chunk in job] for job in jobs]
     assert [len(paths) for paths in made] == [3, 3, 2]
     assert [line["image"] for line in told()] == images
 
