@@ -162,6 +162,25 @@ def test_the_transform_crops_what_was_resized_and_repeats_itself(pixels: np.ndar
     assert not np.array_equal(cuts[0].pixels, cuts[2].pixels)
 
 
+def test_the_transform_that_ssd_trains_with() -> None:
+    text = """mirror: true mean_value: 104 mean_value: 117 mean_value: 123
+        resize_param { prob: 1 resize_mode: WARP height: 30 width: 30
+          interp_mode: LINEAR interp_mode: AREA interp_mode: NEAREST interp_mode: CUBIC interp_mode: LANCZOS4 }
+        emit_constraint { emit_type: CENTER }
+        distort_param { brightness_prob: 0.5 brightness_delta: 32 contrast_prob: 0.5 contrast_lower: 0.5
+          contrast_upper: 1.5 hue_prob: 0.5 hue_delta: 18 saturation_prob: 0.5 saturation_lower: 0.5
+          saturation_upper: 1.5 random_order_prob: 0 }
+        expand_param { prob: 0.5 max_expand_ratio: 4 }"""
+    transform = Transform(param(text), TRAIN, "here")
+    flat = np.full((3, 20, 25), 117, np.uint8)
+    out = np.empty((3, 30, 30), np.float32)
+    for index in range(30):
+        cut = transform.cut(Record(flat.shape, flat, 0, index=index), 1)
+        assert cut.shape == (3, 30, 30)
+        transform.put(cut, out)
+        assert np.isfinite(out).all()
+
+
 def test_floats_cannot_be_changed(pixels: np.ndarray) -> None:
     with pytest.raises(DataError, match="holds float32"):
         changed("resize_param { height: 2 width: 2 }", pixels.astype(np.float32))

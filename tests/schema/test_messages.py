@@ -39,11 +39,11 @@ FORKS = {
     ("DataParameter", "threads"): "nvcaffe017",
     **{
         ("TransformationParameter", field): "ssd"
-        for field in ("crop_h", "crop_w", "distort_param", "expand_param", "resize_param")
+        for field in ("crop_h", "crop_w", "distort_param", "emit_constraint", "expand_param", "resize_param")
     },
     **{
         (message, field.name): "ssd"
-        for message in ("DistortionParameter", "ExpansionParameter", "ResizeParameter")
+        for message in ("DistortionParameter", "EmitConstraint", "ExpansionParameter", "ResizeParameter")
         for field in getattr(messages, message).DESCRIPTOR.fields
     },
 }
@@ -114,7 +114,7 @@ def test_every_enum_value_is_caffes(shared: Path) -> None:
     table = {(row["enum"], row["value"]): int(row["number"]) for row in rows(shared / "facts" / "caffe_enums.tsv")}
     assert len(table) == 111
     for row in rows(shared / "facts" / "fork_schema.tsv"):  # those of a fork's message that is ours too
-        if row["fork"] == "ssd" and row["message"].startswith("enum ResizeParameter."):
+        if row["fork"] == "ssd" and row["message"].startswith(("enum EmitConstraint.", "enum ResizeParameter.")):
             table["caffe." + row["message"].removeprefix("enum "), row["field"]] = int(row["number"])
     enums = list(messages.DESCRIPTOR.enum_types_by_name.values())
     for message in messages.DESCRIPTOR.message_types_by_name.values():
