@@ -29,8 +29,6 @@ from caffe_sdk.engine.cpu.library import library
 from caffe_sdk.engine.cpu.winograd_transforms import (
     filter_from_sums,
     filter_from_sums_5,
-    transform_back,
-    transform_back_of_2,
     transform_filter,
     transform_filter_5,
     transform_out,
@@ -48,7 +46,7 @@ from caffe_sdk.engine.portable.loops.vectors import (
     store,
     take_ticket,
 )
-from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_in
+from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_back, transform_back_of_2, transform_in
 
 compiler: Any = numba
 carray = compiler.carray

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from caffe_sdk.engine.portable.loops.compiled import inlined
 from caffe_sdk.engine.portable.loops.vectors import NBYTES, load, rectified, rounded, splat, store, widened
 from caffe_sdk.engine.portable.loops.winograd import POINTS, from_tile, load6, pair_from_tile, store6
 
 _A, _B = POINTS
 _G = 1 / (_A**2 * _B**2)
-_A1, _A2, _A3 = (np.float32(_A**i) for i in (1, 2, 3))
-_B1, _B2, _B3 = (np.float32(_B**i) for i in (1, 2, 3))
 _GA0, _GA1, _GA2, _GA3, _GA4 = (_A**i / (2 * _A**2 * (_A**2 - _B**2)) for i in range(5))
 _GB0, _GB1, _GB2, _GB3, _GB4 = (_B**i / (2 * _B**2 * (_B**2 - _A**2)) for i in range(5))
 
@@ -155,51 +151,6 @@ def transform_filter_5(w: int, step: int, u: int, place: int) -> None:
 
 
 # -- backwards: from the gradient of y to that of filters --------------------------------------------------------------
-
-
-@inlined
-def _of_four(d0: Any, d1: Any, d2: Any, d3: Any) -> Any:
-    """A d: four numbers of the gradient of y become six."""
-    even_a, odd_a = d0 + splat(_A2) * d2, splat(_A1) * d1 + splat(_A3) * d3
-    even_b, odd_b = d0 + splat(_B2) * d2, splat(_B1) * d1 + splat(_B3) * d3
-    return d0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, d3
-
-
-@inlined
-def _of_column(y: int, row: int) -> Any:
-    return _of_four(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
-
-
-@inlined
-def transform_back(y: int, row: int, m: int, place: int) -> None:
-    """A dy A^T of a tile of 4x4 of a block of channels, each of its 36 vectors to the next place."""
-    a, b, c = _of_column(y, row), _of_column(y + NBYTES, row), _of_column(y + 2 * NBYTES, row)
-    d = _of_column(y + 3 * NBYTES, row)
-    store6(m, place, _of_four(a[0], b[0], c[0], d[0]))
-    store6(m + 6 * place, place, _of_four(a[1], b[1], c[1], d[1]))
-    store6(m + 12 * place, place, _of_four(a[2], b[2], c[2], d[2]))
-    store6(m + 18 * place, place, _of_four(a[3], b[3], c[3], d[3]))
-    store6(m + 24 * place, place, _of_four(a[4], b[4], c[4], d[4]))
-    store6(m + 30 * place, place, _of_four(a[5], b[5], c[5], d[5]))
-
-
-@inlined
-def _of_two(d0: Any, d1: Any) -> Any:
-    """A d: two numbers of the gradient of y become six."""
-    a, b = splat(_A1) * d1, splat(_B1) * d1
-    return d0, d0 + a, d0 - a, d0 + b, d0 - b, d1
-
-
-@inlined
-def transform_back_of_2(y: int, row: int, m: int, place: int) -> None:
-    """A dy A^T of a tile of 2x2."""
-    a, b = _of_two(load(y), load(y + row)), _of_two(load(y + NBYTES), load(y + row + NBYTES))
-    store6(m, place, _of_two(a[0], b[0]))
-    store6(m + 6 * place, place, _of_two(a[1], b[1]))
-    store6(m + 12 * place, place, _of_two(a[2], b[2]))
-    store6(m + 18 * place, place, _of_two(a[3], b[3]))
-    store6(m + 24 * place, place, _of_two(a[4], b[4]))
-    store6(m + 30 * place, place, _of_two(a[5], b[5]))
 
 
 @inlined

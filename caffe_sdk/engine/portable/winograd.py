@@ -22,8 +22,6 @@ from caffe_sdk.memory import Array, Place, Shape, aligned
 PLACES, TILE = 36, 6
 BLOCK = 16  # channels
 FLOAT = 4  # bytes
-POINTS = (0, 5 / 8, -5 / 8, 3 / 2, -3 / 2)
-"""Where `loops.winograd` interpolates, besides infinity."""
 PIECE, TILES = 1 << 20, 256
 """Transformed numbers of x and y at once, for the cache; but of so many tiles that filters are not fetched too often.
 """
@@ -137,7 +135,11 @@ class TransformedFilters(Place):
 
 def transform(taps: int) -> Array:
     """G (6, taps): the values of a polynomial at the points, and its leading coefficient, over what B^T leaves out."""
-    rows = [[p**i / math.prod(p - q for q in POINTS if q != p) for i in range(taps)] for p in POINTS]
+    from caffe_sdk.engine.portable.loops.winograd import POINTS
+
+    a, b = POINTS
+    points = (0, a, -a, b, -b)
+    rows = [[p**i / math.prod(p - q for q in points if q != p) for i in range(taps)] for p in points]
     return np.array([*rows, [0] * (taps - 1) + [1]])
 
 

@@ -145,49 +145,48 @@ def _transform_out_2(m: int, place: int, y: int, row: int) -> None:
 
 
 @inlined
-def _spread4(y0: Any, y1: Any, y2: Any, y3: Any) -> Any:
-    """A y: four numbers of a gradient of y become six."""
-    even_a, odd_a = y0 + splat(_A2) * y2, splat(_A1) * y1 + splat(_A3) * y3
-    even_b, odd_b = y0 + splat(_B2) * y2, splat(_B1) * y1 + splat(_B3) * y3
-    return y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3
+def _of_four(d0: Any, d1: Any, d2: Any, d3: Any) -> Any:
+    """A d: four numbers of the gradient of y become six."""
+    even_a, odd_a = d0 + splat(_A2) * d2, splat(_A1) * d1 + splat(_A3) * d3
+    even_b, odd_b = d0 + splat(_B2) * d2, splat(_B1) * d1 + splat(_B3) * d3
+    return d0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, d3
 
 
 @inlined
-def _spread2(y0: Any, y1: Any) -> Any:
-    """A y for a filter of five: two numbers become six."""
-    at_a, at_b = splat(_A1) * y1, splat(_B1) * y1
-    return y0, y0 + at_a, y0 - at_a, y0 + at_b, y0 - at_b, y1
+def _of_column(y: int, row: int) -> Any:
+    return _of_four(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
 
 
 @inlined
-def _transform_gradient_4(y: int, row: int, d: int, place: int) -> None:
-    """A dy A^T of a tile of 4x4."""
-    a = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
-    y += NBYTES
-    b = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
-    y += NBYTES
-    c = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
-    y += NBYTES
-    e = _spread4(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
-    store6(d, place, _spread4(a[0], b[0], c[0], e[0]))
-    store6(d + 6 * place, place, _spread4(a[1], b[1], c[1], e[1]))
-    store6(d + 12 * place, place, _spread4(a[2], b[2], c[2], e[2]))
-    store6(d + 18 * place, place, _spread4(a[3], b[3], c[3], e[3]))
-    store6(d + 24 * place, place, _spread4(a[4], b[4], c[4], e[4]))
-    store6(d + 30 * place, place, _spread4(a[5], b[5], c[5], e[5]))
+def transform_back(y: int, row: int, m: int, place: int) -> None:
+    """A dy A^T of a tile of 4x4 of a block of channels, each of its 36 vectors to the next place."""
+    a, b, c = _of_column(y, row), _of_column(y + NBYTES, row), _of_column(y + 2 * NBYTES, row)
+    d = _of_column(y + 3 * NBYTES, row)
+    store6(m, place, _of_four(a[0], b[0], c[0], d[0]))
+    store6(m + 6 * place, place, _of_four(a[1], b[1], c[1], d[1]))
+    store6(m + 12 * place, place, _of_four(a[2], b[2], c[2], d[2]))
+    store6(m + 18 * place, place, _of_four(a[3], b[3], c[3], d[3]))
+    store6(m + 24 * place, place, _of_four(a[4], b[4], c[4], d[4]))
+    store6(m + 30 * place, place, _of_four(a[5], b[5], c[5], d[5]))
 
 
 @inlined
-def _transform_gradient_2(y: int, row: int, d: int, place: int) -> None:
+def _of_two(d0: Any, d1: Any) -> Any:
+    """A d: two numbers of the gradient of y become six."""
+    a, b = splat(_A1) * d1, splat(_B1) * d1
+    return d0, d0 + a, d0 - a, d0 + b, d0 - b, d1
+
+
+@inlined
+def transform_back_of_2(y: int, row: int, m: int, place: int) -> None:
     """A dy A^T of a tile of 2x2."""
-    a = _spread2(load(y), load(y + row))
-    b = _spread2(load(y + NBYTES), load(y + NBYTES + row))
-    store6(d, place, _spread2(a[0], b[0]))
-    store6(d + 6 * place, place, _spread2(a[1], b[1]))
-    store6(d + 12 * place, place, _spread2(a[2], b[2]))
-    store6(d + 18 * place, place, _spread2(a[3], b[3]))
-    store6(d + 24 * place, place, _spread2(a[4], b[4]))
-    store6(d + 30 * place, place, _spread2(a[5], b[5]))
+    a, b = _of_two(load(y), load(y + row)), _of_two(load(y + NBYTES), load(y + row + NBYTES))
+    store6(m, place, _of_two(a[0], b[0]))
+    store6(m + 6 * place, place, _of_two(a[1], b[1]))
+    store6(m + 12 * place, place, _of_two(a[2], b[2]))
+    store6(m + 18 * place, place, _of_two(a[3], b[3]))
+    store6(m + 24 * place, place, _of_two(a[4], b[4]))
+    store6(m + 30 * place, place, _of_two(a[5], b[5]))
 
 
 # -- images ------------------------------------------------------------------------------------------------------------
@@ -270,8 +269,8 @@ def tiles_of_gradient(image: Array, group: int, d: Array, grid: tuple[int, int, 
             to = np.int64(d[0, r * across, block * LANES :].ctypes.data)
             for _ in range(across):
                 if step == 4:
-                    _transform_gradient_4(y, width * NBYTES, to, d.strides[0])
+                    transform_back(y, width * NBYTES, to, d.strides[0])
                 else:
-                    _transform_gradient_2(y, width * NBYTES, to, d.strides[0])
+                    transform_back_of_2(y, width * NBYTES, to, d.strides[0])
                 y += step * NBYTES
                 to += d.strides[1]
