@@ -77,16 +77,18 @@ def interpolate(pixels, rows, columns, out):  # type: ignore[no-untyped-def]
     upper, lower, from_upper, from_lower = rows
     left, right, from_left, from_right = columns
     channels, height, width = out.shape
-    line = np.empty((2, width), np.int32)
+    lines = np.empty((2, width), np.int32)  # rows resized along x: one of an even number and one of an odd
+    held = np.empty(2, np.int64)
     for c in range(channels):
-        held = [-1, -1]
+        held[:] = -1
         for y in range(height):
-            for k, source in enumerate((upper[y], lower[y])):
-                if held[k] != source:
-                    held[k] = source
+            for source in (upper[y], lower[y]):
+                if held[source % 2] != source:
+                    held[source % 2] = source
+                    row, line = pixels[c, source], lines[source % 2]
                     for x in range(width):
-                        near = np.int32(pixels[c, source, left[x]]) * from_left[x]
-                        line[k, x] = (near + np.int32(pixels[c, source, right[x]]) * from_right[x]) >> 4
+                        near = np.int32(row[np.uintp(left[x])]) * from_left[x]
+                        line[x] = (near + np.int32(row[np.uintp(right[x])]) * from_right[x]) >> 4
+            above, below, row_out = lines[upper[y] % 2], lines[lower[y] % 2], out[c, y]
             for x in range(width):
-                above = line[0, x] * from_upper[y] >> 16
-                out[c, y, x] = (above + (line[1, x] * from_lower[y] >> 16) + 2) >> 2
+                row_out[x] = ((above[x] * from_upper[y] >> 16) + (below[x] * from_lower[y] >> 16) + 2) >> 2

@@ -12,7 +12,6 @@ from pathlib import Path
 import h5py
 import lmdb
 import numpy as np
-import plyvel
 import pytest
 import scipy.io
 from PIL import Image
@@ -55,6 +54,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 def stock(path: str) -> list[tuple[bytes, bytes]]:
     """What the libraries themselves read, with nothing of ours in between."""
     if Path(path, "CURRENT").exists():
+        plyvel = pytest.importorskip("plyvel")
         database = plyvel.DB(path)
         try:
             return list(database)
