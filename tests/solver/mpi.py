@@ -16,6 +16,14 @@ import pytest
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 """The launcher that comes with the mpich wheel, beside the interpreter."""
 
+OVER_TCP = {
+    "MPIR_CVAR_NOLOCAL": "1",
+    "MPIR_CVAR_CH4_NETMOD": "ofi",
+    "FI_PROVIDER": "tcp",
+    "FI_TCP_IFACE": "lo",
+}
+"""What makes MPICH's ranks of one computer talk as those of several do: over TCP, through the loopback device."""
+
 
 def need_mpi() -> None:
     """Skip the test where MPI is not installed."""

@@ -1,4 +1,4 @@
-"""LeNet on MNIST: two ranks with half the batch each take the way of one process with the whole batch."""
+"""LeNet on MNIST: two ranks with half the batch each, over TCP, take the way of one process with the whole batch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def write_lenet(folder: Path, batch: int) -> None:
 def test_two_ranks_go_the_way_of_one(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mpi.need_mpi()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CAFFE_ENGINE", "cpu")
+    for name, value in {"CAFFE_ENGINE": "cpu", **mpi.OVER_TCP}.items():
+        monkeypatch.setenv(name, value)
     images, labels = read_mnist(shared / "data" / "mnist", "train")
     write_arrays("mnist_train_leveldb", images[:1600], labels[:1600])
     write_lenet(tmp_path, 16)
