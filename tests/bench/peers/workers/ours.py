@@ -23,10 +23,14 @@ def main() -> None:
     data, label = np.load(folder / "data.npy"), np.load(folder / "label.npy")
     if mode == "inference":
         net = Net(folder / "net.prototxt", "test", weights=folder / "net.caffemodel")
-        images = net.blobs["data"].data  # held, so that every step begins with images as a user sets them
-        images[...] = data
-        net.forward()
-        serve(caffe_sdk.__version__, net.forward, lambda: next(iter(net.forward().values())).ravel().tolist())
+        net.blobs["data"].data[...] = data
+
+        def forward() -> np.ndarray:
+            net.blobs["data"].data  # noqa: B018 (whoever gets it may write to it, so these images count as new)
+            return next(iter(net.forward().values()))
+
+        forward()
+        serve(caffe_sdk.__version__, forward, lambda: forward().ravel().tolist())
     else:
         train(folder, data, label)
 
