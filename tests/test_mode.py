@@ -30,7 +30,7 @@ def test_the_mode_is_that_of_every_thread() -> None:
 
 def test_without_a_gpu_engine_the_mode_stays() -> None:
     before = engine.current()
-    with pytest.raises(DeviceError, match="no GPU engine; its engines are cpu, reference; use set_mode_cpu"):
+    with pytest.raises(DeviceError, match="no GPU engine; its engines are cpu, portable, reference; use set_mode_cpu"):
         caffe.set_mode_gpu()
     with pytest.raises(DeviceError, match="GPU 1 was asked for"):
         caffe.set_device(1)
@@ -41,7 +41,7 @@ def test_without_a_gpu_engine_the_mode_stays() -> None:
 
 def test_an_unknown_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAFFE_ENGINE", "abacus")
-    with pytest.raises(ArgumentError, match="'abacus' is not an engine; use one of cpu, fake, reference"):
+    with pytest.raises(ArgumentError, match="'abacus' is not an engine; use one of cpu, fake, portable, reference"):
         engine.current()
 
 

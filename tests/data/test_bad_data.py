@@ -214,8 +214,11 @@ def held() -> tuple[int, int, int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted in /proc")
 @pytest.mark.parametrize("kind", LAYERS)
-def test_a_thousand_openings_leave_nothing(whole: Path, kind: str) -> None:
+def test_a_thousand_openings_leave_nothing(
+    whole: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two hundred of each kind: every second one reads ahead in a thread, every fifth is only forgotten."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other process has folders
     with net(whole, kind) as ours:
         ours.forward()
     before = held()
