@@ -25,6 +25,8 @@ Index = tuple[Any, ...]
 
 PIECE = 1 << 20
 """Numbers in the columns of a piece, unless a single row of windows has more."""
+PLACES = 128
+"""Of an image, from which on a pointwise convolution multiplies it as it is, instead of gathering several images."""
 
 
 class FastConvolution(Convolution):
@@ -46,6 +48,10 @@ class FastConvolution(Convolution):
         weights, values = self.read(weight).reshape(cut.weight), self.read(x).reshape(cut.x)
         shift = self.read(bias) if bias is not None else np.zeros(cut.y[1], np.float32)
         result = self.write(y).reshape(cut.y)
+        if cut.is_product:
+            np.matmul(weights, cut.places(values), out=cut.places(result))
+            result += shift[:, None, None]
+            return
         for images in cut.images():
             image = cut.padded(values[images])
             for rows in cut.rows(len(image)):
@@ -65,6 +71,9 @@ class FastConvolution(Convolution):
         cut = Cut.of(dx.shape, dy.shape, geometry)
         weights, slopes = self.read(weight).reshape(cut.weight), self.read(dy).reshape(cut.y)
         result = self.write(dx).reshape(cut.x)
+        if cut.is_product:
+            np.matmul(weights.swapaxes(1, 2), cut.places(slopes), out=cut.places(result))
+            return
         for images in cut.images():
             image = cut.blank(len(result[images]))
             for rows in cut.rows(len(image)):
@@ -85,6 +94,10 @@ class FastConvolution(Convolution):
         values, slopes = self.read(x).reshape(cut.x), self.read(dy).reshape(cut.y)
         if dweight is not None and filtering and filtering.pays(of_filters=True):
             self.update(dweight)[...] += gradient(filtering, values, slopes)
+        elif dweight is not None and cut.is_product:
+            total = self.update(dweight).reshape(cut.weight)
+            for image, slope in zip(cut.places(values), cut.places(slopes), strict=True):
+                total += slope @ image.swapaxes(1, 2)
         elif dweight is not None:
             total = self.update(dweight).reshape(cut.weight)
             for images in cut.images():
@@ -135,6 +148,16 @@ class Cut:
     def weight(self) -> Shape:
         """Group, output channels of a group, and how many values they see at once."""
         return self.group, self.y[1] // self.group, self.x[1] // self.group * math.prod(self.kernel)
+
+    @property
+    def is_product(self) -> bool:
+        """Whether windows are single places, and images large enough to be multiplied one by one."""
+        alone = math.prod(self.kernel) == math.prod(self.stride) == 1 and not any(self.pad)
+        return alone and math.prod(self.y[2:]) >= PLACES
+
+    def places(self, x: Array) -> Array:
+        """Images as (n, groups, channels of a group, places)."""
+        return x.reshape(len(x), self.group, x.shape[1] // self.group, -1)
 
     def images(self) -> Iterator[slice]:
         """The images that are worked on at once."""

@@ -60,6 +60,17 @@ def test_more_batch_axes():
     )
 
 
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("places", [1, 1000])
+def test_pointwise(monkeypatch, group, places):
+    """Image by image, and gathered."""
+    monkeypatch.setattr(convolution, "PLACES", places)
+    geometry = ConvolutionGeometry((1, 1), (1, 1), (0, 0), (1, 1), group)
+    x, weight, y = (3, 4, 5, 6), (8, 4 // group, 1, 1), (3, 8, 5, 6)
+    on = {"x": x, "weight": weight, "bias": (8,), "y": y, "dx": x, "dweight": weight, "dbias": (8,), "dy": y}
+    agree(on, compute(geometry))
+
+
 def test_without_bias_and_gradients_alone():
     _, geometry = SETTINGS["padded"]
 
