@@ -7,16 +7,20 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cpu.winograd_transforms import (
+    filter_from_sums,
+    filter_from_sums_5,
     transform_filter,
     transform_filter_5,
     transform_out,
     transform_out_to_2,
 )
 from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, splat
-from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_in
+from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_back, transform_back_of_2, transform_in
 from caffe_sdk.memory import aligned
 
 TRANSFORMS = {3: (transform_filter, transform_out), 5: (transform_filter_5, transform_out_to_2)}
+
+BACK = {3: (transform_back, filter_from_sums), 5: (transform_back_of_2, filter_from_sums_5)}
 
 
 def correlated(x, w):
@@ -52,3 +56,29 @@ def test_a_tile(taps, adds):
     exact = correlated(x.reshape(6, 6, LANES).astype(float), w.reshape(taps, taps, LANES))
     expected = np.maximum(2 * exact.ravel() + 1 + (r if adds else 0), 0)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("taps", BACK)
+def test_the_gradient_of_a_filter_from_one_tile(taps):
+    of_gradient, back = BACK[taps]
+    step = 7 - taps
+    rng = np.random.default_rng(4)
+    x, dy, v, m, dw = (aligned(n * LANES, np.float32) for n in (36, step**2, PLACES, PLACES, taps**2))
+    for array in (x, dy):
+        array[...] = rng.standard_normal(array.size)
+
+    @numba.njit
+    def transform(x, dy, v, m):
+        transform_in(x, 6 * NBYTES, v, NBYTES)
+        of_gradient(dy, step * NBYTES, m, NBYTES)
+
+    @numba.njit
+    def finish(sums, dw):
+        back(sums, NBYTES, dw, NBYTES)
+
+    transform(x.ctypes.data, dy.ctypes.data, v.ctypes.data, m.ctypes.data)
+    sums = aligned(v.size, np.float32)
+    sums[...] = v * m
+    finish(sums.ctypes.data, dw.ctypes.data)
+    exact = correlated(x.reshape(6, 6, LANES).astype(float), dy.reshape(step, step, LANES))
+    np.testing.assert_allclose(dw, exact.ravel(), rtol=1e-4, atol=1e-4)
