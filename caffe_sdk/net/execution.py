@@ -142,7 +142,7 @@ class Executor:
         found = self._lean(first, last)
         if found is not None and held:
             self._asked |= {i for i, blob in enumerate(self.blobs) if blob.data_memory in held & found.hooks.keys()}
-            found = self._lean(first, last) if held.isdisjoint(found.needed) else None
+            found = self._lean(first, last) if held.isdisjoint(found.constant) else None
         if found is None:
             return self._program("forward", first, last)
         whole = self._programs.get((id(current()), "forward", first, last))

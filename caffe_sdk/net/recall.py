@@ -70,14 +70,23 @@ class Recall:
             memory.watch(self)
         self._changed = []
 
+    def secure(self) -> None:
+        """Copy at once what somebody holds a view of, and so may change unseen."""
+        for memory in self.passing:
+            if memory.leased:
+                self._copy(memory)
+
     def before_change(self, memory: SyncedMemory) -> None:
         """What the run read is about to change: copy it, or compute everything while it is there."""
         self._changed.append(memory)
-        if self._computed:
+        if self._computed or memory in self._copied:
             return
         if memory.nbytes(HOST) + sum(copied.nbytes(HOST) for copied in self._copied) > self.budget:
             self._compute()
-            return
+        else:
+            self._copy(memory)
+
+    def _copy(self, memory: SyncedMemory) -> None:
         places = [place for place in memory.fresh if not place.derived]
         place = HOST if HOST in places or not places else places[0]
         copy = self._copies.setdefault(memory, SyncedMemory(memory.count, memory.dtype))
@@ -113,8 +122,8 @@ class Lean:
     recall: Recall
     hooks: dict[SyncedMemory, Hook]
     """What puts back each lost memory."""
-    needed: Set[SyncedMemory]
-    """Memories that must not change unseen between runs."""
+    constant: Set[SyncedMemory]
+    """Memories it needs of which no copies are kept: they must not change unseen between runs."""
 
     def run(self) -> None:
         """Compute everything once. What is lost is lost, even if the run fails."""
@@ -139,6 +148,7 @@ class Lean:
                 if not memory.lost_to(hook):
                     memory.lose(hook)
             self.recall.begin()
+            self.recall.secure()
 
     @property
     def nbytes(self) -> int:
@@ -185,7 +195,7 @@ def lean(
     recall.plain = [stand_ins[memory] for memory in program.lost if memory not in labels]
     recall.passing, recall.budget = passing, budget
     hooks = {memory: _hook(recall, stand_ins[memory], labels.get(memory), asked) for memory in program.lost}
-    found = Lean(program, recall, hooks, set(flow.needed))
+    found = Lean(program, recall, hooks, set(flow.needed) & constant)
     return found if program.lost and found.nbytes < budget + program.scratch else None
 
 

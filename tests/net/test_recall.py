@@ -324,14 +324,30 @@ def test_weights_larger_than_what_was_lost_are_not_copied() -> None:
         assert lean.recall.allocated() == lean.recall.room
 
 
-def test_a_view_of_the_input_keeps_everything() -> None:
+def test_what_is_written_into_a_view_of_the_input_changes_no_blob_behind_it() -> None:
     net = chain()
     view = net.blobs["data"].data
+    names = iter(["conv2", "pool", "norm"])
+    for _ in range(3):
+        net.forward()
+        assert lost(net)
+        wanted = expected(net)
+        view[...] += 1
+        name = next(names)
+        close(net.blobs[name].data, wanted[name])
+        net.blobs["data"].data_memory.clear()
+        close(net.blobs["conv3"].data, wanted["conv3"])
+        view[...] = np.random.default_rng(3).normal(size=view.shape)
+
+
+def test_a_view_of_a_weight_keeps_everything() -> None:
+    net = chain()
+    view = net.params["conv1"][0].data
     for _ in range(2):
         net.forward()
         assert not lost(net)
         wanted = expected(net)
-        view[...] += 1
+        view[...] *= 2
         close(net.blobs["conv2"].data, wanted["conv2"])
     held = sum(blob.data_memory.allocated() for blob in net.blobs.values())
     del view
