@@ -17,8 +17,6 @@ from tests.app.test_logs import LOG, log
 
 __all__ = ["log"]
 
-pytest.importorskip("matplotlib", reason="matplotlib (extra viz) is not installed")
-
 
 def table(path: Path) -> dict[str, tuple[list[int], list[float]]]:
     return {curve.label: (curve.iterations, curve.values) for curve in plots.read_curves(path)}

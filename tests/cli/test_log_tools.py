@@ -57,7 +57,6 @@ def test_extract_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_plot_training_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib (extra viz) is not installed")
     for chart in range(8):
         assert run(monkeypatch, "plot_training_log", str(chart), f"{chart}.png", "train.log") == 0
         assert Path(f"{chart}.png").read_bytes().startswith(b"\x89PNG")
@@ -91,7 +90,6 @@ def test_errors(
 
 
 def test_caffe_plot(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib (extra viz) is not installed")
     assert callable(plot_command.run)
     assert main(["plot", "train.log"]) == 0
     assert main(["plot", "train.log", "train.log", "--seconds", "-o", "both.svg"]) == 0

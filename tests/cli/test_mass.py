@@ -144,7 +144,6 @@ def test_parts_of_several_processes() -> None:
 
 @pytest.mark.slow
 def test_ranks_share_the_work() -> None:
-    mpi.need_mpi()
     command = [sys.executable, "-m", "caffe_sdk.cli", "classify", *FLAGS[:-1], "1"]
     with mpi.job(2, command, stderr=subprocess.PIPE) as job:
         _, text = job.communicate(timeout=120)

@@ -92,7 +92,6 @@ def test_finetuning_with_layers_of_other_shapes(folder: Path, capsys: pytest.Cap
 
 
 def test_metrics(folder: Path) -> None:
-    pytest.importorskip("tensorboardX", reason="tensorboardX (extra viz) is not installed")
     assert main([*TRAIN, "-metrics", "m.jsonl", "--metrics=m.csv", "--tensorboard", "board"]) == 0
     rows = [json.loads(line) for line in Path("m.jsonl").read_text().splitlines()]
     assert [(row["phase"], row["iteration"]) for row in rows] == [

@@ -10,9 +10,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-pytest.importorskip("sklearn")
-pytest.importorskip("matplotlib")
-
 RUNS: dict[str, tuple[int, list[str], list[tuple[str, float, float]]]] = {
     "classification": (80, ["features.png", "scores.png"], [(r"accuracy  ([\d.]+)", 0.6, 1)]),
     "learning_lenet": (

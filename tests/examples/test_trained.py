@@ -55,8 +55,6 @@ def environment(tmp_path: Path, rng: np.random.Generator) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ITERATIONS)
 def test_the_example_trains(name: str, tmp_path: Path, environment: dict[str, str]) -> None:
-    if name == "cifar10_quick":
-        pytest.importorskip("sklearn", reason="scikit-learn (extra demo) brings the photographs")
     folder = tmp_path / name
     shutil.copytree(EXAMPLES / name, folder)
     iterations = shortened(folder, ITERATIONS[name])

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 """The launcher that comes with the mpich wheel, beside the interpreter."""
 
@@ -23,13 +21,6 @@ OVER_TCP = {
     "FI_TCP_IFACE": "lo",
 }
 """What makes MPICH's ranks of one computer talk as those of several do: over TCP, through the loopback device."""
-
-
-def need_mpi() -> None:
-    """Skip the test where MPI is not installed."""
-    pytest.importorskip("mpi4py", reason="mpi4py (extra mpi) is not installed")
-    if not MPIEXEC.exists():
-        pytest.skip("mpich (extra mpi) is not installed")
 
 
 @contextmanager

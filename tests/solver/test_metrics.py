@@ -67,7 +67,6 @@ def test_the_loss_of_a_test_is_the_whole_nets() -> None:
 
 
 def test_events_for_tensorboard(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboardX", reason="tensorboardX (extra viz) is not installed")
     from tensorboardX.proto.event_pb2 import Event as Record
 
     recorder = metrics.TensorBoard(tmp_path)

@@ -58,7 +58,6 @@ def saved(name: str) -> list[np.ndarray]:
 
 @pytest.mark.slow
 def test_two_ranks_learn_what_one_learns_from_twice_the_batch(tmp_path: Path) -> None:
-    mpi.need_mpi()
     write_digits(tmp_path)
     text = SAVING + "clip_gradients: 2 iter_size: 2 weight_decay: 0.01 test_iter: 2 test_interval: 5"
     write(tmp_path, text, PLAIN)
@@ -76,7 +75,6 @@ def test_two_ranks_learn_what_one_learns_from_twice_the_batch(tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_resumed_training_of_two_ranks_equals_the_uninterrupted_one(tmp_path: Path) -> None:
     """With crops, mirroring and dropout, which each rank draws for itself."""
-    mpi.need_mpi()
     write_digits(tmp_path)
     write(tmp_path, SAVING, DIGITS)
     mpi.run(2, TRAIN, 7, "whole")
@@ -87,7 +85,6 @@ def test_a_resumed_training_of_two_ranks_equals_the_uninterrupted_one(tmp_path: 
 
 @pytest.mark.slow
 def test_one_process_goes_on_where_two_were(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    mpi.need_mpi()
     write_digits(tmp_path)
     write(tmp_path, SAVING, PLAIN)
     mpi.run(2, TRAIN, 4, "two")
@@ -121,7 +118,6 @@ def wait_for(pattern: str) -> str:
 
 @pytest.mark.slow
 def test_signals_reach_all_ranks(tmp_path: Path) -> None:
-    mpi.need_mpi()
     with open("log", "w") as log, mpi.job(2, command_line(tmp_path), stdout=log, stderr=log) as job:
         wait_for(r"Iteration 3 \(")
         job.send_signal(signal.SIGUSR1)
@@ -136,7 +132,6 @@ def test_signals_reach_all_ranks(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_rank_that_dies_ends_the_job_which_goes_on_from_the_last_snapshot(tmp_path: Path) -> None:
-    mpi.need_mpi()
     command = command_line(tmp_path)
     with open("solver.prototxt", "a") as solver:
         solver.write(" snapshot: 2")
@@ -174,7 +169,6 @@ def ranks_of(job: int) -> list[int]:
 
 @pytest.mark.slow
 def test_an_error_on_one_rank_ends_the_job(tmp_path: Path) -> None:
-    mpi.need_mpi()
     command = command_line(tmp_path)
     Path("bad.py").write_text(
         "from caffe_sdk.errors import DataError\nfrom caffe_sdk.ranks import solver_rank\n"
@@ -214,7 +208,6 @@ def memory(count: int, dtype: Any = np.float32) -> SyncedMemory:
 
 
 def test_gradients_are_exchanged_in_buckets() -> None:
-    mpi.need_mpi()
     comm = TwoAlike()
     ranks = parallel.Ranks(comm)
     memories = [memory(n) for n in (3, 5, 2_500_000, 7, 0, 1_048_570, 1_000)] + [memory(4, np.float64)]

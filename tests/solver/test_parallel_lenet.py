@@ -42,7 +42,6 @@ def write_lenet(folder: Path, batch: int) -> None:
 
 @pytest.mark.slow
 def test_two_ranks_go_the_way_of_one(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mpi.need_mpi()
     monkeypatch.chdir(tmp_path)
     for name, value in {"CAFFE_ENGINE": "cpu", **mpi.OVER_TCP}.items():
         monkeypatch.setenv(name, value)
