@@ -15,6 +15,10 @@
     ├── ArgumentError               argument        INVALID_ARGUMENT      2    a call with values that make no sense
     ├── HandleError                 handle          NOT_FOUND             2    an object that was released or never made
     ├── SolverError                 solver          FAILED_PRECONDITION   7    training that cannot start or go on
+    ├── AccessError                 access          PERMISSION_DENIED    10    a call that the caller has no right to
+    │   └── CredentialsError        credentials     UNAUTHENTICATED      10    no token, or one that is not known
+    ├── LimitError                  limit           RESOURCE_EXHAUSTED   11    more than a server gives: bytes, objects, calls
+    ├── DeadlineError               deadline        DEADLINE_EXCEEDED    12    work that was not done in the time it had
     ├── DeviceError                 device          UNAVAILABLE           8    a device or library that is not there
     ├── CancelledError              cancelled       CANCELLED           130    work stopped because somebody asked
     ├── BridgeError                 bridge          UNAVAILABLE           9    the other side of a connection is gone
@@ -171,6 +175,37 @@ class SolverError(CaffeError):
     code = "solver"
     status = "FAILED_PRECONDITION"
     exit_status = 7
+
+
+class AccessError(CaffeError):
+    """A call that the caller has no right to make."""
+
+    code = "access"
+    status = "PERMISSION_DENIED"
+    exit_status = 10
+
+
+class CredentialsError(AccessError):
+    """A call without a token, or with one that is not known."""
+
+    code = "credentials"
+    status = "UNAUTHENTICATED"
+
+
+class LimitError(CaffeError):
+    """More than a server gives its clients: bytes, objects, calls at a time, room in a queue."""
+
+    code = "limit"
+    status = "RESOURCE_EXHAUSTED"
+    exit_status = 11
+
+
+class DeadlineError(CaffeError):
+    """Work that was not done in the time it had."""
+
+    code = "deadline"
+    status = "DEADLINE_EXCEEDED"
+    exit_status = 12
 
 
 class DeviceError(CaffeError):

@@ -12,7 +12,7 @@ from caffe_sdk.errors import CaffeError, FileError, InternalError, MissingFileEr
 
 STATUSES = {
     "INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "DATA_LOSS", "RESOURCE_EXHAUSTED", "UNAVAILABLE",
-    "CANCELLED", "INTERNAL",
+    "CANCELLED", "INTERNAL", "PERMISSION_DENIED", "UNAUTHENTICATED", "DEADLINE_EXCEEDED",
 }  # fmt: skip
 
 
