@@ -17,7 +17,7 @@
     ├── SolverError                 solver          FAILED_PRECONDITION   7    training that cannot start or go on
     ├── AccessError                 access          PERMISSION_DENIED    10    a call that the caller has no right to
     │   └── CredentialsError        credentials     UNAUTHENTICATED      10    no token, or one that is not known
-    ├── LimitError                  limit           RESOURCE_EXHAUSTED   11    more than a server gives: bytes, objects, calls
+    ├── LimitError                  limit           RESOURCE_EXHAUSTED   11    more than a server gives its clients
     ├── DeadlineError               deadline        DEADLINE_EXCEEDED    12    work that was not done in the time it had
     ├── DeviceError                 device          UNAVAILABLE           8    a device or library that is not there
     ├── CancelledError              cancelled       CANCELLED           130    work stopped because somebody asked
