@@ -9,9 +9,9 @@ A player makes the steps of each scenario in order and notes what each gives:
     anything else             null
 
 The notes are ``{scenario's name: [a note for each step]}``. Notes of all players are equal, number by number. Values
-in a scenario are listed ("values"), or count up from "start" by "step", exact in float32. A net called "solver.net" is the
-train net of the solver "solver". A scenario that "needs" what a door cannot do (MATLAB finds wrong names by itself) is
-left out there, and said to be.
+in a scenario are listed ("values"), or count up from "start" by "step", exact in float32. A net called "solver.net" is
+the train net of the solver "solver". A scenario that "needs" what a door cannot do (MATLAB finds wrong names by itself)
+is left out there, and said to be. A server is to have a folder for its clients, so that files can be missing in it.
 """
 
 from __future__ import annotations

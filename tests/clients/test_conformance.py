@@ -19,8 +19,9 @@ def expected() -> Notes:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    with start(Options("127.0.0.1:0", grace=1)) as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("models")
+    with start(Options("127.0.0.1:0", models=str(folder), grace=1)) as server:
         yield server
 
 
