@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from caffe_sdk.server.server import Options, RunningServer, serve, start
+from caffe_sdk.server.options import Options
+from caffe_sdk.server.server import RunningServer, serve, start
 
 __all__ = ["Options", "RunningServer", "serve", "start"]

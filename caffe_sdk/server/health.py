@@ -7,6 +7,7 @@ from typing import Any
 
 from caffe_sdk.errors import HandleError
 from caffe_sdk.schema.messages import load
+from caffe_sdk.server.call import Call
 
 pb = load("grpc")
 
@@ -17,7 +18,7 @@ class Health:
     def __init__(self, services: Collection[str]) -> None:
         self.services = services
 
-    def check(self, request: Any) -> Any:
+    def check(self, request: Any, call: Call) -> Any:
         """Health.Check. HandleError for a service there is none of."""
         if request.service and request.service not in self.services:
             raise HandleError("", f"there is no service '{request.service}'", f"services: {', '.join(self.services)}")

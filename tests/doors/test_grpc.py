@@ -24,7 +24,7 @@ from caffe_sdk.client import Client, ServerFile
 from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, CancelledError, HandleError, InternalError
 from caffe_sdk.rpc import pb
 from caffe_sdk.server import Options, RunningServer, start
-from caffe_sdk.server.service import Service, event_message
+from caffe_sdk.server.native.service import Service, event_message
 from tests.app.texts import NET, SOLVER
 
 LOCAL = "127.0.0.1:0"

@@ -9,7 +9,7 @@ import pytest
 
 from caffe_sdk import client
 from caffe_sdk.errors import ArgumentError, BridgeError
-from caffe_sdk.server.server import Options, RunningServer, start
+from caffe_sdk.server import Options, RunningServer, start
 from tests.app.texts import NET
 
 

@@ -1,7 +1,7 @@
 """The calls of ``caffe_sdk.v1``: each turns a request into a call on the session and its result into a reply.
 
-A method's name is that of the call in the .proto, in lower case with underscores; `caffe_sdk.server.server` finds it by
-that name.
+A method's name is that of the call in the .proto, in lower case with underscores; `caffe_sdk.server.dispatch` finds it
+by that name.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from caffe_sdk.app import tasks
 from caffe_sdk.app.blobs import BlobRef, Values
 from caffe_sdk.app.descriptions import NetDescription, Shape
 from caffe_sdk.app.models import Weights
-from caffe_sdk.app.session import Session, Training
+from caffe_sdk.app.session import Training
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.io import decode_image
 from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put, put_all, to_array
-from caffe_sdk.server.records import from_message, to_message
+from caffe_sdk.server.backend import Backend
+from caffe_sdk.server.call import Call
+from caffe_sdk.server.native.records import from_message, to_message
 from caffe_sdk.solver.events import Event
 
 PHASES = {pb.PHASE_UNSPECIFIED: "test", pb.PHASE_TRAIN: "train", pb.PHASE_TEST: "test"}
@@ -33,12 +35,12 @@ PARTS = {pb.PART_UNSPECIFIED: "data", pb.PART_DATA: "data", pb.PART_DIFF: "diff"
 class Service:
     """All calls of all services, on one session. Raises CaffeErrors; what carries them to the client is not here."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, backend: Backend) -> None:
+        self.session = backend.session
 
     # -- server --------------------------------------------------------------------------------------------------------
 
-    def get_information(self, request: Any) -> Any:
+    def get_information(self, request: Any, call: Call) -> Any:
         """Server.GetInformation."""
         held = self.session.objects()
         facts = [pb.Fact(name=fact.name, value=fact.value) for fact in tasks.device_query()]
@@ -46,7 +48,7 @@ class Service:
 
     # -- nets ----------------------------------------------------------------------------------------------------------
 
-    def create_net(self, request: Any) -> Any:
+    def create_net(self, request: Any, call: Call) -> Any:
         """Nets.CreateNet: build, and describe what was built."""
         phase = _known(PHASES, request.phase, "phase")
         weights = _weights(request.weights) if request.HasField("weights") else None
@@ -55,11 +57,11 @@ class Service:
         net = self.session.create_net(*_model(request.model), phase, weights, request.level, stages, record)
         return self._describe(net)
 
-    def describe_net(self, request: Any) -> Any:
+    def describe_net(self, request: Any, call: Call) -> Any:
         """Nets.DescribeNet."""
         return self._describe(request.net)
 
-    def get_blobs(self, request: Any) -> Any:
+    def get_blobs(self, request: Any, call: Call) -> Any:
         """Nets.GetBlobs."""
         part = _known(PARTS, request.part, "part")
         reply = pb.Blobs()
@@ -67,90 +69,90 @@ class Service:
             put(reply.tensors.add(), array)
         return reply
 
-    def set_blobs(self, request: Any) -> Any:
+    def set_blobs(self, request: Any, call: Call) -> Any:
         """Nets.SetBlobs: all or none."""
         self.session.set_blobs(request.net, [_values(blob) for blob in request.blobs])
         return pb.SetBlobsReply()
 
-    def reshape_blob(self, request: Any) -> Any:
+    def reshape_blob(self, request: Any, call: Call) -> Any:
         """Nets.ReshapeBlob."""
         self.session.reshape_blob(request.net, _blob(request.blob), tuple(request.shape.dims))
         return pb.ReshapeBlobReply()
 
-    def reshape_net(self, request: Any) -> Any:
+    def reshape_net(self, request: Any, call: Call) -> Any:
         """Nets.ReshapeNet: describe the net in its new shapes."""
         self.session.reshape_net(request.net)
         return self._describe(request.net)
 
-    def forward(self, request: Any) -> Any:
+    def forward(self, request: Any, call: Call) -> Any:
         """Nets.Forward."""
         reply, inputs = pb.ForwardReply(), _arrays(request.inputs)
         put_all(reply.outputs, self.session.forward(request.net, inputs, *_layers(request), list(request.blobs)))
         return reply
 
-    def predict(self, request: Any) -> Any:
+    def predict(self, request: Any, call: Call) -> Any:
         """Nets.Predict."""
         reply, images = pb.ForwardReply(), [decode_image(data, "image") for data in request.images]
         put_all(reply.outputs, self.session.predict(request.net, images, list(request.blobs)))
         return reply
 
-    def backward(self, request: Any) -> Any:
+    def backward(self, request: Any, call: Call) -> Any:
         """Nets.Backward."""
         reply, diffs = pb.BackwardReply(), _arrays(request.diffs)
         put_all(reply.diffs, self.session.backward(request.net, diffs, *_layers(request), list(request.blobs)))
         return reply
 
-    def copy_from(self, request: Any) -> Any:
+    def copy_from(self, request: Any, call: Call) -> Any:
         """Nets.CopyFrom."""
         return pb.CopyFromReply(layers=self.session.copy_from(request.net, _weights(request.weights)))
 
-    def get_weights(self, request: Any) -> Any:
+    def get_weights(self, request: Any, call: Call) -> Any:
         """Nets.GetWeights."""
         return pb.GetWeightsReply(data=self.session.net_bytes(request.net))
 
-    def save_net(self, request: Any) -> Any:
+    def save_net(self, request: Any, call: Call) -> Any:
         """Nets.SaveNet."""
         self.session.save_net(request.net, request.path)
         return pb.SaveNetReply()
 
-    def release_net(self, request: Any) -> Any:
+    def release_net(self, request: Any, call: Call) -> Any:
         """Nets.ReleaseNet."""
         self.session.release(request.net)
         return pb.ReleaseNetReply()
 
     # -- solvers -------------------------------------------------------------------------------------------------------
 
-    def create_solver(self, request: Any) -> Any:
+    def create_solver(self, request: Any, call: Call) -> Any:
         """Solvers.CreateSolver: build, and describe what was built."""
         return self._solver(self.session.create_solver(*_model(request.model)))
 
-    def describe_solver(self, request: Any) -> Any:
+    def describe_solver(self, request: Any, call: Call) -> Any:
         """Solvers.DescribeSolver."""
         return self._solver(request.solver)
 
-    def step(self, request: Any) -> Iterator[Any]:
+    def step(self, request: Any, call: Call) -> Iterator[Any]:
         """Solvers.Step, a stream."""
         return _events(self.session.step(request.solver, request.iterations))
 
-    def solve(self, request: Any) -> Iterator[Any]:
+    def solve(self, request: Any, call: Call) -> Iterator[Any]:
         """Solvers.Solve, a stream."""
         return _events(self.session.solve(request.solver))
 
-    def stop(self, request: Any) -> Any:
+    def stop(self, request: Any, call: Call) -> Any:
         """Solvers.Stop."""
         self.session.stop(request.solver)
         return pb.StopReply()
 
-    def restore(self, request: Any) -> Any:
+    def restore(self, request: Any, call: Call) -> Any:
         """Solvers.Restore: describe the solver where it stands then."""
         self.session.restore(request.solver, request.path)
         return self._solver(request.solver)
 
-    def snapshot(self, request: Any) -> Any:
+    def snapshot(self, request: Any, call: Call) -> Any:
         """Solvers.Snapshot."""
         return pb.SnapshotReply(solverstate=self.session.snapshot(request.solver))
 
-    def release_solver(self, request: Any) -> Any:
+    def release_solver(self, request: Any, call: Call) -> Any:
         """Solvers.ReleaseSolver."""
         self.session.release(request.solver)
         return pb.ReleaseSolverReply()

@@ -10,7 +10,7 @@ import pytest
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.preprocessing import Preprocessing
 from caffe_sdk.rpc import pb
-from caffe_sdk.server.records import from_message, to_message
+from caffe_sdk.server.native.records import from_message, to_message
 
 MEAN = np.arange(3, dtype=np.float32)
 

@@ -1,0 +1,28 @@
+"""How a server serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caffe_sdk.rpc.transport import MAX_MESSAGE
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a server serves."""
+
+    address: str = "127.0.0.1:50051"
+    """Host and port, port 0 for any free one; or ``unix:/path``."""
+    models: str | None = None
+    """The folder in which clients may open files; None: they send text and bytes."""
+    workers: int = 64
+    """Calls that run at a time, streams of progress included; others wait."""
+    max_message: int = MAX_MESSAGE
+    """Bytes a message may have, either way; protobuf ends at 2 GiB."""
+    insecure: bool = False
+    """Whether to listen beyond this computer, to anybody: there is no encryption and no password."""
+    tokens: str | None = None
+    """A file of the tokens with which clients show who they are (`caffe_sdk.server.security.tokens`); None: anybody who
+    can connect may call everything."""
+    grace: float = 5.0
+    """Seconds that calls under way are given when the server ends."""

@@ -1,0 +1,49 @@
+"""What a server serves: the list of its gRPC services, and of the doors it opens beside gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from caffe_sdk.rpc import pb
+from caffe_sdk.server.backend import Backend
+from caffe_sdk.server.health import Health
+from caffe_sdk.server.health import pb as health_pb
+from caffe_sdk.server.native.service import Service
+
+NATIVE = (pb.Server, pb.Nets, pb.Solvers)
+
+
+class Served(NamedTuple):
+    """A service of a .proto, and the object that answers its calls.
+
+    The method for ``GetInformation`` is ``get_information(request, call)``, where ``call`` is a
+    `caffe_sdk.server.call.Call`; for a stream of requests ``request`` is their iterator, and for a stream of replies
+    the method is a generator. Errors are raised as CaffeErrors.
+    """
+
+    descriptor: Any
+    service: object
+
+
+class Door(Protocol):
+    """Another way in, such as HTTP."""
+
+    address: str
+    """Where it listens, such as ``http://127.0.0.1:8000``."""
+
+    def stop(self, grace: float) -> None:
+        """Take no more requests, and end those under way within so many seconds."""
+
+
+def services(backend: Backend) -> list[Served]:
+    """Everything that is served over gRPC. Each service has its line here, and its rights in ``security/rights.py``."""
+    native = Service(backend)
+    served = [Served(descriptor, native) for descriptor in NATIVE]
+    names = [each.descriptor.full_name for each in served]
+    return [*served, Served(health_pb.Health, Health(names))]
+
+
+def open_doors(backend: Backend) -> Sequence[Door]:
+    """Open the doors beside gRPC that the options ask for; each listens when this returns."""
+    return []

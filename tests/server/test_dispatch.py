@@ -1,0 +1,95 @@
+"""From descriptors to handlers: what a service is told of a call, and what becomes of its errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from caffe_sdk.app.session import Session
+from caffe_sdk.errors import LimitError
+from caffe_sdk.server.backend import Backend
+from caffe_sdk.server.call import Call
+from caffe_sdk.server.dispatch import handlers, method_name
+from caffe_sdk.server.health import pb
+from caffe_sdk.server.options import Options
+from caffe_sdk.server.security.access import ANYBODY, Access
+from caffe_sdk.server.services import Served
+
+Found = dict[str, Any]
+
+
+class Probe:
+    """Answers Health.Check, and notes what it is told of the call."""
+
+    def __init__(self) -> None:
+        self.found: Found = {}
+        self.ended = threading.Event()
+
+    def check(self, request: Any, call: Call) -> Any:
+        if request.service == "full":
+            raise LimitError("queue", "is full", "come back")
+        if request.service == "broken":
+            raise ZeroDivisionError("so it goes")
+        call.when_over(self.ended.set)
+        self.found |= {
+            "method": call.method,
+            "identity": call.identity,
+            "remaining": call.remaining(),
+            "active": call.active(),
+            "key": call.metadata("key"),
+            "none": call.metadata("none"),
+        }
+        return pb.HealthCheckResponse()
+
+
+@pytest.fixture
+def probe() -> Iterator[tuple[Probe, Any]]:
+    probe, server = Probe(), grpc.server(ThreadPoolExecutor(2))
+    backend = Backend(Options(), Session(), Access())
+    server.add_generic_rpc_handlers([handlers(Served(pb.Health, probe), backend)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield (
+            probe,
+            channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=pb.HealthCheckRequest.SerializeToString,
+                response_deserializer=pb.HealthCheckResponse.FromString,
+            ),
+        )
+    server.stop(0).wait()
+
+
+def test_names_of_methods() -> None:
+    assert [method_name(name) for name in ("Check", "GetBlobs", "ModelInfer")] == ["check", "get_blobs", "model_infer"]
+
+
+def test_a_service_is_told_of_the_call(probe: tuple[Probe, Any]) -> None:
+    service, check = probe
+    check(pb.HealthCheckRequest(), metadata=[("key", "value")])
+    found = dict(service.found)
+    assert service.ended.wait(5)
+    assert (found["method"], found["identity"]) == ("/grpc.health.v1.Health/Check", ANYBODY)
+    assert (found["remaining"], found["active"], found["key"], found["none"]) == (None, True, "value", "")
+    check(pb.HealthCheckRequest(), timeout=9)
+    assert 0 < service.found["remaining"] <= 9
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "words"),
+    [
+        ("full", "RESOURCE_EXHAUSTED", "queue: is full; come back"),
+        ("broken", "INTERNAL", "server: ZeroDivisionError: so it goes; please report it, with the server's log"),
+    ],
+)
+def test_errors_become_statuses(probe: tuple[Probe, Any], service: str, status: str, words: str) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        probe[1](pb.HealthCheckRequest(service=service))
+    failed: Any = caught.value
+    assert (failed.code().name, failed.details()) == (status, words)
