@@ -7,17 +7,16 @@ number of threads. A file that is missing, damaged or read-only is no error: wha
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from caffe_sdk.engine.cpu import user_cache
 from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
@@ -148,11 +147,9 @@ def _filled(tensor: Tensor) -> Tensor:
 
 def file_of_choices() -> Path:
     """Where choices are kept for this processor, this oneDNN and this number of threads."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    folder = Path(home) if os.path.isabs(home) else Path(os.path.expanduser("~")) / ".cache"
     machine = f"{platform.machine()} {_processor()} oneDNN {library().version} format {FORMAT}"
     name = hashlib.sha256(machine.encode()).hexdigest()[:16]
-    return folder / "caffe_sdk" / "tuning" / f"{name}-{num_threads()}.json"
+    return user_cache.folder("tuning") / f"{name}-{num_threads()}.json"
 
 
 def _processor() -> str:
@@ -184,14 +181,4 @@ def save(path: Path, known: dict[str, Seconds]) -> None:
     """Keep what is known, along with what other processes found meanwhile; without a word if there is no room."""
     known |= {key: ways for key, ways in load(path).items() if key not in known}
     words = {"processor": _processor()[:200], "oneDNN": library().version, "threads": num_threads(), "seconds": known}
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
-        try:
-            with open(handle, "w") as file:
-                json.dump(words, file, indent=1, sort_keys=True)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+    user_cache.keep(path, json.dumps(words, indent=1, sort_keys=True).encode())

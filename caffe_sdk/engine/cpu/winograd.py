@@ -2,7 +2,7 @@
 
 Numbers stay in oneDNN's blocks of 16 channels, so nothing is reordered between these convolutions and its own.
 Transformed filters are a place of the weight: they are made anew when a program reads a weight that was written since.
-What the loops of `winograd_kernels` do with a job is said there; Numba is imported when the first job is made.
+What the loops of `winograd_kernels` do with a `winograd_job` is said there.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from ctypes import c_uint, c_void_p
+from ctypes import CFUNCTYPE, c_uint, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from caffe_sdk.engine.cpu import batchnorm
+from caffe_sdk.engine.cpu import batchnorm, machine_code
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain, tagged
 from caffe_sdk.engine.cpu.layouts import Layout, reorder
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import Operand
+from caffe_sdk.engine.cpu.winograd_job import JOB, THREAD_NUMBER
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import Array, Place, Shape, aligned
@@ -203,17 +204,14 @@ def transformed(dims: Shape, turned: bool = False) -> TransformedFilters:
     return place
 
 
-# -- jobs --------------------------------------------------------------------------------------------------------------
+# -- jobs ------------------------------------------------------------------------------------------------------------
 
 
 class Job:
     """A loop and what it works on, taken by as many threads as there are."""
 
     def __init__(self, loop: str, values: dict[str, Any]) -> None:
-        from caffe_sdk.engine.cpu import winograd_kernels
-
-        self.loop = winograd_kernels.compiled(getattr(winograd_kernels, loop))
-        self.record = np.zeros(1, winograd_kernels.JOB)
+        self.record = np.zeros(1, JOB)
         for name, value in values.items():
             self.record[name] = value
         self._ticket = self.record["ticket"]
@@ -221,9 +219,9 @@ class Job:
         where = self.record.ctypes.data
         self._arguments: tuple[Any, ...] = (where,)
         if threads == 1:
-            self._call = self.loop.ctypes
+            self._call = _alone(loop)
         else:
-            self._call, self._arguments = _team(), (self.loop.address, where, threads, 0)
+            self._call, self._arguments = _team(), (_address(loop), where, threads, 0)
 
     def run(self) -> None:
         """Do all items."""
@@ -232,11 +230,22 @@ class Job:
 
 
 @functools.cache
+def _alone(loop: str) -> Any:
+    """A loop as a function of a job's address, for one thread."""
+    return CFUNCTYPE(None, c_void_p)(_address(loop))
+
+
+@functools.cache
 def _team() -> Any:
     """OpenMP's way to call a function in several threads, the very ones that oneDNN computes in."""
     call = library().omp.GOMP_parallel
     call.argtypes, call.restype = (c_void_p, c_void_p, c_uint, c_uint), None
     return call
+
+
+@functools.cache
+def _address(loop: str) -> int:
+    return machine_code.address_of(loop, {THREAD_NUMBER: library().omp.omp_get_thread_num})
 
 
 def address(array: Array) -> int:

@@ -8,24 +8,18 @@ one for each of the 36 places in a tile. Matrices lie in panels of 64 columns, s
 
 Every loop works on a `JOB`, which says where everything is. Threads of one team call it with the same job, take
 tickets for its items until none are left, and use room of their own, so that no thread waits for another.
-Importing this module imports Numba.
+Importing this module imports Numba, which happens once for each machine: `machine_code` keeps what becomes of it.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import zlib
-from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
 from numba import types
 
-from caffe_sdk.engine.cpu import winograd_transforms
-from caffe_sdk.engine.cpu.library import library
+from caffe_sdk.engine.cpu.winograd_job import JOB, THREAD_NUMBER
 from caffe_sdk.engine.cpu.winograd_transforms import (
     filter_from_sums,
     filter_from_sums_5,
@@ -34,7 +28,6 @@ from caffe_sdk.engine.cpu.winograd_transforms import (
     transform_out,
     transform_out_to_2,
 )
-from caffe_sdk.engine.portable.loops import vectors, winograd
 from caffe_sdk.engine.portable.loops.compiled import inlined
 from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
@@ -59,73 +52,7 @@ DEPTH, DEPTHS = 16, 32
 """Products summed in registers at once, and in one go. The sums of so many are then added up: short sums have small
 rounding errors, and oneDNN's direct convolutions sum so too."""
 
-JOB = np.dtype(
-    [
-        ("ticket", np.int64),  # of the next item; first, because threads count it up where the job begins
-        ("items", np.int64),
-        # Tiles: how many of all images, of an image, and of an item
-        ("tiles", np.int64),
-        ("down", np.int64),
-        ("across", np.int64),
-        ("chunk", np.int64),
-        ("step", np.int64),  # the width of a tile of y: 4, or 2 for 5x5 filters
-        # The images x (n, blocks, height, width, 16): address, distances in bytes, sizes and padding
-        ("x", np.int64),
-        ("x_image", np.int64),
-        ("x_plane", np.int64),
-        ("x_height", np.int64),
-        ("x_width", np.int64),
-        ("pad_top", np.int64),
-        ("pad_left", np.int64),
-        # The images y, and what is added and done to them
-        ("y", np.int64),
-        ("y_image", np.int64),
-        ("y_plane", np.int64),
-        ("y_height", np.int64),
-        ("y_width", np.int64),
-        ("scale", np.int64),  # addresses of as many numbers as y has channels, or 0
-        ("bias", np.int64),
-        ("residual", np.int64),  # images like y, or 0
-        ("slope", np.float64),  # what y is multiplied by where it is below 0
-        # Filters in blocks (group, blocks out, blocks in, taps, taps, 16 in, 16 out), turned by half a circle or not
-        ("w", np.int64),
-        ("taps", np.int64),
-        ("turned", np.int64),
-        # Channels of a group in blocks, and how its output is cut into parts
-        ("blocks_in", np.int64),
-        ("blocks_out", np.int64),
-        ("parts", np.int64),  # of all groups
-        ("parts_of_group", np.int64),
-        ("panels_of_part", np.int64),
-        # Transformed filters (group, 36, panel, channels in, 64): address, distances in bytes
-        ("u", np.int64),
-        ("u_group", np.int64),
-        ("u_place", np.int64),
-        ("u_panel", np.int64),
-        # Transformed tiles of x and y (36, panel, tile, 64), and one tile; the distance between threads' own
-        ("v", np.int64),
-        ("v_place", np.int64),
-        ("v_panel", np.int64),
-        ("m", np.int64),
-        ("m_place", np.int64),
-        ("m_panel", np.int64),
-        ("patch", np.int64),
-        ("of_thread", np.int64),
-    ]
-)
-"""What a loop works on."""
-
-Job = compiler.types.CPointer(compiler.from_dtype(JOB))
-
-
-def _thread_number() -> Any:
-    """OpenMP's function, by a name that loops kept on disk find again."""
-    address = ctypes.cast(library().omp.omp_get_thread_num, ctypes.c_void_p).value
-    llvmlite.binding.add_symbol("caffe_thread_number", address)
-    return types.ExternalFunction("caffe_thread_number", types.int32())
-
-
-thread_number = _thread_number()
+thread_number = types.ExternalFunction(THREAD_NUMBER, types.int32())
 
 
 # -- one item of work --------------------------------------------------------------------------------------------------
@@ -403,21 +330,12 @@ def sum_filters(pointer: Any) -> None:
         item = take_ticket(pointer)
 
 
-@functools.cache
-def compiled(loop: Any) -> Any:
-    """A loop for threads to call: kept on disk between processes where there is room for it.
-
-    Numba makes it anew when the loop's own file changes. What it consists of is in other files too, so their sum is
-    part of the name it is kept under.
-    """
-    loop.__qualname__ += f"_{_sum_of_files():08x}"
-    signature = types.void(Job)
-    try:
-        return compiler.cfunc(signature, cache=True, error_model="numpy")(loop)
-    except RuntimeError:  # no folder to keep it in
-        return compiler.cfunc(signature, error_model="numpy")(loop)
+LOOPS = {loop.__name__: loop for loop in (convolve, transform_filters, sum_filters)}
+"""What `machine_code` makes of this module."""
 
 
-def _sum_of_files() -> int:
-    files = (__file__, vectors.__file__, winograd.__file__, winograd_transforms.__file__)
-    return zlib.crc32(b"".join(path.read_bytes() for path in map(Path, files) if path.is_file()))
+def compiled(name: str) -> tuple[str, str]:
+    """A loop as LLVM's instructions, and the name in them of the function (nothing, error, job) that it became."""
+    signature = types.void(compiler.types.CPointer(compiler.from_dtype(JOB)))
+    made = compiler.cfunc(signature, error_model="numpy")(LOOPS[name])
+    return made.inspect_llvm(), made.native_name.removeprefix("cfunc.")

@@ -1,0 +1,117 @@
+"""Loops of `winograd_kernels` as machine code that is kept on disk, so that Numba is imported once for each machine.
+
+Numba keeps what it compiled, too, but needs itself to load it: half a second and 100 MB before the first result of a
+net. Here LLVM alone loads it. What is kept is kept for a processor, the versions of Numba and LLVM, and the text of
+the loops. A file that is missing, damaged or cannot be written is no error: the loop is compiled.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib.metadata
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from caffe_sdk.engine.cpu import user_cache
+
+HERE = Path(__file__).parent
+SOURCES = (
+    *(HERE / f"{name}.py" for name in ("machine_code", "winograd_job", "winograd_kernels", "winograd_transforms")),
+    *(HERE.parent / "portable" / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd")),
+)
+"""All that a loop is made from."""
+
+SYMBOL = "caffe_loop"
+ENTRY = """
+define void @{symbol}(ptr %job) {{
+  %nothing = alloca ptr
+  %error = alloca ptr
+  call i32 @"{native}"(ptr %nothing, ptr %error, ptr %job)
+  ret void
+}}
+"""
+"""What is called from outside: loops raise no errors, so what Numba's function says of them is dropped."""
+
+DIGEST = hashlib.sha256().digest_size
+_loading = threading.Lock()
+
+
+def address_of(loop: str, functions: Mapping[str, Any]) -> int:
+    """Where a loop's machine code begins: a function of a job's address. ``functions`` of C are what loops may call."""
+    with _loading:
+        for name, function in functions.items():
+            _llvm().add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+        path = user_cache.folder("loops") / f"{loop}-{_fingerprint()}"
+        code = load(path)
+        if code is None:
+            code = _made(loop)
+            user_cache.keep(path, hashlib.sha256(code).digest() + code)
+        return _linked(code)
+
+
+def load(path: Path) -> bytes | None:
+    """The machine code in a file, if it is there and whole."""
+    try:
+        found = path.read_bytes()
+    except OSError:
+        return None
+    code = found[DIGEST:]
+    return code if hashlib.sha256(code).digest() == found[:DIGEST] else None
+
+
+@functools.cache
+def _llvm() -> Any:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
+
+
+@functools.cache
+def _fingerprint() -> str:
+    llvm = _llvm()
+    versions = (importlib.metadata.version("numba"), importlib.metadata.version("llvmlite"))
+    known = (*versions, llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    texts = (path.read_bytes() for path in SOURCES if path.is_file())
+    return hashlib.sha256(b"\0".join([*map(str.encode, known), *texts])).hexdigest()[:32]
+
+
+def _machine() -> Any:
+    """This processor, as LLVM makes code for it that stays where it is put."""
+    llvm = _llvm()
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=3, reloc="static", codemodel="jitdefault", jit=True
+    )
+
+
+def _made(loop: str) -> bytes:
+    """A loop compiled by Numba, as an object file that needs nothing of Numba."""
+    from caffe_sdk.engine.cpu import winograd_kernels
+
+    instructions, native = winograd_kernels.compiled(loop)
+    module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=SYMBOL, native=native))
+    for function in module.functions:
+        if function.name not in (native, SYMBOL) and not function.is_declaration:
+            function.linkage = "available_externally"  # so that it is left out, with all it needs
+    code: bytes = _machine().emit_object(module)
+    return code
+
+
+def _linked(code: bytes) -> int:
+    """Where the function of an object file is, for as long as the program runs."""
+    llvm = _llvm()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return int(engine.get_function_address(SYMBOL))
+
+
+_engines: list[Any] = []
+"""They own the code."""
