@@ -10,8 +10,8 @@ import socket
 import time
 from pathlib import Path
 
+from caffe_sdk.bridge.exchange import private
 from caffe_sdk.bridge.frames import Frame, Kind, encode
-from caffe_sdk.bridge.values import private
 
 HELLO_TIME = 5.0  # seconds a stranger has to show the token
 MAX_STRANGERS = 16  # at one time

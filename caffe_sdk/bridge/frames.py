@@ -51,7 +51,7 @@ class Kind(IntEnum):
 
 
 class Flags(IntFlag):
-    """IN_FILE: large arrays of the payload lie in a file (`values.Exchange`). NO_REPLY: the client does not listen."""
+    """IN_FILE: large arrays of the payload lie in a file (`exchange`). NO_REPLY: the client does not listen."""
 
     NONE = 0
     IN_FILE = 1

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any, BinaryIO, NamedTuple
 
 from caffe_sdk.bridge import door, values
+from caffe_sdk.bridge.exchange import ANSWER, Exchange
 from caffe_sdk.bridge.frames import Flags, Frame, Kind, encode, read
 from caffe_sdk.errors import BridgeError, CaffeError, InternalError, WriteError
 
@@ -50,7 +51,7 @@ class Conversation:
 
     def __init__(self, link: Link, folder: Path) -> None:
         self._link = link
-        self._exchange = values.Exchange(folder)
+        self._exchange = Exchange(folder)
         self._requests: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._asked = self._answered = 0  # requests; each is counted by one thread only
@@ -102,6 +103,7 @@ class Conversation:
     def _reply(self, frame: Frame, answer: Answer) -> None:
         """Answer one request, whatever happens."""
         try:
+            self._exchange.forget()
             pieces = self._exchange.read(f"q{frame.sequence}.mat") if frame.flags & Flags.IN_FILE else []
             reply = self._result(frame, answer(values.decode(frame.payload, pieces)))
         except CaffeError as error:
@@ -118,7 +120,7 @@ class Conversation:
         payload, pieces = values.encode(value)
         if not pieces:
             return Frame(Kind.RESULT, frame.sequence, payload)
-        self._exchange.write(f"r{frame.sequence}.mat", pieces)
+        self._exchange.write(ANSWER, pieces)
         return Frame(Kind.RESULT, frame.sequence, payload, Flags.IN_FILE)
 
     def _is_cancelled(self) -> bool:

@@ -17,24 +17,22 @@ scalar struct     dict                    dict
 ================= ======================= =====================================================================
 
 One value is encoded as ``class uint8 | number of dimensions uint8 | dimensions uint32... | data``; `_Class` has the
-data of each class. A numeric array above `LARGE` bytes is left out and put in a .mat file beside the frame: Octave
-reads 6 MB from such a file in 4 ms and from a socket in 50.
+data of each class. A numeric array above `LARGE` bytes is left out and put in a .mat file beside the frame
+(`exchange`).
 """
 
 from __future__ import annotations
 
 import math
-import os
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffe_sdk.errors import ArgumentError, BridgeError, WriteError
+from caffe_sdk.errors import ArgumentError, BridgeError
 
 Array = NDArray[Any]
 
@@ -43,7 +41,7 @@ CHUNK = 1 << 30  # .mat version 6 holds less than 2 GB in one variable
 _MAX_DEPTH = 16
 _IN_FILE = 0x80
 
-_NUMERIC = ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")
+NUMERIC = ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")
 """Codes 0 to 10: double, single, int8, uint8, int16, ..., uint64, logical. Data: the numbers in column order, or with
 the bit _IN_FILE two uint32: which of the file's variables is the first (from 0), and how many follow one another."""
 
@@ -122,8 +120,8 @@ class _Encoder:
 
     def numbers(self, array: Array, dimensions: tuple[int, ...]) -> None:
         """``array`` in row order is an array of these ``dimensions`` in column order."""
-        code = _numeric_code(array.dtype)
-        array = np.ascontiguousarray(array, dtype=_NUMERIC[code])
+        code = numeric_code(array.dtype)
+        array = np.ascontiguousarray(array, dtype=NUMERIC[code])
         if array.nbytes <= self.large:
             self.head(code, *dimensions)
             self.out += array.tobytes()
@@ -136,11 +134,12 @@ class _Encoder:
         self.pieces += parts
 
 
-def _numeric_code(dtype: np.dtype[Any]) -> int:
+def numeric_code(dtype: np.dtype[Any]) -> int:
+    """The place of a type in `NUMERIC`. Raises ArgumentError for one that MATLAB does not have."""
     name = "?" if dtype.kind == "b" else f"{dtype.kind}{dtype.itemsize}"
-    if name not in _NUMERIC:
+    if name not in NUMERIC:
         raise ArgumentError("", f"numbers of type {dtype} have no class in MATLAB", "convert them to float32")
-    return _NUMERIC.index(name)
+    return NUMERIC.index(name)
 
 
 # -------------------------------------------------------------------------------------------------- from the client
@@ -164,8 +163,8 @@ def _decode(data: memoryview, at: int, pieces: Sequence[Array], depth: int) -> t
     at += 2 + 4 * count
     if code & _IN_FILE:
         return _from_pieces(data, at, code, dimensions, pieces), at + 8
-    if code < len(_NUMERIC):
-        numbers = np.frombuffer(data, _NUMERIC[code], math.prod(dimensions), at)
+    if code < len(NUMERIC):
+        numbers = np.frombuffer(data, NUMERIC[code], math.prod(dimensions), at)
         return numbers.reshape(dimensions[::-1]), at + numbers.nbytes
     kind = _Class(code)
     if kind in (_Class.CHAR, _Class.STRINGS):
@@ -193,54 +192,9 @@ def _decode(data: memoryview, at: int, pieces: Sequence[Array], depth: int) -> t
 
 def _from_pieces(data: memoryview, at: int, code: int, shape: tuple[int, ...], pieces: Sequence[Array]) -> Array:
     first, count = struct.unpack_from("<II", data, at)
-    dtype = np.dtype(_NUMERIC[code & ~_IN_FILE])
+    dtype = np.dtype(NUMERIC[code & ~_IN_FILE])
     if not count or first + count > len(pieces):
         raise ValueError(f"arrays {first} to {first + count - 1} of {len(pieces)}")
     flat = [piece.reshape(-1) for piece in pieces[first : first + count]]
     whole = flat[0] if count == 1 else np.concatenate(flat)
     return whole.reshape(shape[::-1]).astype(dtype, copy=False)
-
-
-# ---------------------------------------------------------------------------------------------------- .mat files
-
-
-class Exchange:
-    """The folder in which large arrays change hands, one file for each frame that has any.
-
-    Variables are called a0, a1, ...; whoever reads a file deletes it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def write(self, name: str, pieces: Sequence[Array]) -> None:
-        """Write a file that nobody but the user may read. Raises WriteError, e.g. when the memory disk is full."""
-        from scipy.io import savemat
-
-        path = self.folder / name
-        variables = {f"a{index}": piece.reshape(1, -1).T for index, piece in enumerate(pieces)}
-        try:
-            with open(path, "xb", opener=private) as file:
-                savemat(file, variables, format="5", do_compression=False)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise WriteError(str(path), str(error), "free some space, or set CAFFE_BRIDGE_DIR") from error
-
-    def read(self, name: str) -> list[Array]:
-        """The arrays of a file, in row order with axes reversed; the file is gone afterwards. Raises BridgeError."""
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-
-        path = self.folder / name
-        try:
-            variables = loadmat(path)
-            return [variables[f"a{index}"].T for index in range(sum(key[:1] == "a" for key in variables))]
-        except (OSError, KeyError, ValueError, TypeError, MatReadError) as error:
-            raise BridgeError(str(path), f"cannot be read: {error}") from error
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def private(path: str, flags: int) -> int:
-    """An opener for files of the user alone, whatever the umask; never through a link that somebody laid there."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)

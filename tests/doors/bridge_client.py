@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from caffe_sdk.bridge import values
+from caffe_sdk.bridge import exchange, values
 from caffe_sdk.bridge.frames import Flags, Frame, Kind, encode, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ class Client:
         self.sequence += 1
         payload, pieces = values.encode(list(request), large)
         if pieces:
-            values.Exchange(self.folder).write(f"q{self.sequence}.mat", pieces)
+            exchange.Exchange(self.folder).write(f"q{self.sequence}.mat", pieces)
             flags |= Flags.IN_FILE
         self.write(Frame(Kind.REQUEST, self.sequence, payload, flags))
         return self.sequence
@@ -93,7 +93,7 @@ class Client:
             if frame.kind is Kind.ERROR:
                 raise Answered(frame.payload.decode())
             in_file = frame.flags & Flags.IN_FILE
-            pieces = values.Exchange(self.folder).read(f"r{sequence}.mat") if in_file else []
+            pieces = exchange.Exchange(self.folder).read(exchange.ANSWER) if in_file else []
             return values.decode(frame.payload, pieces)
 
     def call(self, *request: Any, large: int = values.LARGE) -> Any:

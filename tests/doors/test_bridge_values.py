@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from caffe_sdk.bridge.values import LARGE, Exchange, decode, encode
-from caffe_sdk.errors import ArgumentError, BridgeError, WriteError
+from caffe_sdk.bridge.values import LARGE, decode, encode
+from caffe_sdk.errors import ArgumentError, BridgeError
 
 DTYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?"]
 arrays = st.sampled_from(DTYPES).flatmap(
@@ -123,47 +120,3 @@ def test_cut_and_changed_values_are_decoded_or_refused(value: Any, data: st.Data
 def test_malformed_values(data: bytes, words: str) -> None:
     with pytest.raises(BridgeError, match=words):
         decode(data)
-
-
-def test_arrays_through_a_file(tmp_path: Path, rng: np.random.Generator) -> None:
-    exchange = Exchange(tmp_path)
-    value = [rng.standard_normal((3, 5, 7)).astype("f4"), rng.integers(0, 255, (4, 6)).astype("u1"), "small"]
-    data, pieces = encode(value, large=10, chunk=40)
-    assert len(pieces) == 12
-    exchange.write("r1.mat", pieces)
-    assert stat.S_IMODE((tmp_path / "r1.mat").stat().st_mode) == 0o600
-    assert same(decode(data, exchange.read("r1.mat")), value)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_files_as_matlab_saves_them(tmp_path: Path) -> None:
-    from scipy.io import savemat
-
-    image = np.asfortranarray(np.arange(24, dtype="f4").reshape(4, 3, 2))  # 4 x 3 x 2 in MATLAB
-    savemat(tmp_path / "q1.mat", {"a0": image, "a1": np.array([[1.5, 2.5]])})
-    first, second = Exchange(tmp_path).read("q1.mat")
-    assert first.shape == (2, 3, 4)
-    assert first[1, 2, 3] == image[3, 2, 1]
-    assert second.tolist() == [[1.5], [2.5]]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"garbage" * 50, b"MATLAB 5.0".ljust(124) + b"\0\x01IM" + b"\x0e\0\0\0\xff\xff\0\0"]
-)
-def test_a_damaged_file_is_refused_and_removed(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "q1.mat").write_bytes(content)
-    with pytest.raises(BridgeError, match=r"q1\.mat"):
-        decode(b"\x81\x02\x01\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0", Exchange(tmp_path).read("q1.mat"))
-    assert not (tmp_path / "q1.mat").exists()
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BridgeError, match=r"q1\.mat"):
-        Exchange(tmp_path).read("q1.mat")
-
-
-def test_files_are_never_written_through_a_link(tmp_path: Path) -> None:
-    os.symlink(tmp_path / "elsewhere", tmp_path / "r1.mat")
-    with pytest.raises(WriteError, match="set CAFFE_BRIDGE_DIR"):
-        Exchange(tmp_path).write("r1.mat", [np.zeros(3)])
-    assert not (tmp_path / "elsewhere").exists()

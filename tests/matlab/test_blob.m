@@ -106,7 +106,7 @@ data = reshape(single(1:5e6), [1000 1000 5]);
 blob.set_data(data);
 check_equal(blob.get_data(), data);
 bridge = caffe.internal.connection();
-assert(isempty(dir(fullfile(bridge.folder, '*.mat'))));
+check_equal({dir(fullfile(bridge.folder, '*.mat')).name}, {'r.mat'});
 end
 
 function test_what_a_blob_is_made_of()

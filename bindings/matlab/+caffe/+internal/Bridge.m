@@ -4,6 +4,7 @@ classdef Bridge < handle
   properties % not private: at its exit Octave destroys objects where private ones are out of reach
     link                % PipeLink or TcpLink, [] when the process is lost
     folder              % where large arrays change hands
+    answers             % the file there in which they come
     current_folder = '' % the process's, from which relative paths count
     sequence = 0        % number of the last request
     waiting = 0         % number of the request that is not answered yet, 0 if none
@@ -15,6 +16,7 @@ classdef Bridge < handle
       python = caffe.internal.find_python();
       transport = caffe.internal.transport();
       self.folder = caffe.internal.new_folder_name();
+      self.answers = fullfile(self.folder, 'r.mat');
       try
         if strcmp(transport, 'pipe')
           self.link = caffe.internal.PipeLink(python, self.folder);
@@ -79,7 +81,7 @@ classdef Bridge < handle
         flags = flags + 1;
         variables = cell2struct(large(:), arrayfun(@(k) sprintf('a%d', k - 1), 1:numel(large), ...
           'UniformOutput', false), 1); %#ok<NASGU>
-        save(self.array_file('q', number), '-struct', 'variables', '-v6');
+        save(fullfile(self.folder, sprintf('q%d.mat', number)), '-struct', 'variables', '-v6');
       end
       self.write('Q', number, payload, flags);
     end
@@ -100,8 +102,6 @@ classdef Bridge < handle
           end
         elseif answered == number
           break
-        elseif in_file
-          delete(self.array_file('r', answered));
         elseif kind == 'E' && answered == 0
           self.lost(caffe.internal.from_utf8(payload));
         end
@@ -114,9 +114,7 @@ classdef Bridge < handle
       end
       large = struct();
       if in_file
-        file = self.array_file('r', number);
-        large = load(file);
-        delete(file);
+        large = load(self.answers);
       end
       value = [];
       if ~isempty(payload)
@@ -162,9 +160,6 @@ classdef Bridge < handle
       caffe.internal.remove_folder(self.folder);
       self.waiting = 0;
       self.obituary = why;
-    end
-    function file = array_file(self, letter, number)
-      file = fullfile(self.folder, sprintf('%s%d.mat', letter, number));
     end
   end
 end
