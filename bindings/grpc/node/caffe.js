@@ -33,16 +33,22 @@ export class CaffeError extends Error {
   }
 }
 
-/** A connection to the server at host:port. */
-export function connect(address) {
-  return new Client(address);
+/**
+ * A connection to the server at host:port. With rootCertificates (PEM) it is encrypted; certificate and privateKey tell
+ * the server who is there, and so does a bearer token.
+ */
+export function connect(address, { token, rootCertificates, certificate, privateKey } = {}) {
+  const credentials = rootCertificates
+    ? grpc.credentials.createSsl(Buffer.from(rootCertificates), pem(privateKey), pem(certificate))
+    : grpc.credentials.createInsecure();
+  return new Client(address, credentials, token);
 }
 
 class Client {
-  constructor(address) {
+  constructor(address, credentials, token) {
     const options = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
-    const plain = grpc.credentials.createInsecure();
-    this.services = [Server, Nets, Solvers].map((Service) => new Service(address, plain, options));
+    if (token) options.interceptors = [authorize(token)];
+    this.services = [Server, Nets, Solvers].map((Service) => new Service(address, credentials, options));
     [this.server, this.nets, this.solvers] = this.services;
   }
 
@@ -86,6 +92,11 @@ class Net {
     return named((await call(this.service, 'Forward', request)).outputs);
   }
 
+  /** The outputs for image files (JPEG, PNG, ...), given as bytes and prepared as the net's record says. */
+  async predict(images, { blobs = [] } = {}) {
+    return named((await call(this.service, 'Predict', { net: this.handle, images, blobs })).outputs);
+  }
+
   /** Set the outputs' gradients, run layers start back to end, give the inputs' gradients. */
   async backward(diffs = {}, { start, end, blobs = [] } = {}) {
     const request = { net: this.handle, diffs: namedTensors(diffs), blobs, ...range(start, end) };
@@ -103,9 +114,11 @@ class Net {
     await call(this.service, 'SetBlobs', { net: this.handle, blobs: [one] });
   }
 
-  /** Give a blob another shape and carry it through the net. */
-  async reshape(blob, dims) {
-    await call(this.service, 'ReshapeBlob', { net: this.handle, blob: reference(blob), shape: { dims } });
+  /** Give blobs, by name, other shapes and carry them through the net. */
+  async reshape(shapes) {
+    for (const [name, dims] of Object.entries(shapes)) {
+      await call(this.service, 'ReshapeBlob', { net: this.handle, blob: reference(name), shape: { dims } });
+    }
     this.description = await call(this.service, 'ReshapeNet', { net: this.handle });
   }
 
@@ -141,13 +154,38 @@ class Solver {
     yield* events(this.service.Solve({ solver: this.handle }));
   }
 
+  /** Iterations made and to make. */
   state() {
     return call(this.service, 'DescribeSolver', { solver: this.handle });
+  }
+
+  /** Write a snapshot on the server; gives the solverstate's path there. */
+  async snapshot() {
+    return (await call(this.service, 'Snapshot', { solver: this.handle })).solverstate;
+  }
+
+  /** Go on from a solverstate in the server's folder. */
+  async restore(path) {
+    await call(this.service, 'Restore', { solver: this.handle, path });
   }
 
   release() {
     return call(this.service, 'ReleaseSolver', { solver: this.handle });
   }
+}
+
+function pem(text) {
+  return text ? Buffer.from(text) : null;
+}
+
+/** Puts the token into each call's metadata. */
+function authorize(token) {
+  return (options, nextCall) => new grpc.InterceptingCall(nextCall(options), {
+    start(metadata, listener, next) {
+      metadata.set('authorization', `Bearer ${token}`);
+      next(metadata, listener);
+    },
+  });
 }
 
 function call(service, name, request) {
