@@ -19,6 +19,7 @@
     │   └── CredentialsError        credentials     UNAUTHENTICATED      10    no token, or one that is not known
     ├── LimitError                  limit           RESOURCE_EXHAUSTED   11    more than a server gives its clients
     ├── DeadlineError               deadline        DEADLINE_EXCEEDED    12    work that was not done in the time it had
+    ├── NotReadyError               not_ready       UNAVAILABLE          13    what loads, ends or is broken just now
     ├── DeviceError                 device          UNAVAILABLE           8    a device or library that is not there
     ├── CancelledError              cancelled       CANCELLED           130    work stopped because somebody asked
     ├── BridgeError                 bridge          UNAVAILABLE           9    the other side of a connection is gone
@@ -206,6 +207,14 @@ class DeadlineError(CaffeError):
     code = "deadline"
     status = "DEADLINE_EXCEEDED"
     exit_status = 12
+
+
+class NotReadyError(CaffeError):
+    """Something that is there, but loading, ending or broken just now."""
+
+    code = "not_ready"
+    status = "UNAVAILABLE"
+    exit_status = 13
 
 
 class DeviceError(CaffeError):

@@ -1,0 +1,276 @@
+"""A folder of models, kept ready: versions come and go without disturbing requests under way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from caffe_sdk.errors import CaffeError, HandleError, NotReadyError
+from caffe_sdk.serving import config, folder
+from caffe_sdk.serving.config import ModelConfig
+from caffe_sdk.serving.deploy import deploy
+from caffe_sdk.serving.folder import Signature
+from caffe_sdk.serving.model import ServedModel
+
+log = logging.getLogger(__name__)
+
+LOADING, READY, UNLOADING, UNAVAILABLE = "LOADING", "READY", "UNLOADING", "UNAVAILABLE"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a repository behaves."""
+
+    poll_seconds: float = 0
+    """How often the folder is looked at for changes; 0: when `Repository.poll` is called only."""
+    allow_code: bool = False
+    """Whether nets may have layers written in Python, and name files outside their folder."""
+    grace: float = 30.0
+    """Seconds that requests under way are given when a version is unloaded."""
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A line of the repository's index, in the words of the Open Inference Protocol."""
+
+    name: str
+    version: str
+    state: str
+    """``READY``, ``LOADING``, ``UNLOADING`` or ``UNAVAILABLE``."""
+    reason: str = ""
+    """Why it is not ready."""
+
+
+@dataclass
+class _Version:
+    """What is known of one version."""
+
+    state: str
+    signature: Signature
+    reason: str = ""
+    model: ServedModel | None = None
+
+
+class Repository:
+    """The models in a folder. All of it may be used from any thread. Nothing is loaded before the first `poll`."""
+
+    def __init__(self, root: Path | str, options: Options = Options()) -> None:
+        self.root, self.options = Path(root), options
+        folder.model_names(self.root)
+        self._lock = threading.RLock()
+        """Of the table, never held while something loads."""
+        self._changing = threading.RLock()
+        """Of whoever loads or unloads."""
+        self._versions: dict[str, dict[int, _Version]] = {}
+        self._unloaded: set[str] = set()
+        self._seen: dict[tuple[str, int], Signature] = {}
+        self._polled = False
+        self._ends = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def index(self) -> list[ModelState]:
+        """Every version that is served or should be, by name and number."""
+        with self._lock:
+            return [
+                ModelState(name, str(number), version.state, version.reason)
+                for name, versions in sorted(self._versions.items())
+                for number, version in sorted(versions.items())
+            ]
+
+    def get(self, name: str, version: str = "") -> ServedModel:
+        """A version that is ready, the newest if none is named.
+
+        Raises HandleError (NOT_FOUND) for names that are none, NotReadyError (UNAVAILABLE) with the reason.
+        """
+        with self._lock:
+            versions = self._versions.get(name)
+            if versions is None:
+                raise HandleError(f"model '{name}'", "there is none of this name", "see the repository's index")
+            if version:
+                found = versions.get(int(version)) if version.isascii() and version.isdecimal() else None
+                if found is None:
+                    there = ", ".join(map(str, sorted(versions))) or "none"
+                    raise HandleError(f"model '{name}'", f"there is no version {version}", f"there are: {there}")
+                chosen = found
+            else:
+                ready = [each for _, each in sorted(versions.items()) if each.state == READY]
+                chosen = ready[-1] if ready else versions[max(versions)]
+            if chosen.model is None or chosen.state != READY:
+                where = f"model '{name}'" + (f" version {version}" if version else "")
+                raise NotReadyError(where, f"is {chosen.state}: {chosen.reason}", "see the repository's index")
+            return chosen.model
+
+    def ready(self, name: str = "", version: str = "") -> bool:
+        """Whether a version is ready (the newest if none is named); without a name, whether requests are welcome.
+
+        That is once the folder was polled and every version it should serve is ready.
+        """
+        if name:
+            try:
+                self.get(name, version)
+            except CaffeError:
+                return False
+            return True
+        return self._polled and not self._ends.is_set() and all(each.state == READY for each in self.index())
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Look at the folder and follow it: load what is new or changed, unload what is gone.
+
+        What is being copied (its files are not as they were a moment ago) is left for the next time. Never raises for
+        what is wrong with a model; the index tells.
+        """
+        with self._changing:
+            names = folder.model_names(self.root)
+            for name in [name for name in self._versions if name not in names]:
+                self._drop(name)
+            for name in names:
+                if name not in self._unloaded:
+                    self._follow(name, settle=self._polled)
+            self._polled = True
+
+    def watch(self) -> None:
+        """Poll from a thread of its own now, and again every ``poll_seconds`` if there are any."""
+        self._watcher = threading.Thread(target=self._watch, name="caffe-repository", daemon=True)
+        self._watcher.start()
+
+    def load(self, name: str) -> None:
+        """Load a model's versions, or load anew those whose files changed; the first error is raised.
+
+        Raises HandleError where there is no such folder.
+        """
+        with self._changing:
+            if name not in folder.model_names(self.root):
+                raise HandleError(f"model '{name}'", "there is no such folder in the repository", "see its index")
+            self._unloaded.discard(name)
+            self._follow(name, settle=False, again=True)
+            reasons = [each.reason for each in self._versions[name].values() if each.state != READY]
+            if reasons:
+                raise NotReadyError(f"model '{name}'", reasons[0], "correct it and load it again")
+
+    def unload(self, name: str) -> None:
+        """Take a model out of service once its requests are done; polling leaves it out. HandleError if unknown."""
+        with self._changing:
+            if name not in self._versions:
+                raise HandleError(f"model '{name}'", "there is none of this name", "see the repository's index")
+            self._unloaded.add(name)
+            for number in list(self._versions[name]):
+                self._retire(name, number, "unloaded")
+
+    def drain(self, grace: float) -> bool:
+        """Take no more requests and wait ``grace`` seconds at most for those under way; says whether all are done."""
+        self._ends.set()
+        until = time.monotonic() + grace
+        models = [each.model for versions in self._versions.values() for each in versions.values() if each.model]
+        return min([model.drain(max(0, until - time.monotonic())) for model in models], default=True)
+
+    def close(self) -> None:
+        """End everything: requests under way fail, weights are let go."""
+        self._ends.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        with self._changing:
+            for name in list(self._versions):
+                for version in self._versions[name].values():
+                    if version.model is not None:
+                        version.model.close()
+                        version.model = None
+                    version.state = UNAVAILABLE
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- one model -----------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                self.poll()
+            except CaffeError as error:
+                log.error("%s", error)
+            if not self.options.poll_seconds or self._ends.wait(self.options.poll_seconds):
+                return
+
+    def _follow(self, name: str, settle: bool, again: bool = False) -> None:
+        """Load the versions of a model that its configuration wants, unload the others.
+
+        With ``settle`` files have to be as they were the last time; with ``again`` what failed is tried again.
+        """
+        path = self.root / name
+        try:
+            there = folder.version_folders(path)
+            settings = config.read(path)
+        except CaffeError as error:
+            self._set(name, 1, _Version(UNAVAILABLE, frozenset(), str(error)))
+            return
+        wanted = settings.versions.choose(list(there))
+        for number in wanted:
+            self._follow_version(name, number, there[number], settings, settle, again)
+        for number in [number for number in self._versions.get(name, {}) if number not in wanted]:
+            self._retire(name, number, "")
+            with self._lock:
+                del self._versions[name][number]
+
+    def _follow_version(
+        self, name: str, number: int, path: Path, settings: ModelConfig, settle: bool, again: bool
+    ) -> None:
+        signature = folder.signature(self.root / name, path)
+        known = self._versions.get(name, {}).get(number)
+        unsettled = settle and self._seen.get((name, number)) != signature
+        self._seen[name, number] = signature
+        if known is not None and known.signature == signature and (known.state == READY or not again):
+            return
+        if unsettled:
+            if known is None:
+                self._set(name, number, _Version(UNAVAILABLE, frozenset(), "its files are still changing"))
+            return
+        old = known.model if known is not None else None
+        if old is None:
+            self._set(name, number, _Version(LOADING, signature, "is being loaded"))
+        try:
+            model = ServedModel(name, str(number), deploy(folder.files_of(path), self.options.allow_code), settings)
+        except CaffeError as error:
+            log.warning("model '%s' version %d is not loaded: %s", name, number, error)
+            if old is None:
+                self._set(name, number, _Version(UNAVAILABLE, signature, str(error)))
+            else:
+                self._set(name, number, _Version(READY, signature, f"its changed files are left out: {error}", old))
+            return
+        self._set(name, number, _Version(READY, signature, "", model))
+        log.info("model '%s' version %d is ready", name, number)
+        if old is not None:
+            self._end(old)
+
+    def _drop(self, name: str) -> None:
+        for number in list(self._versions[name]):
+            self._retire(name, number, "")
+        with self._lock:
+            del self._versions[name]
+        self._unloaded.discard(name)
+
+    def _retire(self, name: str, number: int, reason: str) -> None:
+        """Let a version's requests end and its weights go."""
+        with self._lock:
+            version = self._versions[name][number]
+            model, version.model = version.model, None
+            version.state, version.reason = UNLOADING, "is being unloaded"
+        if model is not None:
+            self._end(model)
+        version.state, version.reason = UNAVAILABLE, reason
+
+    def _end(self, model: ServedModel) -> None:
+        model.drain(self.options.grace)
+        model.close()
+
+    def _set(self, name: str, number: int, version: _Version) -> None:
+        with self._lock:
+            self._versions.setdefault(name, {})[number] = version

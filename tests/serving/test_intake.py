@@ -1,0 +1,34 @@
+"""Requests made arrays: shapes by which they may share a batch, and no copies that are not needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffe_sdk.errors import ArgumentError
+from caffe_sdk.serving import InferRequest, intake
+from caffe_sdk.serving.deploy import Deployed, deploy
+from caffe_sdk.serving.folder import files_of
+from tests.serving.models import SUM, put
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Deployed:
+    return deploy(files_of(put(tmp_path)))
+
+
+def test_numbers_that_fit_are_not_copied(deployed: Deployed) -> None:
+    data = np.zeros((2, 3, 8, 8), np.float32)
+    batch = intake.take(deployed, InferRequest({"data": data}), "here")
+    assert batch.inputs["data"] is data
+    assert (batch.items, batch.nbytes, batch.outputs) == (2, data.nbytes, ("prob",))
+    assert batch.shape == (("data", (3, 8, 8)),)
+
+
+def test_the_input_of_images(deployed: Deployed, tmp_path: Path) -> None:
+    assert intake.image_input(deployed, "here") == "data"
+    two = deploy(files_of(put(tmp_path, "sum", text=SUM)))
+    with pytest.raises(ArgumentError, match="here: no input takes images; give numbers, by the inputs' names"):
+        intake.take(two, InferRequest(images=[b""]), "here")
