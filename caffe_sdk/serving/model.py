@@ -47,8 +47,8 @@ class ServedModel:
     def submit(self, request: InferRequest) -> Pending:
         """Take a request; its result is on the way.
 
-        Raises at once ArgumentError, ShapeError and CorruptFileError for what is wrong with it, LimitError when too many
-        wait already, DeadlineError for a deadline that has passed, and NotReadyError when the version is ending.
+        Raises at once ArgumentError, ShapeError and CorruptFileError for what is wrong with it, LimitError when too
+        many wait already, DeadlineError for a deadline that has passed, and NotReadyError when the version is ending.
         Images are decoded here, in the caller's thread.
         """
         began = time.monotonic_ns()
