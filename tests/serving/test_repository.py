@@ -159,12 +159,13 @@ def test_a_folder_that_goes(tmp_path: Path, repository: Repository) -> None:
 
 def test_watching(tmp_path: Path) -> None:
     with Repository(tmp_path, Options(poll_seconds=0.01)) as repository:
+        repository.poll()
         repository.watch()
-        put(tmp_path, max_batch_size=4)
+        put(tmp_path)
         until = time.monotonic() + 30
         while not repository.ready("small") and time.monotonic() < until:
             time.sleep(0.01)
-        assert repository.get("small").config.max_batch_size == 4
+        assert repository.get("small").version == "1"
 
 
 def test_a_graceful_end(tmp_path: Path) -> None:
