@@ -20,6 +20,7 @@
     ├── LimitError                  limit           RESOURCE_EXHAUSTED   11    more than a server gives its clients
     ├── DeadlineError               deadline        DEADLINE_EXCEEDED    12    work that was not done in the time it had
     ├── NotReadyError               not_ready       UNAVAILABLE          13    what loads, ends or is broken just now
+    ├── UnsupportedError            unsupported     UNIMPLEMENTED        14    a part of a protocol that is left out
     ├── DeviceError                 device          UNAVAILABLE           8    a device or library that is not there
     ├── CancelledError              cancelled       CANCELLED           130    work stopped because somebody asked
     ├── BridgeError                 bridge          UNAVAILABLE           9    the other side of a connection is gone
@@ -215,6 +216,14 @@ class NotReadyError(CaffeError):
     code = "not_ready"
     status = "UNAVAILABLE"
     exit_status = 13
+
+
+class UnsupportedError(CaffeError):
+    """A part of a protocol that this server leaves out."""
+
+    code = "unsupported"
+    status = "UNIMPLEMENTED"
+    exit_status = 14
 
 
 class DeviceError(CaffeError):

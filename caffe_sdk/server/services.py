@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from caffe_sdk.rpc import pb
+from caffe_sdk.server import reflection
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.health import Health
 from caffe_sdk.server.health import pb as health_pb
 from caffe_sdk.server.native.service import Service
+from caffe_sdk.server.reflection import Reflection
 
 NATIVE = (pb.Server, pb.Nets, pb.Solvers)
 
@@ -41,7 +43,9 @@ def services(backend: Backend) -> list[Served]:
     native = Service(backend)
     served = [Served(descriptor, native) for descriptor in NATIVE]
     names = [each.descriptor.full_name for each in served]
-    return [*served, Served(health_pb.Health, Health(names))]
+    served.append(Served(health_pb.Health, Health(names)))
+    descriptors = [*(each.descriptor for each in served), *reflection.SERVICES]
+    return [*served, *(Served(each, Reflection(each, descriptors)) for each in reflection.SERVICES)]
 
 
 def open_doors(backend: Backend) -> Sequence[Door]:
