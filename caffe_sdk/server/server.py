@@ -22,6 +22,7 @@ from caffe_sdk.server.security.access import Access
 from caffe_sdk.server.security.gate import Gate
 from caffe_sdk.server.security.tokens import Tokens
 from caffe_sdk.server.services import Door, open_doors, services
+from caffe_sdk.serving import Repository
 
 
 class RunningServer:
@@ -38,11 +39,14 @@ class RunningServer:
 
     def stop(self) -> None:
         """Take no more calls, give those under way some seconds, let every object go."""
+        self.backend.ending.set()
         ended = self._server.stop(self.backend.options.grace)
         for door in self.doors:
             door.stop(self.backend.options.grace)
         self.session.reset()
         ended.wait()
+        if self.backend.repository is not None:
+            self.backend.repository.close()
 
     def __enter__(self) -> RunningServer:
         return self
@@ -55,7 +59,8 @@ def start(options: Options) -> RunningServer:
     """Start a server. ArgumentError for options that make no sense, BridgeError when the address cannot be had."""
     host = _checked_host(options)
     access = Access(Tokens(options.tokens) if options.tokens is not None else None)
-    backend = Backend(options, Session(Inside(options.models)), access)
+    repository = Repository(options.models) if options.models is not None else None
+    backend = Backend(options, Session(Inside(options.models)), access, repository)
     settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0)]
     pool = ThreadPoolExecutor(options.workers, "caffe-call")
     server = grpc.server(pool, interceptors=[Gate(access)], options=settings)
@@ -67,6 +72,8 @@ def start(options: Options) -> RunningServer:
         raise BridgeError(options.address, f"cannot listen there: {error}", remedy) from None
     doors = open_doors(backend)
     server.start()
+    if repository is not None:
+        repository.watch()
     return RunningServer(server, doors, backend, host, port)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,8 @@ from caffe_sdk.server import reflection
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.health import Health
 from caffe_sdk.server.health import pb as health_pb
+from caffe_sdk.server.inference import pb as inference_pb
+from caffe_sdk.server.inference.service import InferenceService
 from caffe_sdk.server.native.service import Service
 from caffe_sdk.server.reflection import Reflection
 
@@ -42,10 +45,19 @@ def services(backend: Backend) -> list[Served]:
     """Everything that is served over gRPC. Each service has its line here, and its rights in ``security/rights.py``."""
     native = Service(backend)
     served = [Served(descriptor, native) for descriptor in NATIVE]
+    if backend.repository is not None:
+        served.append(Served(inference_pb.GRPCInferenceService, InferenceService(backend.repository)))
     names = [each.descriptor.full_name for each in served]
-    served.append(Served(health_pb.Health, Health(names)))
+    served.append(Served(health_pb.Health, Health(names, functools.partial(_serving, backend))))
     descriptors = [*(each.descriptor for each in served), *reflection.SERVICES]
     return [*served, *(Served(each, Reflection(each, descriptors)) for each in reflection.SERVICES)]
+
+
+def _serving(backend: Backend, service: str) -> bool:
+    """Whether a service takes calls, or with "" the server."""
+    if backend.repository is not None and service == inference_pb.GRPCInferenceService.full_name:
+        return backend.repository.ready() and not backend.ending.is_set()
+    return not backend.ending.is_set()
 
 
 def open_doors(backend: Backend) -> Sequence[Door]:
