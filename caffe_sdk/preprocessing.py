@@ -55,7 +55,11 @@ class Preprocessing:
 
         See `prepare`; the result is (channels, height, width).
         """
-        prepared = self.prepare(image, size)
+        return self.apply_pixels(_pixels(image), size)
+
+    def apply_pixels(self, pixels: Array, size: Sizes) -> Array:
+        """`apply` for an image from 0 to 255. One of the right size keeps its numbers exactly."""
+        prepared = self.prepare_pixels(pixels, size)
         height, width = (int(each) for each in size)
         top, left = (prepared.shape[1] - height) // 2, (prepared.shape[2] - width) // 2
         return prepared[:, top : top + height, left : left + width]
@@ -67,8 +71,13 @@ class Preprocessing:
         go to nets that take colour, and the other way round. Raises ArgumentError for other arrays, for a size that is
         not the record's, and for a mean of another size.
         """
+        return self.prepare_pixels(_pixels(image), size)
+
+    def prepare_pixels(self, pixels: Array, size: Sizes) -> Array:
+        """`prepare` for an image from 0 to 255."""
         height, width = self.check_crop(size)
-        resized = io.resize_image(image, self.resize or (height, width))
+        wanted = self.resize or (height, width)
+        resized = pixels if pixels.ndim == 3 and pixels.shape[:2] == wanted else io.resize_image(pixels, wanted)
         order = CHANNELS[self.channels]
         if resized.shape[2] == 3 and len(order) == 1:
             resized = (resized @ GREY)[:, :, None]
@@ -77,7 +86,7 @@ class Preprocessing:
         if resized.shape[2] != len(order) or resized.shape[0] < height or resized.shape[1] < width:
             what = f"an image of {resized.shape} after resizing, and the net takes {(height, width, len(order))}"
             raise ArgumentError("preprocessing", what, "give grey or RGB, and resize to no less than the net takes")
-        out: Array = resized.transpose(2, 0, 1)[order] * np.float32(255)
+        out: Array = resized.transpose(2, 0, 1)[order]
         if self.mean is not None:
             mean = self.mean if self.mean.ndim == 3 else self.mean[:, None, None]
             if mean.shape[1:] not in ((1, 1), out.shape[1:]):
@@ -130,6 +139,11 @@ class Preprocessing:
             entries["mean_file"] = os.path.basename(mean_path)
         kept = {name: value for name, value in entries.items() if value is not None}
         write_bytes(path, (json.dumps(kept, indent=2) + "\n").encode())
+
+
+def _pixels(image: ArrayLike) -> Array:
+    """An image from 0 to 1 as one from 0 to 255."""
+    return np.asarray(image, np.float32) * np.float32(255)
 
 
 def record_path(model: PathLike) -> str:

@@ -22,8 +22,10 @@ classdef Net < handle
     layer_names
     blob_names
   end
-  properties (Access = private)
+  properties (SetAccess = private, Hidden)
     handle_net        % what the bridge calls this net
+  end
+  properties (Access = private)
     is_ours = false   % whether to release it; a solver's nets live as long as the solver
   end
   methods
@@ -32,12 +34,11 @@ classdef Net < handle
       if nargin == 1 && isstruct(varargin{1})
         description = varargin{1};
         caffe.internal.check(isfield(description, 'net'), 'invalid Net handle');
-        self.handle_net = description.net;
       else
         description = create(varargin{:});
-        self.handle_net = description.net;
-        self.is_ours = true;
       end
+      self.handle_net = description.net;
+      self.is_ours = description.owned;
       self.describe(description);
     end
     function delete(self)

@@ -1,0 +1,72 @@
+"""The toolbox's commands, asked as a client asks them. What they mean is tested in Octave: tests/matlab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffe_sdk.bridge.toolbox import average_of
+from caffe_sdk.bridge.translate import items_of, pixels_of, turned
+from caffe_sdk.errors import ArgumentError
+from caffe_sdk.schema.wire import BlobArray, write_blob
+from tests.doors.test_bridge_dispatch import Bridge
+
+NET = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param { kernel_size: 1 } }
+"""
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bridge:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(NET)
+    return Bridge()
+
+
+def test_images_come_back_as_they_went(bridge: Bridge, rng: np.random.Generator) -> None:
+    """What is H x W x C x N in MATLAB is (N, C, W, H) here."""
+    images = rng.integers(0, 256, (6, 3, 5, 4), np.uint8)
+    net = bridge("import_net", "net.prototxt", "", {"Channels": "RGB"})["net"]
+    found = bridge("net_infer", net, images, "pool", {"MiniBatchSize": 4})
+    np.testing.assert_array_equal(found["values"], images)
+    assert found["axes"].item() == 4
+    assert bridge("net_classes", net).size == 0
+
+
+def test_what_is_known_of_a_net_goes_with_it(bridge: Bridge) -> None:
+    first, second = (bridge("import_net", "net.prototxt", "", {"Classes": [name]})["net"] for name in "ab")
+    bridge("release", first)
+    assert list(bridge.dispatch.toolbox.classes.values()) == [["b"]]
+    assert bridge("net_classes", second) == ["b"]
+    bridge("reset")
+    assert not bridge.dispatch.toolbox.classes
+
+
+@pytest.mark.parametrize("size", [[256], [0, 3], [1, 2, 3]])
+def test_sizes_to_resize_to(bridge: Bridge, size: list[int]) -> None:
+    with pytest.raises(ArgumentError, match=r"give \[height width\]"):
+        bridge("import_net", "net.prototxt", "", {"ResizeTo": np.array(size)})
+
+
+def test_averages(tmp_path: Path, rng: np.random.Generator) -> None:
+    image = rng.random((3, 5, 4))
+    assert average_of(np.array([[1.0, 2, 3]]), "BGR").tolist() == [3, 2, 1]  # type: ignore[union-attr]
+    np.testing.assert_array_equal(average_of(image, "RGB"), image.swapaxes(1, 2).astype(np.float32))
+    write_blob(tmp_path / "mean.binaryproto", BlobArray(image[None].astype(np.float32), legacy=True))
+    np.testing.assert_array_equal(average_of(str(tmp_path / "mean.binaryproto"), "BGR"), image.astype(np.float32))
+    assert average_of(np.empty((0, 0)), "BGR") is None
+    with pytest.raises(ArgumentError, match="give height x width x 3, or 3 numbers"):
+        average_of(np.ones((4, 4)), "BGR")
+
+
+def test_arrays_of_matlab() -> None:
+    assert pixels_of(np.ones((7, 5))).shape == (1, 1, 5, 7)
+    assert items_of(np.ones((7, 5)), 2).shape == (5, 7)  # type: ignore[union-attr]
+    assert items_of(["a", "~/b"], 4)[0] == "a"
+    assert turned(np.ones((2, 7))).shape == (7, 2)
+    assert turned(np.ones((2, 3, 4, 5))).shape == (2, 3, 5, 4)
+    with pytest.raises(ArgumentError, match="5 axes"):
+        pixels_of(np.ones((1, 1, 1, 1, 1)))

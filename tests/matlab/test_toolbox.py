@@ -1,0 +1,73 @@
+"""What goes beyond MatCaffe, in Octave: the functions of the toolbox_*.m files, one Octave for each file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caffe_sdk
+from caffe_sdk.preprocessing import Preprocessing
+from tests.matlab import octave, toolbox
+
+HERE = Path(__file__).parent
+PREPARED = {"toolbox_images": toolbox.images}
+TESTS = [
+    (name, test)
+    for name in PREPARED
+    for test in re.findall(r"^function (test_\w+)\(\)", (HERE / f"{name}.m").read_text(), re.MULTILINE)
+]
+Results = Callable[[str], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What Octave said of each test function of a file."""
+
+    @cache
+    def results(file: str) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp(file)
+        given = tmp_path_factory.mktemp(f"{file}_given")
+        toolbox.write(given, PREPARED[file](given))
+        said = octave.run(f"run_tests('{file}')", folder, CAFFE_TEST_FILES=str(given))
+        parts = re.split(r"^@@ (PASS|FAIL) (\w+) [\d.]+\n", said, flags=re.MULTILINE)
+        return {
+            name: "" if verdict == "PASS" else text for verdict, name, text in zip(*[iter(parts[1:])] * 3, strict=True)
+        }
+
+    return results
+
+
+def test_squeezenet_knows_the_cat(shared: Path, tmp_path: Path) -> None:
+    """The best five and their scores are Python's, from the file and from its pixels."""
+    models = shared / "models"
+    net = models / "squeezenet_v1.0"
+    files = str(net / "SqueezeNet_deploy.prototxt"), str(net / "squeezenet_v1.0.caffemodel")
+    script = (
+        f"net = caffe.import('{files[0]}', '{files[1]}', 'AverageImage', [123 117 104], 'ResizeTo', [256 256], "
+        f"'Labels', '{models}/synset_words.txt');"
+        f"[labels, scores, best] = caffe.classify(net, '{models}/cat.jpg', 'TopK', 5);"
+        "fprintf('%s\\n', labels{:}); fprintf('score %.2f\\n', best);"
+        f"check_close(caffe.predict(net, imread('{models}/cat.jpg')), scores, 0.02);"
+    )
+    said = octave.run(script, tmp_path, CAFFE_ENGINE="cpu").splitlines()
+    record = Preprocessing((256, 256), None, "BGR", np.array([104, 117, 123], np.float32))
+    with caffe_sdk.Net(files[0], caffe_sdk.TEST, weights=files[1]) as net_in_python:
+        photo = record.apply(caffe_sdk.io.load_image(models / "cat.jpg"), (227, 227))
+        scores = net_in_python.forward_all(data=photo[None])["pool_final"].reshape(-1)
+    names = [line[10:] for line in (models / "synset_words.txt").read_text().splitlines()]
+    order = np.argsort(-scores)[:5]
+    assert said[:5] == [names[i] for i in order]
+    assert [float(line[6:]) for line in said[5:10]] == pytest.approx([float(scores[i]) for i in order], abs=0.02)
+    assert any("cat" in line for line in said[:5])
+
+
+@pytest.mark.parametrize(("file", "name"), TESTS)
+def test_in_octave(results: Results, file: str, name: str) -> None:
+    said = results(file)
+    assert name in said, f"Octave did not run it, only {', '.join(said)}"
+    assert not said[name], said[name]

@@ -1,0 +1,116 @@
+"""What the toolbox's tests in Octave compare with: nets, images and Python's results, in a folder that they read."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+import caffe_sdk as caffe
+from caffe_sdk import layers as L
+from caffe_sdk.preprocessing import Preprocessing
+
+Array = Any
+
+
+def matlab(array: Array) -> Array:
+    """(items, channels, height, width) as MATLAB's H x W x C x N."""
+    return np.asarray(array).transpose(2, 3, 1, 0)
+
+
+def small_net(folder: Path) -> Path:
+    """A deploy net of images 6 x 5 (height x width) in colour, no two of its axes alike, and weights of its own."""
+    n = caffe.NetSpec()
+    n.data = L.Input(shape={"dim": [2, 3, 6, 5]})
+    n.conv = L.Convolution(n.data, num_output=4, kernel_h=3, kernel_w=2, weight_filler={"type": "xavier"})
+    n.relu = L.ReLU(n.conv, in_place=True)
+    n.score = L.InnerProduct(n.relu, num_output=7, weight_filler={"type": "xavier"})
+    n.prob = L.Softmax(n.score)
+    (folder / "small.prototxt").write_text(str(n.to_proto()))
+    with caffe.Net(str(folder / "small.prototxt"), caffe.TEST) as net:
+        net.save(str(folder / "small.caffemodel"))
+    return folder / "small.prototxt"
+
+
+def images(folder: Path) -> dict[str, Array]:
+    """Fill a folder with images, a net and what Python makes of them; gives the variables of expected.mat."""
+    rng = np.random.default_rng(3)
+    model = small_net(folder)
+    pixels = rng.integers(0, 256, (5, 3, 6, 5), np.uint8)
+    photos = [rng.integers(0, 256, (12 + i, 9, 3), np.uint8) for i in range(3)]
+    (folder / "photos").mkdir()
+    for i, photo in enumerate(photos):
+        Image.fromarray(photo).save(folder / "photos" / f"{i}.png")
+    (folder / "labels.txt").write_text("".join(f"n0000000{i} thing {i}, or so\n" for i in range(7)))
+    record = Preprocessing(None, None, "BGR", np.array([10, 20, 30], np.float32), 0.5)
+    with caffe.Net(str(model), caffe.TEST, weights=str(folder / "small.caffemodel")) as net:
+        found = net.forward_all(["conv", "score"], data=((pixels[:, ::-1] - record.mean[:, None, None]) * 0.5))
+        inputs = [record.apply(photo / np.float32(255), (6, 5)) for photo in photos]
+        of_photos = net.forward_all(data=np.stack(inputs))["prob"]
+    return {
+        "pixels": matlab(pixels),
+        "conv": matlab(found["conv"]),
+        "score": found["score"],
+        "prob": found["prob"],
+        "photos_prob": of_photos,
+        **resized(rng),
+    }
+
+
+def resized(rng: np.random.Generator) -> dict[str, Array]:
+    """An image, and what MATLAB's imresize documents it to become, worked out place by place."""
+    image = rng.integers(0, 256, (11, 14, 3), np.uint8)
+    grey = image[:, :, 0] / 3.0
+    return {
+        "image": image,
+        "shrunk": resize(image, (5, 4)),
+        "grown": resize(image, (17, 29)),
+        "linear": resize(grey, (6, 20), width=2),
+        "nearest": grey[(np.arange(4) * 11 + 5) // 4][:, (np.arange(7) * 14 + 7) // 7],
+        "grey": grey,
+        "half": resize(grey, (6, 7), scale=0.5),
+    }
+
+
+def resize(image: Array, size: tuple[int, int], width: int = 4, scale: float | None = None) -> Array:
+    """Sums over kernels, one place after the other; the axis that shrinks most first, and uint8 rounded after each."""
+    scales = [scale or wanted / given for wanted, given in zip(size, image.shape, strict=False)]
+    out = image.astype(float)
+    for axis in sorted((0, 1), key=lambda each: scales[each]):
+        out = np.moveaxis(out, axis, 0)
+        out = np.stack([_place(out, place, scales[axis], width) for place in range(size[axis])])
+        out = np.moveaxis(out, 0, axis)
+        if image.dtype == np.uint8:
+            out = np.clip(np.floor(out + 0.5), 0, 255)
+    return out.astype(image.dtype)
+
+
+def _place(rows: Array, place: int, scale: float, width: int) -> Array:
+    shrink = min(scale, 1.0)
+    centre = (place + 0.5) / scale - 0.5
+    reach = width / 2 / shrink
+    total, weights = 0.0, 0.0
+    for at in range(math.floor(centre - reach) - 1, math.ceil(centre + reach) + 2):
+        weight = _kernel(abs(at - centre) * shrink, width)
+        mirrored = at % (2 * len(rows))
+        total = total + weight * rows[mirrored if mirrored < len(rows) else 2 * len(rows) - 1 - mirrored]
+        weights += weight
+    return total / weights
+
+
+def _kernel(x: float, width: int) -> float:
+    """A triangle 2 wide, or Keys' cubic with a = -1/2, 4 wide, in Horner's form."""
+    if width == 2:
+        return max(0.0, 1 - x)
+    if x <= 1:
+        return 1 + x * x * (-2.5 + 1.5 * x)
+    return 2 + x * (-4 + x * (2.5 - 0.5 * x)) if x <= 2 else 0.0
+
+
+def write(folder: Path, variables: dict[str, Array]) -> None:
+    """Put them where Octave reads them."""
+    savemat(folder / "expected.mat", variables)
