@@ -1,7 +1,7 @@
 # Each target does all its own set-up; a second run finds it done.
 bin := .venv/bin
 
-.PHONY: help setup octave node demo test check style types rungs protos layers docs bench clean
+.PHONY: help setup octave node clients demo test check style types rungs protos layers docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,10 +17,13 @@ octave: .venv/ready
 node: .venv/ready
 	@tools/setup.sh node
 
+clients: .venv/ready
+	@tools/setup.sh clients
+
 demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts
 	@$(bin)/python tools/demo.py
 
-test: .venv/ready octave node ## run every test, with coverage
+test: .venv/ready octave clients ## run every test, with coverage
 	@$(bin)/python -m pytest --cov
 
 check: style types rungs protos layers docs ## everything that judges the code without running it

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` needs on a fresh machine. tools/setup.sh python|octave|node
+# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,6 +39,28 @@ node() {
     say "installing the JavaScript client's libraries"
     npm install --prefix $client --silent --no-audit --no-fund --no-package-lock
     touch .venv/node
+}
+
+# What the C++, Go and Java clients are built with, for their tests; elsewhere than on Debian and the like these are
+# skipped and say so.
+clients() {
+    local packages=(
+        make protobuf-compiler protobuf-compiler-grpc
+        g++ pkg-config libgrpc++-dev nlohmann-json3-dev
+        golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev
+        protoc-gen-go-1-5 protoc-gen-go-grpc
+        default-jdk-headless protobuf-compiler-grpc-java-plugin libgrpc-java libprotobuf-java libnetty-java
+        libperfmark-java libgoogle-gson-java
+    )
+    node
+    [ -e .venv/clients ] && return
+    command -v apt-get >/dev/null || { say "no apt-get here, so the tests of the C++, Go and Java clients are skipped"; return; }
+    if ! dpkg --status "${packages[@]}" >/dev/null 2>&1; then
+        say "installing what the C++, Go and Java clients are built with"
+        administer apt-get update --quiet --quiet
+        administer apt-get install --quiet --quiet --yes --no-install-recommends "${packages[@]}" >/dev/null
+    fi
+    touch .venv/clients
 }
 
 # Run a Debian package command as root, or say in words what a person has to install.

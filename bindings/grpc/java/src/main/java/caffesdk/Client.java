@@ -1,0 +1,105 @@
+package caffesdk;
+
+import caffe_sdk.v1.CreateNetRequest;
+import caffe_sdk.v1.CreateSolverRequest;
+import caffe_sdk.v1.DescribeNetRequest;
+import caffe_sdk.v1.GetInformationRequest;
+import caffe_sdk.v1.Information;
+import caffe_sdk.v1.Model;
+import caffe_sdk.v1.NetsGrpc;
+import caffe_sdk.v1.Phase;
+import caffe_sdk.v1.ServerGrpc;
+import caffe_sdk.v1.SolversGrpc;
+import caffe_sdk.v1.Weights;
+import com.google.protobuf.UnsafeByteOperations;
+import io.grpc.ChannelCredentials;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
+import io.grpc.stub.MetadataUtils;
+import java.util.List;
+
+/**
+ * A connection to a caffe_sdk server: Caffe's nets and solvers, which live there.
+ *
+ * <pre>{@code
+ * try (Client server = Client.connect("127.0.0.1:50051");
+ *     Net net = server.net(prototxt, Phase.PHASE_TEST, caffemodel)) {
+ *   Array prob = net.forward(Map.of("data", Array.of(pixels, 1, 1, 28, 28))).get("prob");
+ * }
+ * }</pre>
+ *
+ * <p>Calls may be made from any thread; all throw {@link CaffeException}.
+ */
+public final class Client implements AutoCloseable {
+  private final ManagedChannel channel;
+  final ServerGrpc.ServerBlockingStub server;
+  final NetsGrpc.NetsBlockingStub nets;
+  final SolversGrpc.SolversBlockingStub solvers;
+
+  private Client(String address, ChannelCredentials credentials, String token) {
+    ManagedChannelBuilder<?> builder = Grpc.newChannelBuilder(address, credentials);
+    builder.maxInboundMessageSize(Integer.MAX_VALUE); // the server has the limit that counts
+    if (token != null) {
+      Metadata headers = new Metadata();
+      headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+      builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
+    }
+    channel = builder.build();
+    server = ServerGrpc.newBlockingStub(channel);
+    nets = NetsGrpc.newBlockingStub(channel);
+    solvers = SolversGrpc.newBlockingStub(channel);
+  }
+
+  /** A client of the server at host:port, without encryption. */
+  public static Client connect(String address) {
+    return new Client(address, InsecureChannelCredentials.create(), null);
+  }
+
+  /** A client with credentials (io.grpc.TlsChannelCredentials) and a bearer token, or null. */
+  public static Client connect(String address, ChannelCredentials credentials, String token) {
+    return new Client(address, credentials, token);
+  }
+
+  /** A new net of a prototxt's text, for tests, without weights. */
+  public Net net(String prototxt) {
+    return net(prototxt, Phase.PHASE_TEST, null, 0, List.of());
+  }
+
+  /** A new net; {@code caffemodel} is the bytes of one, or null. */
+  public Net net(String prototxt, Phase phase, byte[] caffemodel) {
+    return net(prototxt, phase, caffemodel, 0, List.of());
+  }
+
+  /** A new net whose layers are chosen by level and stages too. */
+  public Net net(String prototxt, Phase phase, byte[] caffemodel, int level, List<String> stages) {
+    CreateNetRequest.Builder request = CreateNetRequest.newBuilder().setModel(Model.newBuilder().setText(prototxt));
+    request.setPhase(phase).setLevel(level).addAllStages(stages);
+    if (caffemodel != null) {
+      request.setWeights(Weights.newBuilder().setData(UnsafeByteOperations.unsafeWrap(caffemodel)));
+    }
+    return new Net(this, CaffeException.call(() -> nets.createNet(request.build())), true);
+  }
+
+  /** A new solver of a prototxt's text. */
+  public Solver solver(String prototxt) {
+    CreateSolverRequest request =
+        CreateSolverRequest.newBuilder().setModel(Model.newBuilder().setText(prototxt)).build();
+    caffe_sdk.v1.Solver made = CaffeException.call(() -> solvers.createSolver(request));
+    DescribeNetRequest ofNet = DescribeNetRequest.newBuilder().setNet(made.getNet()).build();
+    return new Solver(this, made, new Net(this, CaffeException.call(() -> nets.describeNet(ofNet)), false));
+  }
+
+  /** Version, facts about what computes there, and how many objects are held. */
+  public Information information() {
+    return CaffeException.call(() -> server.getInformation(GetInformationRequest.getDefaultInstance()));
+  }
+
+  /** End the connection. */
+  @Override
+  public void close() {
+    channel.shutdown();
+  }
+}
