@@ -10,9 +10,11 @@ import numpy as np
 from caffe_sdk.app.descriptions import LayerDescription, NetDescription, Shape
 from caffe_sdk.blob import Blob
 from caffe_sdk.errors import ArgumentError, ShapeError
+from caffe_sdk.layers.base import Layer
 from caffe_sdk.memory import HOST, Array, SyncedMemory
 from caffe_sdk.net import Net
-from caffe_sdk.schema.messages import TRAIN
+from caffe_sdk.schema import prototxt
+from caffe_sdk.schema.messages import TRAIN, LayerParameter
 
 BlobRef = str | tuple[str, int]
 """A blob of a net: its name, or (layer's name, index from 0) for a layer's learnable blob."""
@@ -79,6 +81,14 @@ def describe(net: Net) -> NetDescription:
     return NetDescription(net.name, phase, layers, blobs, tuple(net.inputs), tuple(net.outputs))
 
 
+def layer_text(layer: Layer) -> str:
+    """A layer as a prototxt describes it, its weights left out."""
+    config = LayerParameter()
+    config.CopyFrom(layer.config)
+    config.ClearField("blobs")
+    return prototxt.format(config)
+
+
 def _target(blob: Blob, which: str) -> tuple[Blob, SyncedMemory]:
     return blob, _memory(blob, which)
 
@@ -92,10 +102,15 @@ def _memory(blob: Blob, which: str) -> SyncedMemory:
 def _check(blob: Blob, values: Array) -> None:
     if values.dtype.kind not in "fiu":
         raise ArgumentError(f"blob '{blob.name}'", f"values of type {values.dtype} are no numbers", "give float32")
-    if _without_leading_ones(values.shape) != _without_leading_ones(blob.shape):
+    check_shape(blob, values.shape)
+
+
+def check_shape(blob: Blob, shape: Shape) -> None:
+    """Raise ShapeError unless values of a shape fit a blob; leading axes of 1 do not matter."""
+    if _without_leading_ones(shape) != _without_leading_ones(blob.shape):
         raise ShapeError(
             f"blob '{blob.name}'",
-            f"values of shape {values.shape} do not fit shape {blob.shape}",
+            f"values of shape {shape} do not fit shape {blob.shape}",
             "give values of that shape, or reshape the blob first",
         )
 

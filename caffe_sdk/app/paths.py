@@ -52,6 +52,10 @@ class Paths:
         """The path to open for what the user calls ``path``."""
         return path
 
+    def resolve_new(self, path: str) -> str:
+        """The path to write to for what the user calls ``path``."""
+        return self.resolve(path)
+
     def check(self, description: Any) -> None:
         """Make every path in a net's or solver's description one that may be opened, in place."""
 

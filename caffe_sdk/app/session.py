@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 
 from caffe_sdk.app import models
-from caffe_sdk.app.blobs import BlobRef, Values, copy_of, describe, find, overwrite
+from caffe_sdk.app.blobs import BlobRef, Values, check_shape, copy_of, describe, find, layer_text, overwrite
 from caffe_sdk.app.descriptions import NetDescription, Objects, Shape, SolverNets, SolverState
 from caffe_sdk.app.images import prepare
 from caffe_sdk.app.models import Model, Weights
 from caffe_sdk.app.paths import ANYWHERE, Paths
+from caffe_sdk.app.size import BYTES, Size, size_of_net, size_of_solver
 from caffe_sdk.app.turns import Turns
+from caffe_sdk.blob import structure
 from caffe_sdk.errors import ArgumentError, CancelledError, HandleError, SolverError
 from caffe_sdk.memory import Array
 from caffe_sdk.net import Net
 from caffe_sdk.preprocessing import Preprocessing
 from caffe_sdk.solver import Solver
 from caffe_sdk.solver.events import Event
+from caffe_sdk.solver.snapshot import find_weights, latest, read_state
 
 HANDLE_BITS = 52  # a handle is exact as a double (MATLAB, JavaScript), and not to be guessed
+
+Look = Callable[[int, Net], None]
 
 Training = Generator[Event, None, None]
 """What happens while a solver trains; closing it ends the training."""
@@ -48,7 +53,13 @@ class _HeldSolver:
 
     def __init__(self, solver: Solver, turns: Turns, nets: SolverNets) -> None:
         self.solver, self.turns, self.nets = solver, turns, nets
+        self.handles = (nets.net, *nets.test_nets)
         self.training = self.released = False
+
+
+def void(kind: str, handle: int) -> HandleError:
+    """The error of a handle there is no "net" or "solver" of."""
+    return HandleError("", f"there is no {kind} {handle}", "it was released or never made: create it anew")
 
 
 class Session:
@@ -62,6 +73,12 @@ class Session:
         self._table = threading.Lock()  # guards the dictionaries and `training`; never held while computing
         self._nets: dict[int, _HeldNet] = {}
         self._solvers: dict[int, _HeldSolver] = {}
+        self._look: Look | None = None
+        self._looked: dict[int, int] = {}  # by net: `structure` when it was looked at
+
+    def watch(self, look: Look) -> None:
+        """Have ``look(handle, net)`` called before a net runs in shapes it has not run in; what it raises refuses."""
+        self._look = look
 
     # -- nets ----------------------------------------------------------------------------------------------------------
 
@@ -95,7 +112,7 @@ class Session:
 
     def predict(self, net: int, images: Sequence[Array], blobs: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs, and the ``blobs`` asked for, of any number of images, prepared as `prepare` does."""
-        with self._net(net) as held:
+        with self._running(net) as held:
             inputs = prepare(held, self._held(net).record, images)
             _check_blobs(held, blobs)
             return held.forward_all(list(blobs), **{held.inputs[0]: inputs})
@@ -127,6 +144,31 @@ class Session:
         with self._net(net) as held:
             overwrite(held, values)
 
+    def check_fits(self, net: int, blob: BlobRef, shape: Sequence[int]) -> None:
+        """Raise what `set_blob` would for values of another shape than a blob has."""
+        with self._net(net) as held:
+            check_shape(find(held, blob), tuple(shape))
+
+    def blobs_size(self, net: int, blobs: Iterable[BlobRef]) -> int:
+        """Bytes of the values of some blobs."""
+        with self._net(net) as held:
+            return sum(find(held, blob).count * BYTES for blob in blobs)
+
+    def layer_texts(self, net: int) -> list[str]:
+        """The prototxt of each layer, in the order of `describe_net`."""
+        with self._net(net) as held:
+            return [layer_text(layer) for layer in held.layers]
+
+    def size(self, handle: int) -> Size:
+        """How many bytes a net or solver takes as its shapes stand."""
+        with self._table:
+            solver = self._solvers.get(handle)
+        if solver is not None:
+            with solver.turns:
+                return size_of_solver(solver.solver)
+        with self._net(handle) as held:
+            return size_of_net(held)
+
     def blob_shape(self, net: int, blob: BlobRef) -> Shape:
         """The shape of a blob."""
         with self._net(net) as held:
@@ -155,7 +197,7 @@ class Session:
         Without ``inputs`` the net computes with what its blobs hold. The outputs are those of the net, or the tops of
         layer ``end`` where one is named.
         """
-        with self._net(net) as held:
+        with self._running(net) as held:
             _check_names("forward", inputs)
             outputs = held.forward(list(blobs), start, end, **(inputs or {}))
             return {name: np.array(values) for name, values in outputs.items()}
@@ -171,7 +213,7 @@ class Session:
         """Set the outputs' gradients, run layers ``start`` back to ``end``, give the gradients of the inputs, or of the
         bottoms of layer ``end`` where one is named, and of the ``blobs`` asked for.
         """
-        with self._net(net) as held:
+        with self._running(net) as held:
             _check_names("backward", diffs)
             results = held.backward(list(blobs), start, end, **(diffs or {}))
             return {name: np.array(values) for name, values in results.items()}
@@ -181,9 +223,22 @@ class Session:
         with self._net(net) as held:
             return models.load_weights(held, weights, self.paths)
 
+    def share_weights(self, net: int, source: int) -> None:
+        """Let the parameters of a net be those of another one, in layers of the same name."""
+        first, second = sorted([net, source])  # in one order for all, so that nobody waits for each other
+        if first == second:
+            return
+        with self._net(first) as one, self._net(second) as other:
+            (one if first == net else other).share_with(other if first == net else one)
+
+    def clear_param_diffs(self, net: int) -> None:
+        """Set the gradients of all parameters to zero."""
+        with self._net(net) as held:
+            held.clear_param_diffs()
+
     def save_net(self, net: int, path: str) -> None:
         """Write the net's weights to a caffemodel."""
-        target = self.paths.resolve(path)
+        target = self.paths.resolve_new(path)
         with self._net(net) as held:
             held.save(target)
 
@@ -234,10 +289,24 @@ class Session:
 
     def restore(self, solver: int, path: str) -> None:
         """Go on from a solverstate."""
-        source = self.paths.resolve(path)
         held = self._solver(solver)
         with held.turns:
-            held.solver.restore(source)
+            self._restore(held, self.paths.resolve(path))
+
+    def resume(self, solver: int) -> str:
+        """Go on from the latest snapshot that the solver's ``snapshot_prefix`` names; gives its path, "" for none."""
+        held = self._solver(solver)
+        self.paths.resolve(held.solver.param.snapshot_prefix)
+        path = latest(held.solver.param)
+        if path:
+            with held.turns:
+                self._restore(held, self.paths.resolve(path))
+        return path
+
+    def _restore(self, held: _HeldSolver, path: str) -> None:
+        if self.paths.confine:
+            self.paths.resolve(find_weights(path, read_state(path)))
+        held.solver.restore(path)
 
     def snapshot(self, solver: int) -> str:
         """Write a snapshot where the solver's ``snapshot_prefix`` says; gives the path of the solverstate."""
@@ -254,10 +323,12 @@ class Session:
             solver = self._solvers.pop(handle, None)
             net = self._nets.get(handle)
             if solver is not None:
-                for owned in (solver.nets.net, *solver.nets.test_nets):
+                for owned in solver.handles:
                     del self._nets[owned]
+                    self._looked.pop(owned, None)
             elif net is not None and not net.of_solver:
                 del self._nets[handle]
+                self._looked.pop(handle, None)
         if solver is not None:
             solver.released = True
             if solver.training:
@@ -300,7 +371,7 @@ class Session:
         with self._table:
             held = self._nets.get(handle)
         if held is None:
-            raise HandleError("", f"there is no net {handle}", "it was released or never made: create it anew")
+            raise void("net", handle)
         return held
 
     @contextmanager
@@ -310,11 +381,25 @@ class Session:
         with held.turns:
             yield held.net
 
+    @contextmanager
+    def _running(self, handle: int) -> Iterator[Net]:
+        """`_net`, for a net that is about to run."""
+        with self._net(handle) as net:
+            self._look_at(handle, net)
+            yield net
+
+    def _look_at(self, handle: int, net: Net) -> None:
+        """Have somebody look at a net whose shapes may have changed, carried through it. Takes the net's turn."""
+        if self._look is not None and self._looked.get(handle) != structure():
+            net.reshape()
+            self._look(handle, net)
+            self._looked[handle] = structure()
+
     def _solver(self, handle: int) -> _HeldSolver:
         with self._table:
             held = self._solvers.get(handle)
         if held is None:
-            raise HandleError("", f"there is no solver {handle}", "it was released or never made: create it anew")
+            raise void("solver", handle)
         return held
 
     def _train(self, handle: int, held: _HeldSolver, iterations: int | None) -> Training:
@@ -329,6 +414,8 @@ class Session:
                 with held.turns:
                     if held.released:
                         raise CancelledError(f"solver {handle}", "was released while it trained")
+                    for net, held_net in zip(held.handles, (held.solver.net, *held.solver.test_nets), strict=True):
+                        self._look_at(net, held_net)
                     event = next(events, None)
                 if event is None:
                     return

@@ -10,6 +10,10 @@ WINDOW = 2**26
 takes three times as long on one computer."""
 
 
+SESSION_KEY = "caffe-session"
+"""The metadata in which a client says the name it goes by."""
+
+
 def channel_options(max_message: int = MAX_MESSAGE) -> list[tuple[str, int]]:
     """gRPC's options of a server or a channel, for messages up to a number of bytes."""
     return [

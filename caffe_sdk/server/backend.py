@@ -5,20 +5,44 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from caffe_sdk.app.paths import Inside
 from caffe_sdk.app.session import Session
+from caffe_sdk.server.clients import Clients
 from caffe_sdk.server.options import Options
 from caffe_sdk.server.security.access import Access
+from caffe_sdk.server.security.tokens import Tokens
 from caffe_sdk.serving import Repository
 
 
 @dataclass(frozen=True)
 class Backend:
-    """How the server serves, what it holds for its clients, and who may call what."""
+    """How the server serves, the models it keeps, what it holds for whom, and who may call what."""
 
     options: Options
+    repository: Repository | None
+    """The models in the options' folder; None where there is none."""
     session: Session
+    clients: Clients
     access: Access
-    repository: Repository | None = None
-    """The models of the folder ``options.models``; None without one."""
     ending: threading.Event = field(default_factory=threading.Event)
     """Set when the server is about to end: it says that it is not ready, and takes calls still."""
+
+    @classmethod
+    def of(cls, options: Options) -> Backend:
+        """What the options ask for. Nothing is loaded yet. Raises FileErrors and ArgumentError."""
+        access = Access(Tokens(options.tokens) if options.tokens is not None else None)
+        repository = Repository(options.models) if options.models is not None else None
+        session = Session(Inside(options.files if options.files is not None else options.models))
+        return cls(options, repository, session, Clients(session, options.limits), access)
+
+    def open(self) -> None:
+        """Begin to load the models that are there; each tells in the repository's index what became of it."""
+        if self.repository is not None:
+            self.repository.watch()
+
+    def close(self) -> None:
+        """Let everything go."""
+        self.session.reset()
+        self.clients.close()
+        if self.repository is not None:
+            self.repository.close()

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 
+from caffe_sdk.server.clients import Client
 from caffe_sdk.server.security.tokens import Identity
 
 FOREVER = 1e9  # seconds: gRPC gives a far future for calls that have no deadline
 
 
+Answer = TypeVar("Answer", bound=Callable[..., None])
+
+
+def held_open(answer: Answer) -> Answer:
+    """Mark a method whose stream of replies stays open when it returns: no thread waits for the stream's end.
+
+    The method is called as ``answer(request, call, send)``; ``send(reply)`` sends one, ``send(None)`` ends the stream.
+    """
+    answer.held_open = True  # type: ignore[attr-defined]
+    return answer
+
+
 @dataclass(frozen=True)
 class Call:
-    """One call: its method ``/package.Service/Method``, who makes it, and gRPC's context."""
+    """One call: its method ``/package.Service/Method``, whose token it has, which client it is, and gRPC's context."""
 
     method: str
     identity: Identity
+    client: Client
     context: grpc.ServicerContext
 
     def metadata(self, key: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
+from caffe_sdk.errors import ArgumentError
+from caffe_sdk.rpc.transport import SESSION_KEY
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.call import Call
 from caffe_sdk.server.faults import abort
@@ -24,6 +28,11 @@ MAKERS = {
 }
 """By whether requests, and whether replies, are streams."""
 
+SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+Begin = Callable[[grpc.ServicerContext], AbstractContextManager[Call]]
+Send = Callable[[Any], None]
+
 
 def handlers(served: Served, backend: Backend) -> grpc.GenericRpcHandler[Any, Any]:
     """Handlers for the calls of a service, by the names of the methods that answer them."""
@@ -31,9 +40,8 @@ def handlers(served: Served, backend: Backend) -> grpc.GenericRpcHandler[Any, An
     for call in served.descriptor.methods:
         answer = getattr(served.service, method_name(call.name))
         method = f"/{served.descriptor.full_name}/{call.name}"
-        run = functools.partial(_stream if call.server_streaming else _one, answer, method, backend)
         made[call.name] = MAKERS[call.client_streaming, call.server_streaming](
-            run,
+            _behaviour(answer, call.server_streaming, functools.partial(_call, method, backend)),
             request_deserializer=GetMessageClass(call.input_type).FromString,
             response_serializer=GetMessageClass(call.output_type).SerializeToString,
         )
@@ -45,28 +53,53 @@ def method_name(call: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", call).lower()
 
 
-def _one(
-    answer: Callable[[Any, Call], Any], method: str, backend: Backend, request: Any, context: grpc.ServicerContext
-) -> Any:
+def _behaviour(answer: Callable[..., Any], streams: bool, begin: Begin) -> Callable[..., Any]:
+    """What gRPC calls to have a call answered."""
+    if getattr(answer, "held_open", False):
+        behaviour = functools.partial(_held, answer, begin)
+        behaviour.experimental_non_blocking = True  # type: ignore[attr-defined] # gRPC's own health service does it
+        return behaviour
+    return functools.partial(_stream if streams else _one, answer, begin)
+
+
+@contextlib.contextmanager
+def _call(method: str, backend: Backend, context: grpc.ServicerContext) -> Iterator[Call]:
+    """A call, for as long as it is under way; errors end it with their status."""
+    metadata = context.invocation_metadata()
     try:
-        return answer(request, _call(method, backend, context))
+        identity = backend.access.admit_call(method, authorization(metadata))
+        with backend.clients.calling(identity.name, session_name(metadata)) as client:
+            yield Call(method, identity, client, context)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the server lives on
         abort(error, context)
 
 
+def _one(answer: Callable[[Any, Call], Any], begin: Begin, request: Any, context: grpc.ServicerContext) -> Any:
+    with begin(context) as call:
+        return answer(request, call)
+
+
 def _stream(
-    answer: Callable[[Any, Call], Iterator[Any]],
-    method: str,
-    backend: Backend,
+    answer: Callable[[Any, Call], Iterator[Any]], begin: Begin, request: Any, context: grpc.ServicerContext
+) -> Iterator[Any]:
+    with begin(context) as call:
+        yield from answer(request, call)
+
+
+def _held(
+    answer: Callable[[Any, Call, Send], None],
+    begin: Begin,
     request: Any,
     context: grpc.ServicerContext,
-) -> Iterator[Any]:
-    try:
-        yield from answer(request, _call(method, backend, context))
-    except Exception as error:  # noqa: BLE001
-        abort(error, context)
+    send_response_callback: Send,
+) -> None:
+    with begin(context) as call:
+        answer(request, call, send_response_callback)
 
 
-def _call(method: str, backend: Backend, context: grpc.ServicerContext) -> Call:
-    identity = backend.access.admit_call(method, authorization(context.invocation_metadata()))
-    return Call(method, identity, context)
+def session_name(metadata: Any) -> str:
+    """The name a client goes by. ArgumentError for one that could be mistaken or misused."""
+    name = next((str(value) for key, value in metadata or () if key == SESSION_KEY), "")
+    if name and not SESSION_NAME.fullmatch(name):
+        raise ArgumentError(SESSION_KEY, f"{name[:80]!r} is no name of a session", "give 16 to 64 of A-Z a-z 0-9 - _")
+    return name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caffe_sdk.rpc.transport import MAX_MESSAGE
+from caffe_sdk.server.security.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,10 @@ class Options:
     address: str = "127.0.0.1:50051"
     """Host and port, port 0 for any free one; or ``unix:/path``."""
     models: str | None = None
-    """The folder in which clients may open files; None: they send text and bytes."""
+    """The folder of models that are served to everybody (`caffe_sdk.serving.Repository`)."""
+    files: str | None = None
+    """The folder in which clients may open and write files, by default that of the models; without either they send
+    text and bytes."""
     workers: int = 64
     """Calls that run at a time, streams of progress included; others wait."""
     max_message: int = MAX_MESSAGE
@@ -24,5 +28,7 @@ class Options:
     tokens: str | None = None
     """A file of the tokens with which clients show who they are (`caffe_sdk.server.security.tokens`); None: anybody who
     can connect may call everything."""
+    limits: Limits = field(default_factory=Limits)
+    """What one client may have."""
     grace: float = 5.0
     """Seconds that calls under way are given when the server ends."""

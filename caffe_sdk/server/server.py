@@ -11,18 +11,14 @@ from types import FrameType
 
 import grpc
 
-from caffe_sdk.app.paths import Inside
 from caffe_sdk.app.session import Session
-from caffe_sdk.errors import ArgumentError, BridgeError
+from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError
 from caffe_sdk.rpc.transport import channel_options
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.dispatch import handlers
 from caffe_sdk.server.options import Options
-from caffe_sdk.server.security.access import Access
 from caffe_sdk.server.security.gate import Gate
-from caffe_sdk.server.security.tokens import Tokens
 from caffe_sdk.server.services import Door, open_doors, services
-from caffe_sdk.serving import Repository
 
 
 class RunningServer:
@@ -45,8 +41,7 @@ class RunningServer:
             door.stop(self.backend.options.grace)
         self.session.reset()
         ended.wait()
-        if self.backend.repository is not None:
-            self.backend.repository.close()
+        self.backend.close()
 
     def __enter__(self) -> RunningServer:
         return self
@@ -58,12 +53,19 @@ class RunningServer:
 def start(options: Options) -> RunningServer:
     """Start a server. ArgumentError for options that make no sense, BridgeError when the address cannot be had."""
     host = _checked_host(options)
-    access = Access(Tokens(options.tokens) if options.tokens is not None else None)
-    repository = Repository(options.models) if options.models is not None else None
-    backend = Backend(options, Session(Inside(options.models)), access, repository)
+    backend = Backend.of(options)
+    try:
+        return _start(backend, host)
+    except CaffeError:
+        backend.close()
+        raise
+
+
+def _start(backend: Backend, host: str) -> RunningServer:
+    options = backend.options
     settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0)]
     pool = ThreadPoolExecutor(options.workers, "caffe-call")
-    server = grpc.server(pool, interceptors=[Gate(access)], options=settings)
+    server = grpc.server(pool, interceptors=[Gate(backend.access)], options=settings)
     server.add_generic_rpc_handlers([handlers(served, backend) for served in services(backend)])
     try:
         port = server.add_insecure_port(options.address)
@@ -72,8 +74,7 @@ def start(options: Options) -> RunningServer:
         raise BridgeError(options.address, f"cannot listen there: {error}", remedy) from None
     doors = open_doors(backend)
     server.start()
-    if repository is not None:
-        repository.watch()
+    backend.open()
     return RunningServer(server, doors, backend, host, port)
 
 

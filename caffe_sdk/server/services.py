@@ -13,10 +13,11 @@ from caffe_sdk.server.health import Health
 from caffe_sdk.server.health import pb as health_pb
 from caffe_sdk.server.inference import pb as inference_pb
 from caffe_sdk.server.inference.service import InferenceService
-from caffe_sdk.server.native.service import Service
+from caffe_sdk.server.native.information import Server
+from caffe_sdk.server.native.models import Models
+from caffe_sdk.server.native.nets import Nets
+from caffe_sdk.server.native.solvers import Solvers
 from caffe_sdk.server.reflection import Reflection
-
-NATIVE = (pb.Server, pb.Nets, pb.Solvers)
 
 
 class Served(NamedTuple):
@@ -43,8 +44,12 @@ class Door(Protocol):
 
 def services(backend: Backend) -> list[Served]:
     """Everything that is served over gRPC. Each service has its line here, and its rights in ``security/rights.py``."""
-    native = Service(backend)
-    served = [Served(descriptor, native) for descriptor in NATIVE]
+    served = [
+        Served(pb.Server, Server(backend)),
+        Served(pb.Models, Models(backend)),
+        Served(pb.Nets, Nets(backend)),
+        Served(pb.Solvers, Solvers(backend)),
+    ]
     if backend.repository is not None:
         served.append(Served(inference_pb.GRPCInferenceService, InferenceService(backend.repository)))
     names = [each.descriptor.full_name for each in served]

@@ -26,6 +26,8 @@ class ServedModel:
         self.outputs: tuple[TensorSpec, ...] = deployed.outputs
         self.labels = deployed.labels
         """The classes' names, in their order; None where the version has none."""
+        self.record = deployed.record
+        """How images become inputs; None where the version does not say."""
         self.statistics = Statistics()
         self._deployed = deployed
         self._where = f"model '{name}' version {version}"

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -57,6 +58,22 @@ class Progress:
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
+
+
+def latest(param: Any) -> str:
+    """The solverstate of a solver's latest snapshot that there is, by its iteration; empty where there is none.
+
+    A solverstate takes its name last, so where there is one the snapshot is whole. SolverError when there is no
+    ``snapshot_prefix``.
+    """
+    folder, name = os.path.split(checked_prefix(param))
+    end = paths_of(param, 0).solverstate.rpartition(".solverstate")[2]
+    form = re.compile(re.escape(name) + r"_iter_(\d+)\.solverstate" + re.escape(end))
+    try:
+        found = [match for match in map(form.fullmatch, os.listdir(folder or ".")) if match]
+    except OSError:
+        return ""
+    return os.path.join(folder, max(found, key=lambda match: int(match[1]))[0]) if found else ""
 
 
 def complete_prefix(prefix: str, solver_file: Path) -> str:

@@ -24,7 +24,8 @@ from caffe_sdk.client import Client, ServerFile
 from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, CancelledError, HandleError, InternalError
 from caffe_sdk.rpc import pb
 from caffe_sdk.server import Options, RunningServer, start
-from caffe_sdk.server.native.service import Service, event_message
+from caffe_sdk.server.native.replies import event_message
+from caffe_sdk.server.services import services
 from tests.app.texts import NET, SOLVER
 
 LOCAL = "127.0.0.1:0"
@@ -474,7 +475,6 @@ def test_unexpected_errors_are_told_and_logged(
     remote.net(NET).forward()
 
 
-def test_every_call_of_the_proto_is_answered() -> None:
-    calls = {call.name for service in (pb.Server, pb.Nets, pb.Solvers) for call in service.methods}
-    answers = {name for name in vars(Service) if not name.startswith("_")}
-    assert {name.replace("_", "") for name in answers} == {name.lower() for name in calls}
+def test_every_call_of_the_proto_is_served(server: RunningServer) -> None:
+    served = {each.descriptor.full_name for each in services(server.backend)}
+    assert {service.full_name for file in pb.FILES for service in file.services_by_name.values()} <= served

@@ -10,14 +10,13 @@ from typing import Any
 import grpc
 import pytest
 
-from caffe_sdk.app.session import Session
 from caffe_sdk.errors import LimitError
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.call import Call
 from caffe_sdk.server.dispatch import handlers, method_name
 from caffe_sdk.server.health import pb
 from caffe_sdk.server.options import Options
-from caffe_sdk.server.security.access import ANYBODY, Access
+from caffe_sdk.server.security.access import ANYBODY
 from caffe_sdk.server.services import Served
 
 Found = dict[str, Any]
@@ -50,7 +49,7 @@ class Probe:
 @pytest.fixture
 def probe() -> Iterator[tuple[Probe, Any]]:
     probe, server = Probe(), grpc.server(ThreadPoolExecutor(2))
-    backend = Backend(Options(), Session(), Access())
+    backend = Backend.of(Options())
     server.add_generic_rpc_handlers([handlers(Served(pb.Health, probe), backend)])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -64,6 +63,7 @@ def probe() -> Iterator[tuple[Probe, Any]]:
             ),
         )
     server.stop(0).wait()
+    backend.close()
 
 
 def test_names_of_methods() -> None:

@@ -1,0 +1,197 @@
+"""``caffe_sdk.v1.Nets``: each call turns a request into a call on the session, and its result into a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from caffe_sdk.errors import ArgumentError, CaffeError
+from caffe_sdk.io import decode_image
+from caffe_sdk.rpc import pb
+from caffe_sdk.rpc.tensors import put, put_all
+from caffe_sdk.server.backend import Backend
+from caffe_sdk.server.call import Call
+from caffe_sdk.server.native import chunks
+from caffe_sdk.server.native.records import from_message, to_message
+from caffe_sdk.server.native.replies import net_message
+from caffe_sdk.server.native.requests import (
+    PARTS,
+    PHASES,
+    arrays_of,
+    known,
+    layers_of,
+    model_of,
+    place_of,
+    reference_of,
+    values_of,
+    weights_of,
+)
+
+
+class Nets:
+    """The calls of the service, by their names in the .proto. Raises CaffeErrors."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._session, self._clients = backend.session, backend.clients
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    def create_net(self, request: Any, call: Call) -> Any:
+        """Build, and describe what was built."""
+        phase = known(PHASES, request.phase, "phase")
+        weights = weights_of(request.weights) if request.HasField("weights") else None
+        record = from_message(request.preprocessing) if request.HasField("preprocessing") else None
+        self._clients.check_room(call.client, "nets")
+        stages = list(request.stages)
+        net = self._session.create_net(*model_of(request.model), phase, weights, request.level, stages, record)
+        try:
+            size = self._session.size(net)
+            self._clients.hold(call.client, "nets", net, size, {net: size.total})
+        except CaffeError:
+            self._session.release(net)
+            raise
+        return self._describe(net)
+
+    def describe_net(self, request: Any, call: Call) -> Any:
+        """Layers, blobs and shapes as they stand."""
+        return self._describe(self._net(request, call))
+
+    def release_net(self, request: Any, call: Call) -> Any:
+        """Let a net go, or leave alone what is gone or another's."""
+        if self._clients.may_use(call.client, request.net):
+            self._session.release(request.net)
+            self._clients.forget(request.net)
+        return pb.ReleaseNetReply()
+
+    def share_weights(self, request: Any, call: Call) -> Any:
+        """Let a net have the parameters of another one."""
+        source = self._clients.usable(call.client, request.source, "net")
+        self._session.share_weights(self._net(request, call), source)
+        return pb.ShareWeightsReply()
+
+    # -- blobs ---------------------------------------------------------------------------------------------------------
+
+    def get_blobs(self, request: Any, call: Call) -> Any:
+        """Values of several blobs as of one moment."""
+        part, references = known(PARTS, request.part, "part"), list(map(reference_of, request.blobs))
+        net = self._net(request, call)
+        self._clients.check_reply(self._session.blobs_size(net, references))
+        reply = pb.Blobs()
+        for array in self._session.get_blobs(net, references, part):
+            put(reply.tensors.add(), array)
+        return reply
+
+    def set_blobs(self, request: Any, call: Call) -> Any:
+        """Overwrite blobs, all or none."""
+        values = [values_of(blob) for blob in request.blobs]
+        self._session.set_blobs(self._net(request, call), values)
+        return pb.SetBlobsReply()
+
+    def upload_blob(self, requests: Iterator[Any], call: Call) -> Any:
+        """Overwrite a blob with values in chunks; nothing is changed before all of them are here."""
+        first = next(requests, None)
+        if first is None or not first.HasField("header"):
+            raise ArgumentError("upload", "the first message has no header", "say which blob, and of what shape")
+        header = first.header
+        reference, part = reference_of(header.blob), known(PARTS, header.part, "part")
+        net = self._net(header, call)
+        self._clients.check_blob(place_of(reference), chunks.size_of(header, place_of(reference)))
+        self._session.check_fits(net, reference, tuple(header.shape))
+        values = chunks.gather(header, first, requests, place_of(reference))
+        self._session.set_blob(net, reference, part, values)
+        return pb.UploadBlobReply()
+
+    def download_blob(self, request: Any, call: Call) -> Iterator[Any]:
+        """The values of a blob, in chunks."""
+        part = known(PARTS, request.part, "part")
+        values = self._session.get_blob(self._net(request, call), reference_of(request.blob), part)
+        yield from chunks.cut(values, min(max(request.chunk, 0) or chunks.CHUNK, 2**30))
+
+    def reshape_blob(self, request: Any, call: Call) -> Any:
+        """Give a blob another shape."""
+        reference, shape = reference_of(request.blob), tuple(request.shape.dims)
+        self._clients.check_shape(place_of(reference), shape)
+        self._session.reshape_blob(self._net(request, call), reference, shape)
+        return pb.ReshapeBlobReply()
+
+    def reshape_net(self, request: Any, call: Call) -> Any:
+        """Carry the inputs' shapes through the net, and describe it."""
+        net = self._net(request, call)
+        self._session.reshape_net(net)
+        return self._describe(net)
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    def forward(self, request: Any, call: Call) -> Any:
+        """Run layers forward."""
+        reply, inputs = pb.ForwardReply(), arrays_of(request.inputs)
+        net, blobs = self._net(request, call), list(request.blobs)
+        outputs = self._session.forward(net, inputs, *layers_of(request), blobs)
+        put_all(reply.outputs, _only(blobs, outputs) if request.omit_outputs else outputs)
+        return reply
+
+    def predict(self, request: Any, call: Call) -> Any:
+        """Outputs for images in files."""
+        net = self._net(request, call)
+        reply, images = pb.ForwardReply(), [decode_image(data, "image") for data in request.images]
+        put_all(reply.outputs, self._session.predict(net, images, list(request.blobs)))
+        return reply
+
+    def backward(self, request: Any, call: Call) -> Any:
+        """Run layers backward."""
+        reply, diffs = pb.BackwardReply(), arrays_of(request.diffs)
+        net, blobs = self._net(request, call), list(request.blobs)
+        found = self._session.backward(net, diffs, *layers_of(request), blobs)
+        put_all(reply.diffs, _only(blobs, found) if request.omit_diffs else found)
+        return reply
+
+    def clear_param_diffs(self, request: Any, call: Call) -> Any:
+        """Set the parameters' gradients to zero."""
+        self._session.clear_param_diffs(self._net(request, call))
+        return pb.ClearParamDiffsReply()
+
+    # -- weights -------------------------------------------------------------------------------------------------------
+
+    def copy_from(self, request: Any, call: Call) -> Any:
+        """Load weights."""
+        weights = weights_of(request.weights)
+        return pb.CopyFromReply(layers=self._session.copy_from(self._net(request, call), weights))
+
+    def upload_weights(self, requests: Iterator[Any], call: Call) -> Any:
+        """Load weights that come in chunks."""
+        first = next(requests, None)
+        if first is None:
+            raise ArgumentError("upload", "no message came", "say which net, and send a caffemodel")
+        net = self._net(first, call)
+        data = chunks.gather_bytes(first, requests, self._clients.limits.memory, "weights")
+        return pb.CopyFromReply(layers=self._session.copy_from(net, data))
+
+    def get_weights(self, request: Any, call: Call) -> Any:
+        """The weights as the bytes of a caffemodel."""
+        return pb.GetWeightsReply(data=self._session.net_bytes(self._net(request, call)))
+
+    def download_weights(self, request: Any, call: Call) -> Iterator[Any]:
+        """The weights as the bytes of a caffemodel, in chunks."""
+        yield from chunks.cut_bytes(self._session.net_bytes(self._net(request, call)), chunks.CHUNK)
+
+    def save_net(self, request: Any, call: Call) -> Any:
+        """Write the weights to a file in the folder."""
+        self._session.save_net(self._net(request, call), request.path)
+        return pb.SaveNetReply()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _net(self, request: Any, call: Call) -> int:
+        """The handle of a request, if the caller may use it."""
+        return self._clients.usable(call.client, request.net, "net")
+
+    def _describe(self, net: int) -> Any:
+        message = net_message(net, self._session.describe_net(net), self._session.layer_texts(net))
+        record = self._session.preprocessing(net)
+        if record is not None:
+            message.preprocessing.CopyFrom(to_message(record))
+        return message
+
+
+def _only(names: list[str], arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: arrays[name] for name in names}

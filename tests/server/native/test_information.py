@@ -1,0 +1,77 @@
+"""What a server tells of itself, and the lease by which it knows that a client lives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import grpc
+import pytest
+
+from caffe_sdk import __version__
+from caffe_sdk.app.descriptions import Objects
+from caffe_sdk.rpc import pb
+from caffe_sdk.server import Options, RunningServer, start
+from caffe_sdk.server.security.limits import Limits
+from tests.app.texts import NET
+from tests.server.native.calls import calls, named, status
+
+CREATE = pb.CreateNetRequest(model=pb.Model(text=NET))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    options = Options("127.0.0.1:0", grace=0, workers=3, limits=Limits(nets=7), max_message=10_000_000)
+    with start(options) as server:
+        yield server
+
+
+@pytest.fixture
+def stubs(server: RunningServer) -> Iterator[SimpleNamespace]:
+    with grpc.insecure_channel(server.address) as channel:
+        yield calls(channel)
+    server.session.reset()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def test_a_server_tells_of_itself(stubs: SimpleNamespace) -> None:
+    found = stubs.GetInformation(pb.GetInformationRequest())
+    assert (found.version, found.right, found.identity) == (__version__, "admin", "")
+    assert (found.limits.nets, found.limits.message, found.limits.idle_seconds) == (7, 10_000_000, 3600)
+    assert {"Engine", "Cores"} <= {fact.name for fact in found.facts}
+
+
+def test_a_lease_that_ends_lets_everything_go(server: RunningServer, stubs: SimpleNamespace) -> None:
+    lease = stubs.Attach(pb.AttachRequest(), metadata=named("one"))
+    assert next(lease).limits.nets == 7
+    stubs.CreateNet(CREATE, metadata=named("one"))
+    kept = stubs.CreateNet(CREATE, metadata=named("two")).net
+    assert server.session.objects() == Objects(0, 2)
+    lease.cancel()
+    until(lambda: server.session.objects() == Objects(0, 1))
+    stubs.Forward(pb.ForwardRequest(net=kept), metadata=named("two"))
+
+
+def test_leases_take_no_threads(stubs: SimpleNamespace) -> None:
+    """There are three threads for calls, and twenty leases."""
+    leases = [stubs.Attach(pb.AttachRequest(), metadata=named(f"client{i}")) for i in range(20)]
+    assert all(next(lease).limits.nets for lease in leases)
+    assert stubs.GetInformation(pb.GetInformationRequest(), timeout=5).version
+    for lease in leases:
+        lease.cancel()
+
+
+@pytest.mark.parametrize("name", ["short", "a" * 65, "with a blank in it", "../../../../etc/passwd"])
+def test_names_of_sessions(stubs: SimpleNamespace, name: str) -> None:
+    with pytest.raises(grpc.RpcError, match="is no name of a session; give 16 to 64 of") as caught:
+        stubs.GetInformation(pb.GetInformationRequest(), metadata=[("caffe-session", name)])
+    assert status(caught.value) == "INVALID_ARGUMENT"
+    with pytest.raises(grpc.RpcError, match="is no name of a session"):
+        next(stubs.Attach(pb.AttachRequest(), metadata=[("caffe-session", name)]))
