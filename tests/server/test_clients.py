@@ -186,9 +186,7 @@ def test_large_blobs_are_refused(house: House, text: str, words: str) -> None:
 def test_memory_is_counted_and_counted_anew(house: House) -> None:
     with house.clients.calling("", "a") as client:
         net = house.net(client)
-        with pytest.raises(
-            LimitError, match=f"are needed and {TOTAL} are held, of {3 * TOTAL} that one client"
-        ):
+        with pytest.raises(LimitError, match=f"are needed and {TOTAL} are held, of {3 * TOTAL} that one client"):
             house.net(client, widened(40))
         house.session.reshape_blob(net, "data", (60, 1, 6, 6))
         for refused in (house.session.forward, house.session.backward):
