@@ -80,5 +80,5 @@ class ImageListSource(IndexedSource):
         return Record((0, 0, 0), None, label, key=path.encode(), load=partial(self._pixels, path))
 
     def _pixels(self, path: str) -> Pixels:
-        pixels = images.decode(read_bytes(self._root + path), self._color)
-        return resize(pixels, *self._size) if self._size is not None else pixels
+        pixels = images.decode_together(read_bytes(self._root + path), self._color)
+        return resize(images.planar(pixels), *self._size) if self._size is not None else pixels

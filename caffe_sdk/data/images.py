@@ -27,9 +27,17 @@ def decode(image: Buffer, color: bool | None = None) -> Pixels:
     which is what Caffe does without force_color and force_gray. Raises DataError for bytes that are no image of 8 bits
     a channel and DeviceError where no decoder is installed; the caller adds source and key.
     """
+    return planar(decode_together(image, color))
+
+
+def decode_together(image: Buffer, color: bool | None = None, room: Pixels | None = None) -> Pixels:
+    """What `decode` gives, as decoders leave it: a view of memory (height, width, channels), which saves a copy.
+
+    ``room``, the result for another image that nobody needs any more, may be overwritten where it has the right size.
+    """
     pixels = None
     if bytes(image[:3]) == JPEG:
-        pixels = _decode_simplejpeg(image, color)
+        pixels = _decode_simplejpeg(image, color, room)
     if pixels is None:
         pixels = _decode_opencv(image, color)
     if pixels is None:
@@ -38,10 +46,22 @@ def decode(image: Buffer, color: bool | None = None) -> Pixels:
         raise DeviceError("images", "no image decoder is installed", "pip install pillow")
     if pixels.dtype != np.uint8:
         raise DataError("image", f"has values of type {pixels.dtype}", "Caffe reads images of 8 bits a channel")
-    if pixels.ndim == 2:
-        return pixels[None]
-    planes = np.empty((pixels.shape[2], *pixels.shape[:2]), np.uint8)
-    kernels().split(pixels, planes)
+    return pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
+
+
+def together(pixels: Pixels) -> Pixels | None:
+    """Pixels (channels, height, width) as contiguous (height, width, channels), if that is how they lie in memory."""
+    turned = pixels.transpose(1, 2, 0)
+    return turned if turned.flags.c_contiguous and not pixels.flags.c_contiguous else None
+
+
+def planar(pixels: Pixels) -> Pixels:
+    """Pixels (channels, height, width), copied if their channels do not lie one after the other."""
+    turned = together(pixels)
+    if turned is None:
+        return pixels
+    planes = np.empty(pixels.shape, pixels.dtype)
+    kernels().split(turned, planes)
     return planes
 
 
@@ -54,16 +74,19 @@ def _module(name: str) -> Any:
     return sys.modules[name]
 
 
-def _decode_simplejpeg(image: Buffer, color: bool | None) -> Pixels | None:
+def _decode_simplejpeg(image: Buffer, color: bool | None, room: Pixels | None) -> Pixels | None:
     simplejpeg = _module("simplejpeg")
     if simplejpeg is None:
         return None
     try:
-        space = simplejpeg.decode_jpeg_header(image)[2]
+        height, width, space, _ = simplejpeg.decode_jpeg_header(image)
         if space not in ("Gray", "YCbCr", "RGB"):
             return None  # CMYK needs a conversion that the other decoders know
         wanted = "GRAY" if color is False or (color is None and space == "Gray") else "BGR"
-        pixels: Pixels = simplejpeg.decode_jpeg(image, colorspace=wanted)
+        buffer = None
+        if wanted == "BGR" and room is not None and room.shape == (3, height, width) and room.flags.writeable:
+            buffer = together(room)
+        pixels: Pixels = simplejpeg.decode_jpeg(image, wanted, buffer=buffer)
         return pixels
     except ValueError as error:
         raise DataError("image", f"the JPEG does not decode ({error})") from None
@@ -93,13 +116,11 @@ def _decode_pillow(image: Buffer, color: bool | None) -> Pixels | None:
         with pil.open(io.BytesIO(image)) as opened:
             if opened.mode.startswith("I;16"):
                 raise DataError("image", "has 16 bits a channel", "Caffe reads images of 8 bits a channel")
-            mode = _pillow_mode(opened, color)
-            pixels: Pixels = _grey(opened) if color is False else np.asarray(opened.convert(mode))
+            if color is False:
+                return _grey(opened)
+            return _blue_first(opened.convert(_pillow_mode(opened, color)))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError("image", f"{len(image)} bytes do not decode ({error})", "must be a complete image") from None
-    if pixels.ndim == 2:
-        return pixels
-    return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
 
 
 def encode(pixels: Pixels, kind: str) -> bytes:
@@ -138,6 +159,13 @@ def _grey(image: Any) -> Pixels:
     else:
         total = (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14
     return np.asarray(total, np.uint8)
+
+
+def _blue_first(image: Any) -> Pixels:
+    """(height, width, channels) of an image of mode L, RGB or RGBA."""
+    order = {"L": "L", "RGB": "BGR", "RGBA": "BGRA"}[image.mode]
+    size = image.height, image.width, len(order)
+    return np.frombuffer(image.tobytes("raw", order), np.uint8).reshape(size)
 
 
 def _pillow_mode(image: Any, color: bool | None) -> str:

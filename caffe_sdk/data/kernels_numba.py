@@ -53,6 +53,44 @@ def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore
 
 
 @_compiled
+def minus_image_together(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
+    """See `kernels_numpy.minus_image_together`."""
+    _, height, width = out.shape
+    for y in range(height):
+        line = pixels[top + y, left:].ravel()
+        first, second, third = out[0, y], out[1, y], out[2, y]
+        mean_first, mean_second, mean_third = mean[0, top + y, left:], mean[1, top + y, left:], mean[2, top + y, left:]
+        for x in range(width):
+            place = np.uintp(width - 1 - x) if mirror else np.uintp(x)
+            pixel = np.uintp(3) * place
+            first[x] = (np.float32(line[pixel]) - mean_first[place]) * scale
+            second[x] = (np.float32(line[pixel + np.uintp(1)]) - mean_second[place]) * scale
+            third[x] = (np.float32(line[pixel + np.uintp(2)]) - mean_third[place]) * scale
+
+
+@_compiled
+def minus_channels_together(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
+    """See `kernels_numpy.minus_channels_together`."""
+    _, height, width = out.shape
+    mean_first, mean_second, mean_third = mean[0], mean[1], mean[2]
+    for y in range(height):
+        line = pixels[top + y, left:].ravel()
+        first, second, third = out[0, y], out[1, y], out[2, y]
+        if mirror:
+            for x in range(width):
+                pixel = np.uintp(3 * (width - 1 - x))
+                first[x] = (np.float32(line[pixel]) - mean_first) * scale
+                second[x] = (np.float32(line[pixel + np.uintp(1)]) - mean_second) * scale
+                third[x] = (np.float32(line[pixel + np.uintp(2)]) - mean_third) * scale
+        else:
+            for x in range(width):
+                pixel = np.uintp(3 * x)
+                first[x] = (np.float32(line[pixel]) - mean_first) * scale
+                second[x] = (np.float32(line[pixel + np.uintp(1)]) - mean_second) * scale
+                third[x] = (np.float32(line[pixel + np.uintp(2)]) - mean_third) * scale
+
+
+@_compiled
 def split(pixels, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.split`."""
     channels, height, width = out.shape

@@ -36,6 +36,20 @@ def minus_channels(
     row *= scale
 
 
+def minus_image_together(
+    pixels: npt.NDArray[np.uint8], top: int, left: int, mirror: bool, mean: Floats, scale: np.float32, out: Floats
+) -> None:
+    """`minus_image` of an image as decoders give it: (height, width, 3), the channels of a pixel together."""
+    minus_image(pixels.transpose(2, 0, 1), top, left, mirror, mean, scale, out)
+
+
+def minus_channels_together(
+    pixels: npt.NDArray[np.uint8], top: int, left: int, mirror: bool, mean: Floats, scale: np.float32, out: Floats
+) -> None:
+    """`minus_channels` of an image as decoders give it: (height, width, 3), the channels of a pixel together."""
+    minus_channels(pixels.transpose(2, 0, 1), top, left, mirror, mean, scale, out)
+
+
 def split(pixels: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
     """Channels that stand together, (height, width, channels), one after the other: (channels, height, width)."""
     out[...] = pixels.transpose(2, 0, 1)

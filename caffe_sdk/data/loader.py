@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
-from caffe_sdk.data.datum import Record
+from caffe_sdk.data.datum import Pixels, Record
 from caffe_sdk.data.parallel import ordered_map
 from caffe_sdk.data.prefetch import Batch, Filler, Floats, Prefetcher
 from caffe_sdk.data.skips import Skips
@@ -170,7 +171,8 @@ class _Records:
         """The next records: read one after the other, cut by several threads where they are images, put in order."""
         start, step = self._source.position, self._source.step
         places = range(start, start + self._batch_size * step, step)
-        results = self._cut_all([self.skips.tried(self._read, position) for position in places])
+        rooms = [cut.pixels for cut in batch.deferred.cuts] if isinstance(batch.deferred, _Rows) else []
+        results = self._cut_all([self.skips.tried(self._read, position) for position in places], rooms)
         rows: list[_Ready] = []
         for position, result in zip(places, results, strict=True):
             shapes = self._shapes or (rows[0].shapes if rows else None)
@@ -205,21 +207,25 @@ class _Records:
             self._source.seek(position)
         return self._source.read()
 
-    def _cut(self, record: Record) -> _Ready:
+    def _cut(self, record: Record, room: Pixels | None = None) -> _Ready:
         try:
-            cut = self._transform.cut(record, self._seed)
+            cut = self._transform.cut(record, self._seed, room)
         except CaffeError as error:
             raise error.at(place(self.name, record.key)) from None
         return _Ready(cut, np.asarray(record.label, np.float32), record.key)
 
-    def _cut_all(self, records: list[Record | CaffeError]) -> Iterable[_Ready | CaffeError]:
-        """Each record cut, by several threads where there are images to decode."""
+    def _cut_all(
+        self, records: Sequence[Record | CaffeError], rooms: Sequence[Pixels]
+    ) -> Iterable[_Ready | CaffeError]:
+        """Each record cut, by several threads where there are images to decode: into the rooms of an earlier batch."""
 
-        def cut(record: Record | CaffeError) -> _Ready | CaffeError:
-            return record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record)
+        def cut(item: tuple[Record | CaffeError, Pixels | None]) -> _Ready | CaffeError:
+            record, room = item
+            return record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record, room)
 
+        items = list(zip_longest(records, rooms))
         slow = any(isinstance(record, Record) and record.array is None for record in records)
-        return ordered_map(cut, records, self._threads) if slow and self._threads > 1 else map(cut, records)
+        return ordered_map(cut, items, self._threads) if slow and self._threads > 1 else map(cut, items)
 
     def _fitting(self, ready: _Ready, shapes: tuple[Shape, Shape] | None) -> _Ready:
         """The record, if it has the shapes of the others. Raises DataError."""

@@ -30,7 +30,10 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(slots=True, frozen=True)
 class Cut:
-    """A record ready for the fused pass: its pixels, where the crop of ``shape`` begins, and whether it is mirrored."""
+    """A record ready for the fused pass: its pixels, where the crop of ``shape`` begins, and whether it is mirrored.
+
+    ``pixels`` (channels, height, width) are contiguous, or three channels that lie together as decoders leave them.
+    """
 
     pixels: Pixels
     shape: Shape
@@ -111,23 +114,29 @@ class Transform:
             raise ShapeError(self._where, what, "crop less, or make the records larger")
         return channels, *self._crop
 
-    def pixels(self, record: Record) -> Pixels:
-        """The record's pixels (channels, height, width), decoded if need be. Raises DataError, FileErrors."""
+    def pixels(self, record: Record, room: Pixels | None = None) -> Pixels:
+        """The record's pixels (channels, height, width), decoded if need be. Raises DataError, FileErrors.
+
+        ``room`` may be overwritten: see `images.decode_together`.
+        """
         if record.array is None:
-            load = record.load or partial(images.decode, record.encoded or b"", self._color)
+            load = record.load or partial(images.decode_together, record.encoded or b"", self._color, room)
             record.array = load()
             record.shape = record.array.shape
         return record.array
 
-    def cut(self, record: Record, seed: int) -> Cut:
+    def cut(self, record: Record, seed: int, room: Pixels | None = None) -> Cut:
         """All that comes before the fused pass. What is left to chance depends on ``seed`` and ``record.index`` only.
 
-        Raises what `pixels`, `check`, `output_shape` and `Augment.apply` do.
+        ``room``, the pixels of another cut that nobody needs any more, may be overwritten. Raises what `pixels`,
+        `check`, `output_shape` and `Augment.apply` do.
         """
         index = record.index
-        pixels = self.pixels(record)
+        pixels = self.pixels(record, room)
         if self._augment is not None:
-            pixels = self._augment.apply(pixels, draws.generator(seed, index))
+            pixels = self._augment.apply(images.planar(pixels), draws.generator(seed, index))
+        if len(pixels) != 3:
+            pixels = images.planar(pixels)
         self.check(pixels.shape)
         shape = self.output_shape(pixels.shape)
         down, right = pixels.shape[1] - shape[1], pixels.shape[2] - shape[2]
@@ -141,12 +150,18 @@ class Transform:
 
     def put(self, cut: Cut, out: Floats) -> None:
         """The fused pass, into ``out``, one row of the batch: of the cut's shape, contiguous."""
-        if self._image is not None:
-            kernels().minus_image(cut.pixels, cut.top, cut.left, cut.mirror, self._image, self._scale, out)
+        channels = cut.shape[0]
+        mean = self._values if self._values.size == channels else np.repeat(self._values, channels)
+        turned = images.together(cut.pixels)
+        place = cut.top, cut.left, cut.mirror
+        if turned is None and self._image is None:
+            kernels().minus_channels(cut.pixels, *place, mean, self._scale, out)
+        elif turned is None:
+            kernels().minus_image(cut.pixels, *place, self._image, self._scale, out)
+        elif self._image is None:
+            kernels().minus_channels_together(turned, *place, mean, self._scale, out)
         else:
-            channels = cut.shape[0]
-            mean = self._values if self._values.size == channels else np.repeat(self._values, channels)
-            kernels().minus_channels(cut.pixels, cut.top, cut.left, cut.mirror, mean, self._scale, out)
+            kernels().minus_image_together(turned, *place, self._image, self._scale, out)
 
 
 def _text(shape: Sequence[int]) -> str:

@@ -98,6 +98,24 @@ def test_cmyk_jpeg_becomes_colour() -> None:
     assert images.decode(file.getvalue()).shape == (3, 8, 8)
 
 
+@pytest.mark.usefixtures("decoder")
+def test_as_decoders_leave_it(rng: np.random.Generator) -> None:
+    """The same pixels, in the room of another image only where that is one of the same size that may be written."""
+    first, second = (encoded(rng.integers(0, 256, (8, 16, 3), np.uint8), "JPEG") for _ in range(2))
+    want = images.decode(second)
+    assert images.together(want) is None
+    assert images.planar(want) is want
+    room = images.decode_together(first)
+    assert images.together(room) is not None
+    np.testing.assert_array_equal(images.planar(images.decode_together(second, room=room)), want)
+
+    small, grey = images.decode_together(encoded(np.zeros((8, 8, 3), np.uint8), "JPEG")), images.decode(first, False)
+    for other in (small, grey, want, np.broadcast_to(room[:1], room.shape)):
+        kept = other.copy()
+        np.testing.assert_array_equal(images.decode_together(first, room=other), images.decode(first))
+        np.testing.assert_array_equal(other, kept)
+
+
 def test_no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_module", lambda name: None)
     with pytest.raises(DeviceError, match="pip install pillow"):

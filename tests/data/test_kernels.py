@@ -25,6 +25,20 @@ def test_same_bits(rng: np.random.Generator, kind: type, mirror: bool) -> None:
         np.testing.assert_array_equal(*outs)
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_channels_together_same_bits_as_planes(rng: np.random.Generator, mirror: bool) -> None:
+    pixels = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    for name, mean in (("minus_image", rng.random((3, 30, 40))), ("minus_channels", rng.random(3))):
+        rest = 3, 19, mirror, mean.astype(np.float32), np.float32(1 / 3)
+        want = np.empty((3, 20, 21), np.float32)
+        getattr(kernels_numpy, name)(planes, *rest, want)
+        for module in (kernels_numba, kernels_numpy):
+            out = np.empty_like(want)
+            getattr(module, f"{name}_together")(pixels, *rest, out)
+            np.testing.assert_array_equal(out, want)
+
+
 def test_without_a_place_to_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numba raises RuntimeError where neither the package's folder nor the user's cache can be written."""
 
