@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from caffe_sdk import preprocessing
 from caffe_sdk.app import inference
 from caffe_sdk.app.session import Session
-from caffe_sdk.bridge.translate import described, integer, items_of, path_of, turned
+from caffe_sdk.bridge.training import Trainings
+from caffe_sdk.bridge.translate import Options, average_of, described, integer, items_of, path_of, turned
 from caffe_sdk.bridge.values import Array
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.preprocessing import CHANNELS, Preprocessing
 
 Log = Callable[[str], None]
 Cancelled = Callable[[], bool]
-Options = dict[str, Any]
 Classes = list[str] | Array
 """Names of a net's classes, or the numbers that stand for them."""
 
@@ -31,10 +29,12 @@ class Toolbox:
     def __init__(self, session: Session, log: Log, cancelled: Cancelled) -> None:
         self.session, self.log, self.cancelled = session, log, cancelled
         self.classes: dict[int, Classes] = {}
+        self.trainings = Trainings(session, cancelled, self._adopt)
         self.table: dict[str, Callable[..., Any]] = {
             "import_net": self._import,
             "net_infer": self._infer,
             "net_classes": lambda net: self.classes.get(integer(net)),
+            **self.trainings.table,
         }
 
     def forget(self, handle: int) -> None:
@@ -42,8 +42,15 @@ class Toolbox:
         self.classes.pop(handle, None)
 
     def forget_all(self) -> None:
-        """All nets were released."""
+        """All nets are released."""
+        self.trainings.forget_all()
         self.classes.clear()
+
+    def _adopt(self, net: int, classes: Classes | None) -> dict[str, Any]:
+        """Tell the client of a net that it owns from now on."""
+        if classes is not None and len(classes):
+            self.classes[net] = classes
+        return described(self.session, net, owned=True)
 
     def _import(self, model: str, weights: str, options: Options) -> dict[str, Any]:
         record = _record(options)
@@ -56,9 +63,7 @@ class Toolbox:
             shape = (target.shape[0], *(size[2:] or target.shape[1:2]), *size[:2])
             self.session.reshape_blob(net, target.name, shape)
             self.session.reshape_net(net)
-        if options.get("Classes"):
-            self.classes[net] = list(options["Classes"])
-        return described(self.session, net, owned=True)
+        return self._adopt(net, options.get("Classes"))
 
     def _infer(self, net: Array, items: Any, layer: str, options: Options) -> dict[str, Any]:
         """Values of a layer's first blob, or of the first output where ``layer`` is empty, for all items."""
@@ -95,18 +100,3 @@ def _record(options: Options) -> Preprocessing | None:
         raise ArgumentError("ResizeTo", f"it is {list(size)}", "give [height width]")
     scale = float(options["Scale"].item()) if "Scale" in options else 1.0
     return Preprocessing(size, None, channels, average_of(options.get("AverageImage"), channels), scale)
-
-
-def average_of(image: Any, channels: str) -> Array | None:
-    """A mean in the net's order of channels: from a file as Caffe has it, or from H x W x C or C numbers in RGB."""
-    if image is None or (isinstance(image, np.ndarray) and not image.size):
-        return None
-    if isinstance(image, str):
-        return preprocessing.load_mean(path_of(image))
-    order = CHANNELS[channels]
-    if image.size == len(order):
-        return np.asarray(image.reshape(-1)[order], np.float32)
-    if image.ndim == 3 and len(image) == len(order):
-        return np.asarray(image.swapaxes(-1, -2)[order], np.float32)
-    what = f"its axes are {image.shape[::-1]}"
-    raise ArgumentError("AverageImage", what, f"give height x width x {len(order)}, or {len(order)} numbers")

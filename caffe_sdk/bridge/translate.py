@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from caffe_sdk import preprocessing
 from caffe_sdk.app.blobs import BlobRef
 from caffe_sdk.app.descriptions import Shape
 from caffe_sdk.app.mass import list_images
 from caffe_sdk.app.session import Session
 from caffe_sdk.bridge.values import Array
 from caffe_sdk.errors import ArgumentError
+from caffe_sdk.preprocessing import CHANNELS
+
+Options = dict[str, Any]
+"""A struct of MATLAB's."""
 
 
 def name_of(request: Any) -> str:
@@ -83,6 +88,21 @@ def turned(array: Array) -> Array:
     if array.ndim <= 2:
         return array.reshape(len(array), -1).T
     return array.swapaxes(-1, -2)
+
+
+def average_of(image: Any, channels: str) -> Array | None:
+    """A mean in the net's order of channels: from a file as Caffe has it, or from H x W x C or C numbers in RGB."""
+    if image is None or (isinstance(image, np.ndarray) and not image.size):
+        return None
+    if isinstance(image, str):
+        return preprocessing.load_mean(path_of(image))
+    order = CHANNELS[channels]
+    if image.size == len(order):
+        return np.asarray(image.reshape(-1)[order], np.float32)
+    if image.ndim == 3 and len(image) == len(order):
+        return np.asarray(image.swapaxes(-1, -2)[order], np.float32)
+    what = f"its axes are {image.shape[::-1]}"
+    raise ArgumentError("AverageImage", what, f"give height x width x {len(order)}, or {len(order)} numbers")
 
 
 def described(session: Session, net: int, owned: bool = False) -> dict[str, Any]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from caffe_sdk.bridge.toolbox import average_of
-from caffe_sdk.bridge.translate import items_of, pixels_of, turned
+import caffe_sdk.solver.solvers
+from caffe_sdk.bridge.toolbox import Toolbox
+from caffe_sdk.bridge.training import RULES, solver_of
+from caffe_sdk.bridge.translate import average_of, items_of, pixels_of, turned
 from caffe_sdk.errors import ArgumentError
+from caffe_sdk.schema import prototxt
+from caffe_sdk.schema.messages import SolverParameter
 from caffe_sdk.schema.wire import BlobArray, write_blob
 from tests.doors.test_bridge_dispatch import Bridge
 
@@ -39,10 +44,11 @@ def test_images_come_back_as_they_went(bridge: Bridge, rng: np.random.Generator)
 def test_what_is_known_of_a_net_goes_with_it(bridge: Bridge) -> None:
     first, second = (bridge("import_net", "net.prototxt", "", {"Classes": [name]})["net"] for name in "ab")
     bridge("release", first)
-    assert list(bridge.dispatch.toolbox.classes.values()) == [["b"]]
+    toolbox: Toolbox = bridge.dispatch.toolbox
+    assert list(toolbox.classes.values()) == [["b"]]
     assert bridge("net_classes", second) == ["b"]
     bridge("reset")
-    assert not bridge.dispatch.toolbox.classes
+    assert not toolbox.classes
 
 
 @pytest.mark.parametrize("size", [[256], [0, 3], [1, 2, 3]])
@@ -70,3 +76,43 @@ def test_arrays_of_matlab() -> None:
     assert turned(np.ones((2, 3, 4, 5))).shape == (2, 3, 5, 4)
     with pytest.raises(ArgumentError, match="5 axes"):
         pixels_of(np.ones((1, 1, 1, 1, 1)))
+
+
+OPTIONS = {
+    "MaxEpochs": 3,
+    "MiniBatchSize": 10,
+    "InitialLearnRate": 0.5,
+    "L2Regularization": 0.001,
+    "Momentum": 0.8,
+    "GradientDecayFactor": 0.7,
+    "SquaredGradientDecayFactor": 0.6,
+    "Epsilon": 1e-3,
+    "GradientThreshold": np.inf,
+    "LearnRateDropFactor": 0.2,
+    "LearnRateDropPeriod": 4,
+}
+
+
+def options(**changes: str | float) -> dict[str, Any]:
+    """trainingOptions as they arrive."""
+    given = {**OPTIONS, "Solver": "sgdm", "LearnRateSchedule": "none", **changes}
+    return {name: value if isinstance(value, str) else np.array([[value]], float) for name, value in given.items()}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_solvers_of_matlab(name: str) -> None:
+    param = prototxt.parse(solver_of(options(Solver=name), 100), SolverParameter)
+    assert param.type in caffe_sdk.solver.solvers.SOLVERS
+    assert (param.base_lr, param.weight_decay, param.lr_policy) == pytest.approx((0.5, 0.001, "fixed"))
+    wanted = {"sgdm": param.momentum == pytest.approx(0.8), "rmsprop": param.rms_decay == pytest.approx(0.6)}
+    assert wanted.get(name, True)
+
+
+def test_rates_that_fall_and_gradients_that_are_bounded() -> None:
+    given = options(LearnRateSchedule="piecewise", GradientThreshold=2)
+    param = prototxt.parse(solver_of(given, 105), SolverParameter)
+    assert (param.lr_policy, param.stepsize, param.gamma) == ("step", 4 * 10, pytest.approx(0.2))
+    assert param.clip_gradients == 2
+    for wrong in ({"Solver": "x"}, {"LearnRateSchedule": "x"}, {"GradientThreshold": -1}):
+        with pytest.raises(ArgumentError, match="trainingOptions"):
+            solver_of(options(**wrong), 100)

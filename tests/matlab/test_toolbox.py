@@ -15,7 +15,7 @@ from caffe_sdk.preprocessing import Preprocessing
 from tests.matlab import octave, toolbox
 
 HERE = Path(__file__).parent
-PREPARED = {"toolbox_images": toolbox.images}
+PREPARED = {"toolbox_images": toolbox.images, "toolbox_training": toolbox.training}
 TESTS = [
     (name, test)
     for name in PREPARED

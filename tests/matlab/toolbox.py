@@ -12,6 +12,7 @@ from scipy.io import savemat
 
 import caffe_sdk as caffe
 from caffe_sdk import layers as L
+from caffe_sdk.app.fitting import Examples, Plan, fit_arrays, read_model
 from caffe_sdk.preprocessing import Preprocessing
 
 Array = Any
@@ -22,13 +23,13 @@ def matlab(array: Array) -> Array:
     return np.asarray(array).transpose(2, 3, 1, 0)
 
 
-def small_net(folder: Path) -> Path:
+def small_net(folder: Path, classes: int = 7) -> Path:
     """A deploy net of images 6 x 5 (height x width) in colour, no two of its axes alike, and weights of its own."""
     n = caffe.NetSpec()
     n.data = L.Input(shape={"dim": [2, 3, 6, 5]})
     n.conv = L.Convolution(n.data, num_output=4, kernel_h=3, kernel_w=2, weight_filler={"type": "xavier"})
     n.relu = L.ReLU(n.conv, in_place=True)
-    n.score = L.InnerProduct(n.relu, num_output=7, weight_filler={"type": "xavier"})
+    n.score = L.InnerProduct(n.relu, num_output=classes, weight_filler={"type": "xavier"})
     n.prob = L.Softmax(n.score)
     (folder / "small.prototxt").write_text(str(n.to_proto()))
     with caffe.Net(str(folder / "small.prototxt"), caffe.TEST) as net:
@@ -59,6 +60,60 @@ def images(folder: Path) -> dict[str, Array]:
         "photos_prob": of_photos,
         **resized(rng),
     }
+
+
+def training(folder: Path) -> dict[str, Array]:
+    """Images of three classes, 10, 20 and 30, and what training on them in Python gives."""
+    rng = np.random.default_rng(4)
+    model = small_net(folder, classes=3)
+    labels = np.arange(40) % 3
+    pixels = rng.integers(0, 150, (40, 3, 6, 5)).astype(np.uint8)
+    pixels[np.arange(40), labels] += 100
+    mean = np.array([100, 110, 120], np.float32)
+    train = Examples((pixels - mean[:, None, None]) * np.float32(0.01), labels)
+    plan = Plan(epochs=3, batch=8, seed=5, validate_every=4)
+    solver = (
+        'base_lr: 0.1 momentum: 0.9 weight_decay: 0.001 lr_policy: "step" stepsize: 10 gamma: 0.1 clip_gradients: 3'
+    )
+    judged = Examples(train.data[:9], train.targets[:9])
+    with fit_arrays(read_model(str(model)), train, plan, solver, judged) as fit:
+        steps = [step for step in fit.steps() if step.iteration]
+        with caffe.Net(fit.deployed, caffe.TEST) as net:
+            net.share_with(fit.solver.net)
+            prob = net.forward_all(**{net.inputs[0]: train.data})["prob"]
+    return {
+        "X": matlab(pixels),
+        "Y": labels[:, None] * 10.0 + 10,
+        "losses": np.array([[step.loss] for step in steps]),
+        "rates": np.array([[step.rate] for step in steps]),
+        "accuracies": np.array([[step.accuracy] for step in steps]),
+        "validation_loss": steps[-1].validation_loss,
+        "trained_prob": prob,
+        "solver_losses": solver_losses(folder),
+    }
+
+
+SOLVED = """
+layer { name: "d" type: "DummyData" top: "x" top: "y" dummy_data_param { shape { dim: 4 dim: 2 } shape { dim: 4 }
+        data_filler { type: "gaussian" } data_filler { type: "constant" value: 1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "y" top: "loss" }
+"""
+SOLVER = """
+net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 6 test_iter: 2 test_interval: 3 random_seed: 3
+snapshot_after_train: false
+"""
+
+
+def solver_losses(folder: Path) -> Array:
+    """Losses of a training as a solver file says, which is in the folder then."""
+    (folder / "net.prototxt").write_text(SOLVED)
+    (folder / "solver.prototxt").write_text(SOLVER)
+    losses = []
+    with caffe.get_solver(str(folder / "solver.prototxt")) as solver:
+        solver.add_callback(after_iteration=lambda event: losses.append(event.loss))
+        solver.solve()
+    return np.array(losses)
 
 
 def resized(rng: np.random.Generator) -> dict[str, Array]:
