@@ -16,6 +16,7 @@ from caffe_sdk.app.blobs import Values
 from caffe_sdk.app.descriptions import Shape
 from caffe_sdk.app.images import NO_RECORD
 from caffe_sdk.app.session import Session, Training
+from caffe_sdk.bridge import hdf5
 from caffe_sdk.bridge.toolbox import Toolbox
 from caffe_sdk.bridge.translate import blob_of, described, image_of, integer, name_of, path_of, shape_of
 from caffe_sdk.bridge.values import Array
@@ -68,6 +69,7 @@ class Dispatch:
             "write_mean": _write_mean,
             "release": lambda net: self._release(integer(net)),
             "reset": self._reset,
+            **hdf5.TABLE,
             **self.toolbox.table,
         }
 

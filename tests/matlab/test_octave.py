@@ -44,6 +44,7 @@ def results(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> object:
     def results(file: str, transport: str) -> dict[str, str]:
         folder = tmp_path_factory.mktemp(f"{file}_{transport}")
         settings = {"CAFFE_TEST_FILES": str(pictures), "CAFFE_TEST_VERSION": caffe_sdk.__version__}
+        settings["CAFFE_TEST_BINDINGS"] = str(octave.ROOT / "bindings" / "matlab")
         said = octave.run(f"run_tests('{file}')", folder, transport, **settings)
         assert octave.bridge_is_gone(folder), said
         parts = re.split(r"^@@ (PASS|FAIL) (\w+) [\d.]+\n", said, flags=re.MULTILINE)

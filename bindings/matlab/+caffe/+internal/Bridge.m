@@ -13,6 +13,7 @@ classdef Bridge < handle
   methods
     function self = Bridge()
       %BRIDGE  Start the process and wait until it answers.
+      caffe.internal.octave_functions();
       python = caffe.internal.find_python();
       transport = caffe.internal.transport();
       self.folder = caffe.internal.new_folder_name();
