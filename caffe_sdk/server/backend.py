@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from caffe_sdk.app.paths import Inside
 from caffe_sdk.app.session import Session
 from caffe_sdk.server.clients import Clients
+from caffe_sdk.server.journal import Journal
 from caffe_sdk.server.options import Options
 from caffe_sdk.server.security.access import Access
 from caffe_sdk.server.security.tokens import Tokens
@@ -24,6 +25,7 @@ class Backend:
     session: Session
     clients: Clients
     access: Access
+    journal: Journal = field(default_factory=Journal)
     ending: threading.Event = field(default_factory=threading.Event)
     """Set when the server is about to end: it says that it is not ready, and takes calls still."""
 
@@ -33,7 +35,8 @@ class Backend:
         access = Access(Tokens(options.tokens) if options.tokens is not None else None)
         repository = Repository(options.models) if options.models is not None else None
         session = Session(Inside(options.files if options.files is not None else options.models))
-        return cls(options, repository, session, Clients(session, options.limits), access)
+        journal = Journal(log=options.log_format == "json")
+        return cls(options, repository, session, Clients(session, options.limits), access, journal)
 
     def open(self) -> None:
         """Begin to load the models that are there; each tells in the repository's index what became of it."""

@@ -14,6 +14,8 @@ class Options:
 
     address: str = "127.0.0.1:50051"
     """Host and port, port 0 for any free one; or ``unix:/path``."""
+    http: str | None = None
+    """Host and port of the HTTP door, port 0 for any free one; None: there is none."""
     models: str | None = None
     """The folder of models that are served to everybody (`caffe_sdk.serving.Repository`)."""
     files: str | None = None
@@ -30,5 +32,8 @@ class Options:
     can connect may call everything."""
     limits: Limits = field(default_factory=Limits)
     """What one client may have."""
+    log_format: str = "text"
+    """``text``; or ``json``: every line of the log is an object, and there is one for each request
+    (`caffe_sdk.server.journal`)."""
     grace: float = 5.0
     """Seconds that calls under way are given when the server ends."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -12,11 +11,14 @@ from types import FrameType
 import grpc
 
 from caffe_sdk.app.session import Session
-from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError
+from caffe_sdk.errors import BridgeError, CaffeError
 from caffe_sdk.rpc.transport import channel_options
+from caffe_sdk.server.address import host_and_port
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.dispatch import handlers
+from caffe_sdk.server.journal import log_as_json
 from caffe_sdk.server.options import Options
+from caffe_sdk.server.recorder import Recorder
 from caffe_sdk.server.security.gate import Gate
 from caffe_sdk.server.services import Door, open_doors, services
 
@@ -38,7 +40,7 @@ class RunningServer:
         self.backend.ending.set()
         ended = self._server.stop(self.backend.options.grace)
         for door in self.doors:
-            door.stop(self.backend.options.grace)
+            door.stop()
         self.session.reset()
         ended.wait()
         self.backend.close()
@@ -52,7 +54,8 @@ class RunningServer:
 
 def start(options: Options) -> RunningServer:
     """Start a server. ArgumentError for options that make no sense, BridgeError when the address cannot be had."""
-    host = _checked_host(options)
+    address = options.address
+    host = address if address.startswith("unix:") else host_and_port("address", address, options.insecure)[0]
     backend = Backend.of(options)
     try:
         return _start(backend, host)
@@ -65,14 +68,20 @@ def _start(backend: Backend, host: str) -> RunningServer:
     options = backend.options
     settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0)]
     pool = ThreadPoolExecutor(options.workers, "caffe-call")
-    server = grpc.server(pool, interceptors=[Gate(backend.access)], options=settings)
-    server.add_generic_rpc_handlers([handlers(served, backend) for served in services(backend)])
+    served = services(backend)
+    recorder = Recorder(backend.journal, {name for each in served for name in each.methods()})
+    server = grpc.server(pool, interceptors=[recorder, Gate(backend.access)], options=settings)
+    server.add_generic_rpc_handlers([handlers(each, backend) for each in served])
     try:
         port = server.add_insecure_port(options.address)
     except RuntimeError as error:
         remedy = "choose another port, or end the program that has it"
         raise BridgeError(options.address, f"cannot listen there: {error}", remedy) from None
-    doors = open_doors(backend)
+    try:
+        doors = open_doors(backend)
+    except CaffeError:
+        server.stop(0)
+        raise
     server.start()
     backend.open()
     return RunningServer(server, doors, backend, host, port)
@@ -83,6 +92,8 @@ def serve(options: Options, ready: Callable[[RunningServer], None] = lambda serv
 
     To be called from the main thread.
     """
+    if options.log_format == "json":
+        log_as_json()
     asked = threading.Event()
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
@@ -96,18 +107,3 @@ def serve(options: Options, ready: Callable[[RunningServer], None] = lambda serv
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _checked_host(options: Options) -> str:
-    """The host of the address, if the server may listen there."""
-    address = options.address
-    if address.startswith("unix:"):
-        return address
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ArgumentError("address", f"'{address}' is no host and port", "give one such as 127.0.0.1:50051")
-    local = host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", host)
-    if not local and not options.insecure:
-        what = f"'{address}' is open to other computers, and there is no encryption and no password"
-        raise ArgumentError("address", what, "listen on 127.0.0.1, or say that it shall be insecure")
-    return host

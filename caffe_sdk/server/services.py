@@ -6,8 +6,10 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from caffe_sdk.errors import ArgumentError
 from caffe_sdk.rpc import pb
 from caffe_sdk.server import reflection
+from caffe_sdk.server.address import host_and_port
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.health import Health
 from caffe_sdk.server.health import pb as health_pb
@@ -31,6 +33,10 @@ class Served(NamedTuple):
     descriptor: Any
     service: object
 
+    def methods(self) -> list[str]:
+        """The full names of its calls, ``/package.Service/Method``."""
+        return [f"/{self.descriptor.full_name}/{call.name}" for call in self.descriptor.methods]
+
 
 class Door(Protocol):
     """Another way in, such as HTTP."""
@@ -38,8 +44,8 @@ class Door(Protocol):
     address: str
     """Where it listens, such as ``http://127.0.0.1:8000``."""
 
-    def stop(self, grace: float) -> None:
-        """Take no more requests, and end those under way within so many seconds."""
+    def stop(self) -> None:
+        """Take no more requests, and end those under way within the options' grace."""
 
 
 def services(backend: Backend) -> list[Served]:
@@ -67,4 +73,12 @@ def _serving(backend: Backend, service: str) -> bool:
 
 def open_doors(backend: Backend) -> Sequence[Door]:
     """Open the doors beside gRPC that the options ask for; each listens when this returns."""
-    return []
+    options = backend.options
+    if options.http is None:
+        return []
+    if backend.repository is None:
+        raise ArgumentError("http", "there are no models to serve", "name their folder: --models DIR")
+    from caffe_sdk.server.http.door import HttpDoor  # aiohttp takes a while, so only who wants it waits for it
+
+    host, port = host_and_port("http", options.http, options.insecure)
+    return [HttpDoor(backend, backend.repository, host, port)]

@@ -26,6 +26,7 @@ def squeezenet(squeezenet_folder: Path, shared: Path) -> SqueezeNet:
 
 @pytest.fixture(scope="session")
 def squeezenet_server(squeezenet_folder: Path) -> Iterator[RunningServer]:
-    """A server with the model loaded."""
-    with start(Options("127.0.0.1:0", models=str(squeezenet_folder.parent.parent), grace=0)) as server:
+    """A server with the model loaded, for gRPC and HTTP."""
+    options = Options("127.0.0.1:0", http="127.0.0.1:0", models=str(squeezenet_folder.parent.parent), grace=0)
+    with start(options) as server:
         yield wait_until_ready(server)

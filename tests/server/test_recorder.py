@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from caffe_sdk.server import Options, RunningServer, start
+from tests.server.squeezenet import wait_until_ready
+from tests.serving.models import put
+
+SERVICE = "/inference.GRPCInferenceService/"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    put(tmp_path / "models")
+    tokens = tmp_path / "tokens"
+    tokens.write_text("camera infer only-looks-12\n")
+    options = Options("127.0.0.1:0", models=str(tmp_path / "models"), tokens=str(tokens), log_format="json", grace=0)
+    with start(options) as server:
+        yield wait_until_ready(server)
+
+
+@pytest.fixture
+def stub(server: RunningServer) -> Iterator[Any]:
+    with grpc.insecure_channel(server.address) as channel:
+        yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+TOKEN = ("authorization", "Bearer only-looks-12")
+
+
+def infer_request(model: str = "small") -> Any:
+    values = np.zeros((1, 3, 8, 8), np.float32)
+    request = service_pb2.ModelInferRequest(model_name=model, raw_input_contents=[values.tobytes()])
+    request.inputs.add(name="data", datatype="FP32", shape=values.shape)
+    return request
+
+
+def lines(caplog: pytest.LogCaptureFixture, count: int) -> list[dict[str, Any]]:
+    """The requests' lines; the last may be written a moment after the client has its answer."""
+    moment = threading.Event()
+    for _ in range(500):
+        found = [record.request for record in caplog.records if hasattr(record, "request")]
+        if len(found) >= count:
+            break
+        moment.wait(0.01)
+    return found
+
+
+def test_a_line_for_each_call(server: RunningServer, stub: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "caffe_sdk"):
+        request = infer_request()
+        reply, call = stub.ModelInfer.with_call(request, metadata=[TOKEN, ("x-request-id", "mine")])
+        with pytest.raises(grpc.RpcError):
+            stub.ModelInfer(infer_request("other"), metadata=[TOKEN])
+        with pytest.raises(grpc.RpcError):
+            stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name="small"), metadata=[TOKEN])
+        with pytest.raises(grpc.RpcError):
+            stub.ModelInfer(request)
+        answers = list(stub.ModelStreamInfer(iter([request, request]), metadata=[TOKEN]))
+        found = lines(caplog, 5)
+    assert dict(call.initial_metadata())["x-request-id"] == "mine"
+    good, missing, forbidden, unknown, stream = found
+    assert (good["id"], good["method"], good["model"], good["status"]) == (
+        "mine",
+        f"{SERVICE}ModelInfer",
+        "small",
+        "OK",
+    )
+    assert (good["received"], good["sent"]) == (request.ByteSize(), reply.ByteSize())
+    assert good["peer"].startswith("ipv4:127.0.0.1:")
+    assert (missing["model"], missing["status"]) == ("other", "NOT_FOUND")
+    assert (forbidden["method"], forbidden["status"]) == (f"{SERVICE}RepositoryModelLoad", "PERMISSION_DENIED")
+    assert unknown["status"] == "UNAUTHENTICATED"
+    assert (stream["status"], stream["received"]) == ("OK", 2 * request.ByteSize())
+    assert stream["sent"] == sum(answer.ByteSize() for answer in answers)
+    assert "only-looks-12" not in json.dumps(found)
+
+
+def test_a_stream_that_is_cancelled(server: RunningServer, stub: Any, caplog: pytest.LogCaptureFixture) -> None:
+    ended = threading.Event()
+
+    def requests() -> Iterator[Any]:
+        yield infer_request()
+        ended.wait(30)
+
+    with caplog.at_level(logging.INFO, "caffe_sdk"):
+        answers = stub.ModelStreamInfer(requests(), metadata=[TOKEN])
+        next(answers)
+        answers.cancel()
+        (line,) = lines(caplog, 1)
+        ended.set()
+    assert line["status"] == "CANCELLED"
+
+
+def test_methods_there_are_none_of_are_counted_as_one(server: RunningServer) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        for name in ("Thing", "Other"):
+            with pytest.raises(grpc.RpcError):
+                channel.unary_unary(f"/no.Such/{name}")(b"")
+    moment = threading.Event()
+    for _ in range(500):
+        counts = server.backend.journal.counts()
+        found = [kind for kind in counts if kind[1] == "(no such method)"]
+        if found and counts[found[0]].requests == 2:
+            break
+        moment.wait(0.01)
+    assert found == [("grpc", "(no such method)", "UNAUTHENTICATED")]
+    assert not [kind for kind in counts if "/no.Such/" in kind[1]]
