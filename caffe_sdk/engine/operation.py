@@ -147,6 +147,9 @@ class Recorder:
         return record
 
 
+Between = Callable[[], None]
+"""Called before each step of a run; what it raises ends the run there."""
+
 Clock = Callable[[], float]
 """What tells seconds: the wall's clock, or the calling thread's, which stands while others compute."""
 
@@ -166,8 +169,11 @@ Needs = dict[tuple[SyncedMemory, Place], int]
 class Program(Protocol):
     """Calls made ready to be replayed any number of times. Nothing is allocated before the first time."""
 
-    def run(self) -> None:
-        """Compute everything once, in order."""
+    def run(self, between: Between | None = None) -> None:
+        """Compute everything once, in order, with ``between`` before each step.
+
+        A run that was ended has put new numbers in some of the memories it writes; the next run makes all of them anew.
+        """
 
     def steps(self) -> list[StepName]:
         """What a run does, one step after the other."""
@@ -215,9 +221,12 @@ class EagerProgram:
         self._methods = [(getattr(engine, call.name), call.arguments, call.where) for call in calls]
         self._place, self._calls = engine.place, calls
 
-    def run(self) -> None:
+    def run(self, between: Between | None = None) -> None:
         """Call everything once, in order. What is wrong with numbers (a label that is no class) names the layer."""
-        self.timed()
+        for method, arguments, where in self._methods:
+            if between is not None:
+                between()
+            _call(method, arguments, where)
 
     def steps(self) -> list[StepName]:
         """Every call by itself."""
@@ -228,10 +237,7 @@ class EagerProgram:
         seconds = []
         for method, arguments, where in self._methods:
             began = clock()
-            try:
-                method(**arguments)
-            except CaffeError as error:
-                raise (error.at(where) if where else error) from None
+            _call(method, arguments, where)
             seconds.append(clock() - began)
         return seconds
 
@@ -246,3 +252,10 @@ class EagerProgram:
 
     def release(self) -> None:
         """There is nothing to give back."""
+
+
+def _call(method: Callable[..., None], arguments: Mapping[str, Any], where: str) -> None:
+    try:
+        method(**arguments)
+    except CaffeError as error:
+        raise (error.at(where) if where else error) from None

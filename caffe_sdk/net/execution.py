@@ -13,7 +13,7 @@ import numpy as np
 
 from caffe_sdk.blob import Blob
 from caffe_sdk.engine import Engine, current
-from caffe_sdk.engine.operation import Call, Clock, Program, Recorder, StepName
+from caffe_sdk.engine.operation import Between, Call, Clock, Program, Recorder, StepName
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.graph import Node
 from caffe_sdk.memory import SyncedMemory
@@ -40,6 +40,8 @@ class Executor:
         self._programs: dict[Key, tuple[Engine, Program]] = {}
         self._leans: dict[Key, tuple[Engine, frozenset[int], Lean | None]] = {}
         self._provisional = False
+        self.between: Between | None = None
+        """Called before each step of a run forward."""
 
     def forget(self) -> None:
         """Drop all programs: shapes or memories have changed."""
@@ -69,9 +71,11 @@ class Executor:
             self.forget()
             self._provisional = False
         if node.layer.on_host:
+            if self.between is not None:
+                self.between()
             node.layer.forward(current(), self._of(node.bottoms), self._of(node.tops))
             return
-        self._run(self._forward_run(first, last, held), first, last)
+        self._run(self._forward_run(first, last, held), first, last, self.between)
 
     def backward(self, first: int, last: int) -> None:
         """Run the layers that need it, ``last`` to ``first``, backward. From now on forward keeps all it takes."""
@@ -125,10 +129,10 @@ class Executor:
             yield start, end
             end = start - 1
 
-    def _run(self, program: Program | Lean, first: int, last: int) -> None:
+    def _run(self, program: Program | Lean, first: int, last: int, between: Between | None = None) -> None:
         with np.errstate(all="ignore"):  # numbers too large are inf and NaN, on every engine; the solver looks for them
             try:
-                program.run()
+                program.run(between)
             except MemoryError as error:
                 what = (
                     f"layers '{self.nodes[first].layer.name}' to '{self.nodes[last].layer.name}' need memory: {error}"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
-from caffe_sdk.engine.operation import Clock, StepName
+from caffe_sdk.engine.operation import Between, Clock, StepName
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import build
 from caffe_sdk.layers.arrays import MemoryData
@@ -283,6 +283,19 @@ class Net(Contents):
         """Set the gradients of all parameters to zero."""
         for learnable in self.learnable:
             learnable.blob.diff_memory.clear()
+
+    @property
+    def between_steps(self) -> Between | None:
+        """Called before each step of a run forward (a layer, or what several were fused into); None: nothing is.
+
+        What it raises ends the run there, and comes out of `forward`. Blobs then hold numbers of this run or of the one
+        before; the next run makes all of them anew. A run that nobody may end pays nothing for it.
+        """
+        return self._executor.between
+
+    @between_steps.setter
+    def between_steps(self, between: Between | None) -> None:
+        self._executor.between = between
 
     # -- callbacks -----------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from caffe_sdk.engine import Engine
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, Clock, Needs, Program, StepName
+from caffe_sdk.engine.operation import Between, Call, Clock, Needs, Program, StepName
 from caffe_sdk.memory import HOST, SyncedMemory
 
 Hook = Callable[[SyncedMemory], None]
@@ -125,10 +125,10 @@ class Lean:
     constant: Set[SyncedMemory]
     """Memories it needs of which no copies are kept: they must not change unseen between runs."""
 
-    def run(self) -> None:
+    def run(self, between: Between | None = None) -> None:
         """Compute everything once. What is lost is lost, even if the run fails."""
         with self._losing():
-            self.program.run()
+            self.program.run(between)
 
     def steps(self) -> list[StepName]:
         """What a run does, one step after the other."""

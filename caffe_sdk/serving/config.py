@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class ModelConfig:
     """Requests that may wait; more are refused."""
     max_queue_bytes: int = 1 << 29
     """Bytes of inputs that may wait; more are refused."""
+    max_run_bytes: int = 4 << 30
+    """Memory that one batch may take besides the weights; clients' shapes that need more are refused."""
     priority_levels: int = 2
     """Priorities there are: 1 is served first."""
     default_priority: int = 2
@@ -55,6 +57,8 @@ class ModelConfig:
     """Whether batches of all sizes are computed once before a version is ready, so that no client waits for that."""
     versions: Versions = Versions()
     """``{"latest": N}``, ``"all"`` or a list of numbers."""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Sizes of an item's axes by input, -1 for any: ``{"data": [3, -1, -1]}``; else they are the description's."""
 
     @property
     def default_timeout(self) -> float | None:
@@ -68,6 +72,7 @@ LEAST: dict[str, float] = {
     "instances": 1,
     "max_queue_requests": 1,
     "max_queue_bytes": 1,
+    "max_run_bytes": 1,
     "priority_levels": 1,
     "default_priority": 1,
     "default_timeout_ms": 0,
@@ -109,6 +114,8 @@ def parse(entries: Mapping[str, Any], where: str) -> ModelConfig:
 def _value(name: str, value: Any, where: str) -> Any:
     if name == "versions":
         return _versions(value, where)
+    if name == "shapes":
+        return _shapes(value, where)
     if name == "warm_up":
         if not isinstance(value, bool):
             raise ArgumentError(where, f"'warm_up' is {value!r}", "give true or false")
@@ -128,3 +135,11 @@ def _versions(value: Any, where: str) -> Versions:
     if isinstance(value, dict) and list(value) == ["latest"] and type(value["latest"]) is int and value["latest"] > 0:
         return Versions(value["latest"])
     raise ArgumentError(where, f"'versions' is {value!r}", 'give {"latest": 2}, "all" or a list of numbers')
+
+
+def _shapes(value: Any, where: str) -> Mapping[str, tuple[int, ...]]:
+    sizes = list(value.values()) if isinstance(value, dict) else [None]
+    for each in sizes:
+        if not isinstance(each, list) or not all(type(size) is int and (size > 0 or size == -1) for size in each):
+            raise ArgumentError(where, f"'shapes' is {value!r}", 'give sizes by input: {"data": [3, -1, -1]}')
+    return {name: tuple(each) for name, each in value.items()}

@@ -4,38 +4,56 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
-from caffe_sdk.errors import CaffeError, DeadlineError, InternalError, LimitError, NotReadyError
+from caffe_sdk.errors import ArgumentError, CaffeError, DeadlineError, NotReadyError
 from caffe_sdk.serving import intake
+from caffe_sdk.serving.batcher import Batcher
 from caffe_sdk.serving.config import ModelConfig
-from caffe_sdk.serving.deploy import Deployed, reshape
-from caffe_sdk.serving.requests import InferRequest, InferResult, Pending, TensorSpec, Timings
+from caffe_sdk.serving.contexts import Contexts
+from caffe_sdk.serving.deploy import Deployed
+from caffe_sdk.serving.line import Entry
+from caffe_sdk.serving.processors import Processors
+from caffe_sdk.serving.requests import NEVER, InferRequest, InferResult, Pending
 from caffe_sdk.serving.statistics import Statistics
+from caffe_sdk.serving.warmup import items_are_apart, warm_up
+
+LATER = "ask for another version, or later"
 
 
 class ServedModel:
     """A version of a model. All of it may be used from any thread."""
 
-    def __init__(self, name: str, version: str, deployed: Deployed, config: ModelConfig) -> None:
+    def __init__(
+        self, name: str, version: str, deployed: Deployed, config: ModelConfig, processors: Processors | None = None
+    ) -> None:
+        """Make it ready, which takes some runs of the net. It owns the net from now on.
+
+        Raises LimitError when batches need more memory than the configuration allows, and what the net raises.
+        """
         self.name, self.version, self.config = name, version, config
-        self.inputs: tuple[TensorSpec, ...] = deployed.inputs
-        self.outputs: tuple[TensorSpec, ...] = deployed.outputs
+        self.inputs, self.outputs = deployed.inputs, deployed.outputs
         self.labels = deployed.labels
         """The classes' names, in their order; None where the version has none."""
         self.record = deployed.record
         """How images become inputs; None where the version does not say."""
         self.statistics = Statistics()
-        self._deployed = deployed
         self._where = f"model '{name}' version {version}"
-        self._lock = threading.Lock()
-        self._worker = ThreadPoolExecutor(1, f"caffe-{name}")
-        self._waiting = 0
+        self._under_way: set[Pending] = set()
         self._ends = False
-        self._idle = threading.Condition(self._lock)
+        self._changed = threading.Condition()
+        processors = processors or Processors()
+        self._deployed = _settled(deployed, config, processors, self._where)
+        self._batcher = Batcher(name, version, self._deployed, config, processors, self.statistics)
+        if self._batcher.sizes is not None and config.warm_up:
+            for contexts in self._batcher.contexts:
+                warm_up(self._deployed, contexts, self._batcher.sizes, processors)
+        self._batcher.start()
+
+    @property
+    def batches(self) -> bool:
+        """Whether requests are computed together. Not where items of a batch would change each other's results."""
+        return self._batcher.sizes is not None and self.config.max_batch_size > 1
 
     @property
     def takes_images(self) -> bool:
@@ -53,15 +71,20 @@ class ServedModel:
         many wait already, DeadlineError for a deadline that has passed, and NotReadyError when the version is ending.
         Images are decoded here, in the caller's thread.
         """
-        began = time.monotonic_ns()
+        came = time.monotonic_ns()
         try:
+            deadline, priority = self._deadline(request), self._priority(request)
             batch = intake.take(self._deployed, request, self._where)
-            pending = Pending(self._where)
-            self._accept(request)
+            pending = Pending(self._where, lambda *end: self._settle(came, batch.items, *end), deadline)
+            self._begin(pending)
         except CaffeError as error:
-            self.statistics.failed(time.monotonic_ns() - began, error.code, taken=False)
+            self.statistics.failed(time.monotonic_ns() - came, error.code, taken=False)
             raise
-        self._worker.submit(self._run, request, batch, pending, began)
+        try:
+            self._batcher.put(Entry(batch, pending, priority, came, request.id))
+        except CaffeError as error:
+            pending.fail(error)
+            raise
         return pending
 
     def infer(self, request: InferRequest) -> InferResult:
@@ -70,50 +93,61 @@ class ServedModel:
 
     def drain(self, grace: float | None = None) -> bool:
         """Take no more requests and wait, ``grace`` seconds at most, for those under way; says whether all are done."""
-        with self._idle:
+        with self._changed:
             self._ends = True
-            return self._idle.wait_for(lambda: not self._waiting, grace)
+            self._batcher.hurry()
+            return self._changed.wait_for(lambda: not self._under_way, grace)
 
     def close(self) -> None:
-        """Take no more requests, end those under way, let the weights go."""
+        """Take no more requests, fail those under way, let the weights go."""
         self.drain(0)
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        with self._changed:
+            left = list(self._under_way)
+        for pending in left:
+            pending.fail(NotReadyError(self._where, "was unloaded", LATER))
+        self._batcher.close()
         self._deployed.net.close()
 
-    def _accept(self, request: InferRequest) -> None:
-        with self._lock:
+    def _begin(self, pending: Pending) -> None:
+        with self._changed:
             if self._ends:
-                raise NotReadyError(self._where, "is being unloaded", "ask for another version, or later")
-            if request.deadline is not None and request.deadline <= time.monotonic():
-                raise DeadlineError(self._where, "the deadline had passed when the request came", "give more time")
-            if self._waiting >= self.config.max_queue_requests:
-                raise LimitError(self._where, f"{self._waiting} requests wait already", "send it later")
-            self._waiting += 1
-            self.statistics.took()
+                raise NotReadyError(self._where, "is being unloaded", LATER)
+            self._under_way.add(pending)
+        self.statistics.took()
 
-    def _run(self, request: InferRequest, batch: intake.Batch, pending: Pending, began: int) -> None:
-        started = time.monotonic_ns()
-        try:
-            if pending.done():
-                error = pending.exception()
-                assert error is not None
-                raise error
-            net = self._deployed.net
-            if self._deployed.free:
-                reshape(net, {name: array.shape for name, array in batch.inputs.items()})
-            inputs: dict[str, Any] = dict(batch.inputs)
-            views = net.forward(batch.outputs, **inputs)
-            outputs = {name: np.array(views[name]) for name in batch.outputs}
-            ended = time.monotonic_ns()
-            timings = Timings(started - began, 0, ended - started, 0, batch.items)
-            self.statistics.executed(batch.items, timings)
-            self.statistics.succeeded(ended - began, batch.items, timings)
-            pending.succeed(InferResult(self.name, self.version, outputs, request.id, timings))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the worker lives on
-            known = error if isinstance(error, CaffeError) else InternalError(self._where, repr(error))
-            self.statistics.failed(time.monotonic_ns() - began, known.code)
-            pending.fail(known)
-        finally:
-            with self._idle:
-                self._waiting -= 1
-                self._idle.notify_all()
+    def _settle(
+        self, came: int, items: int, pending: Pending, result: InferResult | None, error: CaffeError | None
+    ) -> None:
+        took = time.monotonic_ns() - came
+        if result is not None:
+            self.statistics.succeeded(took, items, result.timings)
+        elif error is not None:
+            self.statistics.failed(took, error.code)
+        with self._changed:
+            self._under_way.discard(pending)
+            self._changed.notify_all()
+
+    def _deadline(self, request: InferRequest) -> float:
+        now, default = time.monotonic(), self.config.default_timeout
+        if request.deadline is None:
+            return NEVER if default is None else now + default
+        if request.deadline <= now:
+            raise DeadlineError(self._where, "the deadline had passed when the request came", "give it more time")
+        return request.deadline
+
+    def _priority(self, request: InferRequest) -> int:
+        """As in Triton a priority beyond the last is the last."""
+        if request.priority < 0:
+            raise ArgumentError(self._where, f"priority {request.priority}", "give 1 or more, or 0 for the default")
+        return min(request.priority or self.config.default_priority, self.config.priority_levels)
+
+
+def _settled(deployed: Deployed, config: ModelConfig, processors: Processors, where: str) -> Deployed:
+    """With the last word on whether items of several requests may share a batch."""
+    if not deployed.together or config.max_batch_size == 1:
+        return deployed
+    contexts = Contexts(deployed, config.max_run_bytes, where)
+    try:
+        return replace(deployed, together=items_are_apart(deployed, contexts, processors))
+    finally:
+        contexts.close()

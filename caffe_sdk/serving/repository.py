@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffe_sdk.errors import CaffeError, HandleError, NotReadyError
+from caffe_sdk import threads
+from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, NotReadyError
 from caffe_sdk.serving import config, folder
 from caffe_sdk.serving.config import ModelConfig
 from caffe_sdk.serving.deploy import deploy
 from caffe_sdk.serving.folder import Signature
 from caffe_sdk.serving.model import ServedModel
+from caffe_sdk.serving.processors import Processors
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ class Options:
     """How often the folder is looked at for changes; 0: when `Repository.poll` is called only."""
     allow_code: bool = False
     """Whether nets may have layers written in Python, and name files outside their folder."""
+    parallel: int = 1
+    """Batches that are computed at a time, of all models; they divide the threads (`caffe_sdk.threads`)."""
     grace: float = 30.0
     """Seconds that requests under way are given when a version is unloaded."""
 
@@ -60,6 +64,11 @@ class Repository:
     def __init__(self, root: Path | str, options: Options = Options()) -> None:
         self.root, self.options = Path(root), options
         folder.model_names(self.root)
+        if options.parallel < 1:
+            raise ArgumentError("parallel", f"{options.parallel} batches at a time", "give 1 or more")
+        if options.parallel > 1:
+            threads.set_num_threads(max(1, (threads.asked() or threads.usable_cpus()) // options.parallel))
+        self._processors = Processors(options.parallel)
         self._lock = threading.RLock()
         """Of the table, never held while something loads."""
         self._changing = threading.RLock()
@@ -237,7 +246,7 @@ class Repository:
         if old is None:
             self._set(name, number, _Version(LOADING, signature, "is being loaded"))
         try:
-            model = ServedModel(name, str(number), deploy(folder.files_of(path), self.options.allow_code), settings)
+            model = self._make(name, number, path, settings)
         except CaffeError as error:
             log.warning("model '%s' version %d is not loaded: %s", name, number, error)
             if old is None:
@@ -249,6 +258,14 @@ class Repository:
         log.info("model '%s' version %d is ready", name, number)
         if old is not None:
             self._end(old)
+
+    def _make(self, name: str, number: int, path: Path, settings: ModelConfig) -> ServedModel:
+        deployed = deploy(folder.files_of(path), settings.shapes, self.options.allow_code)
+        try:
+            return ServedModel(name, str(number), deployed, settings, self._processors)
+        except CaffeError:
+            deployed.net.close()
+            raise
 
     def _drop(self, name: str) -> None:
         for number in list(self._versions[name]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from caffe_sdk.errors import CaffeError, CancelledError, DeadlineError
 from caffe_sdk.memory import Array
 
 log = logging.getLogger(__name__)
+
+NEVER = float("inf")
+"""The deadline of what has none."""
 
 FP32 = "FP32"
 """The type of every input and output, by the name of the Open Inference Protocol: nets compute with float32."""
@@ -64,6 +68,16 @@ class Timings:
         """All together."""
         return self.queue + self.compute_input + self.compute_infer + self.compute_output
 
+    def __add__(self, other: Timings) -> Timings:
+        """Of two batches, one after the other; the time in the queue is until the first."""
+        return Timings(
+            self.queue or other.queue,
+            self.compute_input + other.compute_input,
+            self.compute_infer + other.compute_infer,
+            self.compute_output + other.compute_output,
+            self.batch + other.batch,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class InferResult:
@@ -76,11 +90,16 @@ class InferResult:
     timings: Timings = Timings()
 
 
+Settled = Callable[["Pending", InferResult | None, CaffeError | None], None]
+
+
 class Pending:
     """The result of a request that may still be on its way. Safe to use from any thread."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, where: str, settled: Settled | None = None, deadline: float = NEVER) -> None:
+        """``where`` names the model in errors; ``settled`` hears of the end before anybody else."""
+        self.where, self.deadline = where, deadline
+        self._settled = settled
         self._changed = threading.Condition()
         self._result: InferResult | None = None
         self._error: CaffeError | None = None
@@ -100,10 +119,18 @@ class Pending:
 
     def exception(self, timeout: float | None = None) -> CaffeError | None:
         """As `result`, but returns the request's error; None when it succeeded."""
+        left = min(max(0.0, self.deadline - time.monotonic()), threading.TIMEOUT_MAX)
         with self._changed:
-            if not self._changed.wait_for(self.done, timeout):
-                raise DeadlineError(self._where, f"no result in {timeout} s", "wait longer")
+            done = self._changed.wait_for(self.done, left if timeout is None else min(left, timeout))
+        if not done and not self.over(time.monotonic()):
+            raise DeadlineError(self.where, f"no result in {timeout} s", "wait longer")
         return self._error
+
+    def over(self, now: float) -> bool:
+        """Whether nobody waits for the result any more; once the deadline has passed it fails."""
+        if not self.done() and self.deadline <= now:
+            self.fail(DeadlineError(self.where, "the deadline passed before the result was there", "give it more time"))
+        return self.done()
 
     def done(self) -> bool:
         """Whether there is a result or an error."""
@@ -114,7 +141,7 @@ class Pending:
 
         One that waits is never run; one that runs is ended between two layers if nobody waits for its neighbours.
         """
-        return self.fail(CancelledError(self._where, "the request was cancelled", "send it again"))
+        return self.fail(CancelledError(self.where, "the request was cancelled", "send it again"))
 
     def add_done_callback(self, callback: Callable[[Pending], None]) -> None:
         """Call ``callback(self)`` once it is done, in the thread that finishes it; at once if it is done already."""
@@ -137,6 +164,8 @@ class Pending:
             if self.done():
                 return False
             self._result, self._error = result, error
+            if self._settled is not None:
+                self._settled(self, result, error)
             callbacks, self._callbacks = self._callbacks, []
             self._changed.notify_all()
         for callback in callbacks:
@@ -147,4 +176,4 @@ class Pending:
         try:
             callback(self)
         except Exception:
-            log.exception("%s: a callback of a request failed", self._where)
+            log.exception("%s: a callback of a request failed", self.where)

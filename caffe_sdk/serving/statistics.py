@@ -64,7 +64,7 @@ class Statistics:
             self.pending += 1
 
     def succeeded(self, ns: int, items: int, timings: Timings) -> None:
-        """A request that was taken has its result, ``ns`` after it came."""
+        """A request that was taken has its result of so many items, ``ns`` after it came."""
         with self._lock:
             self.pending -= 1
             self.success.add(ns)

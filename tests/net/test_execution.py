@@ -88,3 +88,32 @@ def test_programs_have_a_run(net: Net) -> None:
     assert programs
     assert all(callable(program.run) for program in programs)
     assert isinstance(engine.select("reference").compile([]), EagerProgram)
+
+
+class Ended(Exception):
+    pass
+
+
+def test_a_run_may_be_ended_between_steps(net: Net) -> None:
+    net.blobs["x"].data[...] = [[-1, 2, -3, 4]]
+    passed: list[int] = []
+
+    def between() -> None:
+        passed.append(len(passed))
+        if len(passed) == allowed:
+            raise Ended
+
+    net.between_steps, allowed = between, 0
+    net.forward()
+    steps = len(passed)
+    assert steps >= 3  # before, on and after the host
+    for allowed in range(1, steps + 1):
+        passed.clear()
+        with pytest.raises(Ended):
+            net.forward()
+        assert len(passed) == allowed
+    net.between_steps = None
+    passed.clear()
+    net.blobs["x"].data[...] = [[-1, 2, -3, 5]]
+    assert net.forward()["r3"].tolist() == [[0, 6, 0, 15]]
+    assert passed == []

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
-from caffe_sdk.memory import Array
+from caffe_sdk.blob import Blob
+from caffe_sdk.errors import DataError
+from caffe_sdk.layers import base
+from caffe_sdk.memory import HOST, Array
 from caffe_sdk.net import Net
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import TEST, NetParameter
@@ -55,3 +60,51 @@ def expected(folder: Path, **inputs: Array) -> dict[str, Array]:
             net.reshape()
             found.append({name: np.array(value) for name, value in net.forward(**values_of).items()})
     return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+
+HOSTED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 2 } } }
+layer { name: "gate" type: "Gate" bottom: "data" top: "gated" }
+layer { name: "picky" type: "Picky" bottom: "gated" top: "out" }
+"""
+"""Twice the input, by way of the two layers below. Values above 100 are refused, those above 200 break the layer."""
+
+
+class Gate(base.Layer):
+    """A layer that waits until it is let through."""
+
+    on_host = True
+    let_through = threading.Event()
+    arrived: ClassVar[list[Array]] = []
+    """What has come to it."""
+
+    def forward(self, engine: Any, bottom: list[Blob], top: list[Blob]) -> None:  # type: ignore[override]
+        values = np.array(bottom[0].data_memory.read(HOST))
+        self.arrived.append(values)
+        assert self.let_through.wait(30)
+        top[0].data_memory.write(HOST)[...] = values
+
+
+class Picky(base.Layer):
+    """y = 2 x, for some x."""
+
+    on_host = True
+    ran: ClassVar[list[int]] = []
+
+    def forward(self, engine: Any, bottom: list[Blob], top: list[Blob]) -> None:  # type: ignore[override]
+        values = bottom[0].data_memory.read(HOST)
+        self.ran.append(len(values))
+        if (values > 200).any():
+            raise ZeroDivisionError("of the layer")
+        if (values > 100).any():
+            raise DataError("layer 'picky'", "a value above 100", "give less")
+        top[0].data_memory.write(HOST)[...] = 2 * values
+
+
+def register(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the layers of `HOSTED` known, the gate open and nothing seen."""
+    monkeypatch.setitem(base.REGISTRY, "Gate", Gate)
+    monkeypatch.setitem(base.REGISTRY, "Picky", Picky)
+    Gate.let_through.set()
+    Gate.arrived.clear()
+    Picky.ran.clear()

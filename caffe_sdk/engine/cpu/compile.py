@@ -25,7 +25,7 @@ from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
 from caffe_sdk.engine.cpu.rewriting import rewritten
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, Clock, EagerProgram, HasPlace, Needs, Program, StepName
+from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, HasPlace, Needs, Program, StepName
 from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
@@ -101,11 +101,11 @@ class CompiledProgram:
                 self._arriving.update(program.expected)
         self._build(prepare())
 
-    def run(self) -> None:
+    def run(self, between: Between | None = None) -> None:
         """Compute everything once, in order."""
         with self._ready():
             for part in self.parts:
-                part.run()
+                part.run(between)
 
     def steps(self) -> list[StepName]:
         """What is computed, step by step, and for which calls."""

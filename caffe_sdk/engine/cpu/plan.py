@@ -9,7 +9,7 @@ Nothing is allocated while it is planned. Steps work on rooms, which become arra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from caffe_sdk.engine.cpu.arena import Arena, Room
@@ -27,7 +27,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Step,
     check,
 )
-from caffe_sdk.engine.operation import Call, Clock, StepName
+from caffe_sdk.engine.operation import Between, Call, Clock, StepName
 from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor, moves, transfers
 from caffe_sdk.threads import generation
 
@@ -86,10 +86,10 @@ class Stretch:
         for operand in self._rooms:
             operand.bind(None)
 
-    def run(self) -> None:
-        """Compute everything once."""
+    def run(self, between: Between | None = None) -> None:
+        """Compute everything once; with ``between`` before each step, if there is one."""
         self._enter()
-        for function, arguments in self._steps:
+        for function, arguments in self._steps if between is None else _after(between, self._steps):
             if status := function(*arguments):
                 check(status)
         self._leave()
@@ -143,6 +143,13 @@ class Stretch:
             memory.wrote(places)
         for move in self._moves:
             transfers[move] += 1
+
+
+def _after(between: Between, steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps, each once ``between`` let it pass."""
+    for step in steps:
+        between()
+        yield step
 
 
 class Plan:

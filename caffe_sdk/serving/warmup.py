@@ -1,0 +1,65 @@
+"""Before a version is ready: whether its items may share a batch, and each size of batch computed once."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from caffe_sdk.errors import CaffeError
+from caffe_sdk.memory import Array
+from caffe_sdk.serving.contexts import Contexts, Sizes
+from caffe_sdk.serving.deploy import Deployed
+from caffe_sdk.serving.processors import Processors
+
+log = logging.getLogger(__name__)
+
+CLOSE = 1e-3
+"""How far results may differ, as a part of the largest, when batches of other sizes are computed in other ways."""
+RUNS = 2
+"""Of each size, after the first, which makes its programs."""
+
+
+def items_are_apart(deployed: Deployed, contexts: Contexts, processors: Processors) -> bool:
+    """Whether the results of a batch are those of its items, seen from a trial with two items.
+
+    The shapes of a net do not tell: what a recurrent layer calls the batch is time. Inputs are zeros and ones, which
+    make sense to every layer, indices of an Embed layer included; the second item is all ones, by which a recurrent
+    layer's sequence goes on.
+    """
+    generator = np.random.default_rng(0)
+    pair = {name: generator.integers(0, 2, (2, *sizes)).astype(np.float32) for name, sizes in deployed.items.items()}
+    outputs = [spec.name for spec in deployed.outputs]
+    for array in pair.values():
+        array[1] = 1
+    found = []
+    try:
+        for rows in (slice(0, 2), slice(1, 2), slice(0, 1)):
+            part = {name: array[rows] for name, array in pair.items()}
+            with processors:
+                found.append(contexts.run([part], rows.stop - rows.start, outputs).outputs[0])
+    except CaffeError as error:
+        log.info("%s: requests are computed one by one, a trial failed: %s", deployed.net.name, error)
+        return False
+    both, second, first = found
+    return all(_alike(both[name], np.concatenate([first[name], second[name]])) for name in outputs)
+
+
+def warm_up(deployed: Deployed, contexts: Contexts, sizes: Sizes, processors: Processors) -> None:
+    """Compute batches of every size, and note what they cost; other models' batches are computed between them.
+
+    Raises what the net raises, and LimitError for memory it may not take.
+    """
+    for size in sizes.all:
+        batch = {name: np.zeros((size, *sizes), np.float32) for name, sizes in deployed.items.items()}
+        outputs = [spec.name for spec in deployed.outputs]
+        for run in range(1 + RUNS):
+            with processors:
+                timings = contexts.run([batch], size, outputs, keep=True).timings
+            if run:
+                sizes.took(size, timings.compute_infer / 1e9)
+
+
+def _alike(a: Array, b: Array) -> bool:
+    scale = float(np.nanmax(np.abs(b), initial=0))
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=0, atol=CLOSE * max(scale, 1e-30), equal_nan=True))
