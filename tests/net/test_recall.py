@@ -440,7 +440,7 @@ def test_a_run_that_fails_loses_all_the_same(monkeypatch: pytest.MonkeyPatch) ->
     net.forward()
     (lean,) = leans(net)
     net.blobs["data"].data[...] *= 2
-    monkeypatch.setattr(lean.program, "run", lambda: 1 / 0)
+    monkeypatch.setattr(lean.program, "run", lambda between: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         net.forward()
     assert lost(net) == {*BLOBS, "ip"}

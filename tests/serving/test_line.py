@@ -1,0 +1,95 @@
+"""Requests that wait: who comes next, and what is kept in order meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caffe_sdk.errors import NotReadyError
+from caffe_sdk.serving import Pending, Timings, config
+from caffe_sdk.serving.contexts import Sizes
+from caffe_sdk.serving.intake import Batch
+from caffe_sdk.serving.line import Entry, Line
+from caffe_sdk.serving.requests import NEVER
+
+
+def line(sizes: Sizes | None = None, **entries: Any) -> Line:
+    return Line("here", config.parse({"max_queue_delay_ms": 0, **entries}, "config"), sizes)
+
+
+def entry(items: int = 1, width: int = 1, priority: int = 2, deadline: float = NEVER) -> Entry:
+    return Entry(Batch({"x": np.zeros((items, width), np.float32)}, ("y",)), Pending("here", None, deadline), priority)
+
+
+def put(line: Line, *entries: Entry, most: int | None = None) -> None:
+    for each in entries:
+        line.put(each, each.cut(most))
+
+
+def test_alone_where_there_are_no_sizes() -> None:
+    waiting, (a, b) = line(), (entry(), entry(3))
+    put(waiting, a, b)
+    assert waiting.wait()
+    assert [[piece.entry for piece in waiting.take()] for _ in range(3)] == [[a], [b], []]
+
+
+def test_those_who_fit_join() -> None:
+    waiting = line(Sizes(4))
+    a, b, c, other, urgent = entry(2), entry(3), entry(1), entry(1, width=2), entry(1, priority=1)
+    put(waiting, a, b, other, c, urgent)
+    taken = [[piece.entry for piece in waiting.take()] for _ in range(4)]
+    assert taken == [[urgent, a, c], [b], [other], []]
+
+
+def test_pieces_of_a_large_one() -> None:
+    waiting, large = line(Sizes(4)), entry(10)
+    put(waiting, large, entry(2), most=4)
+    assert [[(piece.start, piece.stop) for piece in waiting.take()] for _ in range(4)] == [
+        [(0, 4)],
+        [(4, 8)],
+        [(8, 10), (0, 2)],
+        [],
+    ]
+    assert large.add(4, {"y": np.array([4])}, Timings(queue=5, batch=4)) is None
+    assert large.add(8, {"y": np.array([8])}, Timings(queue=9, batch=4)) is None
+    whole = large.add(0, {"y": np.array([0])}, Timings(queue=7, batch=4))
+    assert whole is not None
+    assert whole["y"].tolist() == [0, 4, 8]
+    assert (large.timings.queue, large.timings.batch) == (5, 12)
+
+
+def test_who_waits_wakes() -> None:
+    waiting = line()
+    threading.Timer(0.02, put, [waiting, entry()]).start()
+    assert waiting.wait()
+    assert len(waiting.take()) == 1
+    threading.Timer(0.02, waiting.end).start()
+    assert not waiting.wait()
+    with pytest.raises(NotReadyError, match="here: is being unloaded"):
+        put(waiting, entry())
+
+
+def test_the_dead_leave() -> None:
+    waiting = line(max_queue_delay_ms=1000)
+    late, cancelled, alive = entry(deadline=time.monotonic() + 0.01), entry(), entry()
+    put(waiting, late, cancelled, alive)
+    cancelled.pending.cancel()
+    waiting.expire()  # too early for anything to be looked at
+    assert not late.pending.done()
+    time.sleep(0.02)
+    waiting.expire()
+    assert late.pending.done()
+    assert [piece.entry for piece in waiting.take()] == [alive]
+
+
+def test_hurry() -> None:
+    waiting = line(Sizes(4), max_queue_delay_ms=60_000)
+    put(waiting, entry())
+    assert waiting.take() == []
+    waiting.hurry()
+    assert waiting.wait()
+    assert len(waiting.take()) == 1
