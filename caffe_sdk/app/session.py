@@ -236,6 +236,11 @@ class Session:
         with self._net(net) as held:
             held.clear_param_diffs()
 
+    def net_text(self, net: int) -> str:
+        """The prototxt text of a net, as it was given and brought up to date."""
+        with self._net(net) as held:
+            return held.prototxt
+
     def save_net(self, net: int, path: str) -> None:
         """Write the net's weights to a caffemodel."""
         target = self.paths.resolve_new(path)

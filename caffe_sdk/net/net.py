@@ -101,6 +101,11 @@ class Net(Contents):
         self._memories: list[SyncedMemory] = []
         self._fit()
 
+    @property
+    def prototxt(self) -> str:
+        """The text of the model the net was made of, in today's format; layers of other phases are in it too."""
+        return str(self._source[0])
+
     def reshape(self) -> None:
         """Let every layer follow the shapes of the input blobs. Raises ModelErrors for shapes that do not fit."""
         self._open()

@@ -355,3 +355,10 @@ def test_a_net_is_looked_at_while_its_solver_trains(session: Session, solver: in
         seen.append(float(session.get_blob(net, ("score", 0)).sum()))
     thread.join()
     assert len(set(seen)) > 3
+
+
+def test_the_text_of_a_net(session: Session) -> None:
+    text = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 } } }'
+    again = session.net_text(session.create_net(text=text))
+    assert 'type: "Input"' in again
+    assert session.net_text(session.create_net(text=again)) == again

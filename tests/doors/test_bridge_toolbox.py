@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import caffe_sdk.solver.solvers
+from caffe_sdk.bridge.making import Making
 from caffe_sdk.bridge.toolbox import Toolbox
 from caffe_sdk.bridge.training import RULES, solver_of
 from caffe_sdk.bridge.translate import average_of, items_of, pixels_of, turned
@@ -49,6 +50,22 @@ def test_what_is_known_of_a_net_goes_with_it(bridge: Bridge) -> None:
     assert bridge("net_classes", second) == ["b"]
     bridge("reset")
     assert not toolbox.classes
+
+
+def test_nets_written_elsewhere_and_nets_in_mat_files(bridge: Bridge) -> None:
+    layers = [
+        {"type": "Input", "inputs": np.empty((0, 2)), "params": [["shape", {"dim": np.array([1.0, 2])}]]},
+        {"type": "InnerProduct", "inputs": np.array([[0.0], [0]]), "params": [["num_output", np.array([[3.0]])]]},
+    ]
+    text = bridge("spec_proto", layers, [{"name": "ip", "layer": 1, "top": 0}])
+    assert isinstance(Making(bridge.session, {}, lambda net, classes: {}).table, dict)
+    net = bridge("spec_net", text, "test")["net"]
+    bridge("mat_save", net, "net.mat")
+    again = bridge("mat_load", "net.mat")
+    assert again["layer_names"] == ["Input1", "ip"]
+    np.testing.assert_array_equal(
+        bridge("blob_get", again["net"], ["ip", 1], "data"), bridge("blob_get", net, ["ip", 1], "data")
+    )
 
 
 @pytest.mark.parametrize("size", [[256], [0, 3], [1, 2, 3]])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from caffe_sdk.preprocessing import Preprocessing
 from tests.matlab import octave, toolbox
 
 HERE = Path(__file__).parent
-PREPARED = {"toolbox_images": toolbox.images, "toolbox_training": toolbox.training}
+PREPARED = {"toolbox_images": toolbox.images, "toolbox_training": toolbox.training, "toolbox_making": toolbox.making}
 TESTS = [
     (name, test)
     for name in PREPARED
@@ -40,6 +42,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         }
 
     return results
+
+
+def test_every_layer_type_can_be_written(root: Path) -> None:
+    command = [sys.executable, "tools/matlab_layers.py", "--check"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_squeezenet_knows_the_cat(shared: Path, tmp_path: Path) -> None:

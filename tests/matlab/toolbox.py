@@ -116,6 +116,25 @@ def solver_losses(folder: Path) -> Array:
     return np.array(losses)
 
 
+def making(folder: Path) -> dict[str, Array]:
+    """A net that is to be written in Octave too, and the small one."""
+    small_net(folder)
+    xavier = {"type": "xavier"}
+    n = caffe.NetSpec()
+    n.data, n.label = L.DummyData(shape=[{"dim": [4, 1, 28, 28]}, {"dim": 4}], transform_param={"scale": 0.5}, ntop=2)
+    n.conv1 = L.Convolution(
+        n.data, kernel_size=5, num_output=20, weight_filler=xavier, param=[{"lr_mult": 1}, {"lr_mult": 2}]
+    )
+    n.pool1 = L.Pooling(n.conv1, kernel_size=2, stride=2, pool=caffe.params.Pooling.MAX)
+    n.ip1 = L.InnerProduct(n.pool1, num_output=50, weight_filler=xavier, bias_term=False)
+    n.relu1 = L.ReLU(n.ip1, in_place=True)
+    hidden = L.InnerProduct(n.relu1, num_output=10, weight_filler=xavier)
+    n["out/loss"] = L.SoftmaxWithLoss(hidden, n.label)
+    n.quiet = L.Silence(n.pool1, ntop=0)
+    (folder / "lenet.prototxt").write_text(str(n.to_proto()))
+    return {}
+
+
 def resized(rng: np.random.Generator) -> dict[str, Array]:
     """An image, and what MATLAB's imresize documents it to become, worked out place by place."""
     image = rng.integers(0, 256, (11, 14, 3), np.uint8)
