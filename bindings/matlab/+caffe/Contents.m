@@ -24,11 +24,16 @@
 %   caffe.run_tests        - Run the tests of +caffe/+test: nets, solvers, files. It clears all nets and solvers
 %
 % Beyond MatCaffe
+%   caffe.NetSpec          - A net written in MATLAB
 %   caffe.activations      - What a layer of a net puts out for images
 %   caffe.classify         - What a net sees in images
+%   caffe.custom_layer     - A layer of a type that Caffe does not come with, for nets written in MATLAB
 %   caffe.import           - A trained Caffe net, ready for images as MATLAB has them
 %   caffe.imresize         - Resize an image with MATLAB's numbers, in Octave too
+%   caffe.layers           - Layers for nets that are written in MATLAB, with a function for every type
+%   caffe.load_mat         - The net of a .mat file that caffe.save_mat wrote
 %   caffe.predict          - What a net puts out for images
+%   caffe.save_mat         - Write a net to a .mat file: description, weights, preprocessing and classes
 %   caffe.train            - Train a net, on arrays or as a solver prototxt says
 %   caffe.trainingOptions  - How caffe.train trains, under MATLAB's names
 %
