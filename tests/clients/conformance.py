@@ -52,7 +52,7 @@ def without(notes: Notes, unable: tuple[str, ...]) -> Notes:
 
 
 class Player:
-    """Plays one scenario; what a step "do"es is the name of a method."""
+    """Plays one scenario; the verb of a step is the name of a method."""
 
     def __init__(self, models: dict[str, list[str]]) -> None:
         self._models = models
@@ -68,9 +68,9 @@ class Player:
             self.close()
 
     def _note(self, step: dict[str, Any]) -> Any:
-        arguments = {name: value for name, value in step.items() if name != "do"}
+        arguments = {name: value for name, value in step.items() if name != "verb"}
         try:
-            return getattr(self, step["do"])(**arguments)
+            return getattr(self, step["verb"])(**arguments)
         except CaffeError as error:
             return {"error": error.code}
 

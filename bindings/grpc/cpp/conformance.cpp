@@ -87,7 +87,7 @@ class Player {
 
  private:
   json play_step(const json& step) {
-    const std::string what = step.at("do");
+    const std::string what = step.at("verb");
     if (what == "net") {
       caffe_sdk::NetOptions options{step.at("phase")};
       if (step.contains("weights")) options.weights = weights_.at(step["weights"]);

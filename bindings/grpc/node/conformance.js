@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { CaffeError, connect } from './caffe.js';
 
-/** Plays one scenario; what a step "do"es is the name of a method. */
+/** Plays one scenario; the verb of a step is the name of a method. */
 class Player {
   constructor(server, models) {
     Object.assign(this, { server, models, nets: {}, solvers: {}, kept: {} });
@@ -16,7 +16,7 @@ class Player {
     const notes = [];
     for (const step of steps) {
       try {
-        notes.push((await this[step.do](step)) ?? null);
+        notes.push((await this[step.verb](step)) ?? null);
       } catch (error) {
         if (!(error instanceof CaffeError)) throw error;
         notes.push({ error: error.code });

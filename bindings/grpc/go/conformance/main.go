@@ -26,13 +26,13 @@ type file struct {
 }
 
 type step struct {
-	Do, Net, Solver, Model, Phase, Weights, Part, Start, End string
-	Replace, Blobs                                           []string
-	Blob                                                     json.RawMessage
-	Values                                                   values
-	Inputs, Diffs                                            map[string]values
-	Shapes                                                   map[string][]int64
-	Iterations                                               int64
+	Verb, Net, Solver, Model, Phase, Weights, Part, Start, End string
+	Replace, Blobs                                             []string
+	Blob                                                       json.RawMessage
+	Values                                                     values
+	Inputs, Diffs                                              map[string]values
+	Shapes                                                     map[string][]int64
+	Iterations                                                 int64
 }
 
 type values struct {
@@ -89,7 +89,7 @@ func (p *player) play(steps []step) []any {
 }
 
 func (p *player) playStep(ctx context.Context, s step) (any, error) {
-	switch s.Do {
+	switch s.Verb {
 	case "net":
 		options := caffe.NetOptions{Train: s.Phase == "train", Weights: p.kept[s.Weights]}
 		net, err := p.server.Net(ctx, p.text(s), options)
@@ -118,7 +118,7 @@ func (p *player) playStep(ctx context.Context, s step) (any, error) {
 }
 
 func (p *player) playOn(ctx context.Context, net *caffe.Net, s step) (any, error) {
-	switch s.Do {
+	switch s.Verb {
 	case "describe":
 		return described(net.Description), nil
 	case "get":
@@ -140,7 +140,7 @@ func (p *player) playOn(ctx context.Context, net *caffe.Net, s step) (any, error
 	case "release":
 		return nil, net.Release(ctx)
 	}
-	return nil, fmt.Errorf("no such step: %s", s.Do)
+	return nil, fmt.Errorf("no such step: %s", s.Verb)
 }
 
 func (p *player) net(name string) *caffe.Net {

@@ -19,6 +19,9 @@ const _ = grpc.SupportPackageIsVersion7
 type ServerClient interface {
 	// Version, what computes there, and how much is held.
 	GetInformation(ctx context.Context, in *GetInformationRequest, opts ...grpc.CallOption) (*Information, error)
+	// Holds a lease for as long as the call lasts; the reply tells that it is held, and nothing follows. Several calls may
+	// attach one client: the last that ends counts.
+	Attach(ctx context.Context, in *AttachRequest, opts ...grpc.CallOption) (Server_AttachClient, error)
 }
 
 type serverClient struct {
@@ -38,12 +41,47 @@ func (c *serverClient) GetInformation(ctx context.Context, in *GetInformationReq
 	return out, nil
 }
 
+func (c *serverClient) Attach(ctx context.Context, in *AttachRequest, opts ...grpc.CallOption) (Server_AttachClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Server_serviceDesc.Streams[0], "/caffe_sdk.v1.Server/Attach", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &serverAttachClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Server_AttachClient interface {
+	Recv() (*AttachReply, error)
+	grpc.ClientStream
+}
+
+type serverAttachClient struct {
+	grpc.ClientStream
+}
+
+func (x *serverAttachClient) Recv() (*AttachReply, error) {
+	m := new(AttachReply)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // ServerServer is the server API for Server service.
 // All implementations must embed UnimplementedServerServer
 // for forward compatibility
 type ServerServer interface {
 	// Version, what computes there, and how much is held.
 	GetInformation(context.Context, *GetInformationRequest) (*Information, error)
+	// Holds a lease for as long as the call lasts; the reply tells that it is held, and nothing follows. Several calls may
+	// attach one client: the last that ends counts.
+	Attach(*AttachRequest, Server_AttachServer) error
 	mustEmbedUnimplementedServerServer()
 }
 
@@ -53,6 +91,9 @@ type UnimplementedServerServer struct {
 
 func (UnimplementedServerServer) GetInformation(context.Context, *GetInformationRequest) (*Information, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetInformation not implemented")
+}
+func (UnimplementedServerServer) Attach(*AttachRequest, Server_AttachServer) error {
+	return status.Errorf(codes.Unimplemented, "method Attach not implemented")
 }
 func (UnimplementedServerServer) mustEmbedUnimplementedServerServer() {}
 
@@ -85,6 +126,27 @@ func _Server_GetInformation_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Server_Attach_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AttachRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ServerServer).Attach(m, &serverAttachServer{stream})
+}
+
+type Server_AttachServer interface {
+	Send(*AttachReply) error
+	grpc.ServerStream
+}
+
+type serverAttachServer struct {
+	grpc.ServerStream
+}
+
+func (x *serverAttachServer) Send(m *AttachReply) error {
+	return x.ServerStream.SendMsg(m)
+}
+
 var _Server_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "caffe_sdk.v1.Server",
 	HandlerType: (*ServerServer)(nil),
@@ -94,7 +156,357 @@ var _Server_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Server_GetInformation_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Attach",
+			Handler:       _Server_Attach_Handler,
+			ServerStreams: true,
+		},
+	},
+	Metadata: "caffe_sdk/v1/caffe_sdk.proto",
+}
+
+// ModelsClient is the client API for Models service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+type ModelsClient interface {
+	// Every version there is, and whether it is ready.
+	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsReply, error)
+	DescribeModel(ctx context.Context, in *DescribeModelRequest, opts ...grpc.CallOption) (*ModelDescription, error)
+	// Loads a model, or what changed in its folder, and waits until it is ready. Takes the right "admin".
+	LoadModel(ctx context.Context, in *LoadModelRequest, opts ...grpc.CallOption) (*LoadModelReply, error)
+	// Lets a model go, once its requests are answered. Takes the right "admin".
+	UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelReply, error)
+	// Outputs for inputs. Requests of all clients are batched together.
+	RunModel(ctx context.Context, in *RunModelRequest, opts ...grpc.CallOption) (*ForwardReply, error)
+	// The likeliest classes of images, with their labels.
+	Classify(ctx context.Context, in *ClassifyRequest, opts ...grpc.CallOption) (*ClassifyReply, error)
+	// Named blobs for a stream of images: a reply for each request, in order.
+	ExtractFeatures(ctx context.Context, opts ...grpc.CallOption) (Models_ExtractFeaturesClient, error)
+}
+
+type modelsClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewModelsClient(cc grpc.ClientConnInterface) ModelsClient {
+	return &modelsClient{cc}
+}
+
+func (c *modelsClient) ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsReply, error) {
+	out := new(ListModelsReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Models/ListModels", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelsClient) DescribeModel(ctx context.Context, in *DescribeModelRequest, opts ...grpc.CallOption) (*ModelDescription, error) {
+	out := new(ModelDescription)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Models/DescribeModel", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelsClient) LoadModel(ctx context.Context, in *LoadModelRequest, opts ...grpc.CallOption) (*LoadModelReply, error) {
+	out := new(LoadModelReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Models/LoadModel", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelsClient) UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelReply, error) {
+	out := new(UnloadModelReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Models/UnloadModel", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelsClient) RunModel(ctx context.Context, in *RunModelRequest, opts ...grpc.CallOption) (*ForwardReply, error) {
+	out := new(ForwardReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Models/RunModel", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelsClient) Classify(ctx context.Context, in *ClassifyRequest, opts ...grpc.CallOption) (*ClassifyReply, error) {
+	out := new(ClassifyReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Models/Classify", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelsClient) ExtractFeatures(ctx context.Context, opts ...grpc.CallOption) (Models_ExtractFeaturesClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Models_serviceDesc.Streams[0], "/caffe_sdk.v1.Models/ExtractFeatures", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &modelsExtractFeaturesClient{stream}
+	return x, nil
+}
+
+type Models_ExtractFeaturesClient interface {
+	Send(*ExtractFeaturesRequest) error
+	Recv() (*Features, error)
+	grpc.ClientStream
+}
+
+type modelsExtractFeaturesClient struct {
+	grpc.ClientStream
+}
+
+func (x *modelsExtractFeaturesClient) Send(m *ExtractFeaturesRequest) error {
+	return x.ClientStream.SendMsg(m)
+}
+
+func (x *modelsExtractFeaturesClient) Recv() (*Features, error) {
+	m := new(Features)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// ModelsServer is the server API for Models service.
+// All implementations must embed UnimplementedModelsServer
+// for forward compatibility
+type ModelsServer interface {
+	// Every version there is, and whether it is ready.
+	ListModels(context.Context, *ListModelsRequest) (*ListModelsReply, error)
+	DescribeModel(context.Context, *DescribeModelRequest) (*ModelDescription, error)
+	// Loads a model, or what changed in its folder, and waits until it is ready. Takes the right "admin".
+	LoadModel(context.Context, *LoadModelRequest) (*LoadModelReply, error)
+	// Lets a model go, once its requests are answered. Takes the right "admin".
+	UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelReply, error)
+	// Outputs for inputs. Requests of all clients are batched together.
+	RunModel(context.Context, *RunModelRequest) (*ForwardReply, error)
+	// The likeliest classes of images, with their labels.
+	Classify(context.Context, *ClassifyRequest) (*ClassifyReply, error)
+	// Named blobs for a stream of images: a reply for each request, in order.
+	ExtractFeatures(Models_ExtractFeaturesServer) error
+	mustEmbedUnimplementedModelsServer()
+}
+
+// UnimplementedModelsServer must be embedded to have forward compatible implementations.
+type UnimplementedModelsServer struct {
+}
+
+func (UnimplementedModelsServer) ListModels(context.Context, *ListModelsRequest) (*ListModelsReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListModels not implemented")
+}
+func (UnimplementedModelsServer) DescribeModel(context.Context, *DescribeModelRequest) (*ModelDescription, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method DescribeModel not implemented")
+}
+func (UnimplementedModelsServer) LoadModel(context.Context, *LoadModelRequest) (*LoadModelReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method LoadModel not implemented")
+}
+func (UnimplementedModelsServer) UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UnloadModel not implemented")
+}
+func (UnimplementedModelsServer) RunModel(context.Context, *RunModelRequest) (*ForwardReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RunModel not implemented")
+}
+func (UnimplementedModelsServer) Classify(context.Context, *ClassifyRequest) (*ClassifyReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Classify not implemented")
+}
+func (UnimplementedModelsServer) ExtractFeatures(Models_ExtractFeaturesServer) error {
+	return status.Errorf(codes.Unimplemented, "method ExtractFeatures not implemented")
+}
+func (UnimplementedModelsServer) mustEmbedUnimplementedModelsServer() {}
+
+// UnsafeModelsServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to ModelsServer will
+// result in compilation errors.
+type UnsafeModelsServer interface {
+	mustEmbedUnimplementedModelsServer()
+}
+
+func RegisterModelsServer(s *grpc.Server, srv ModelsServer) {
+	s.RegisterService(&_Models_serviceDesc, srv)
+}
+
+func _Models_ListModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListModelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelsServer).ListModels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Models/ListModels",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelsServer).ListModels(ctx, req.(*ListModelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Models_DescribeModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelsServer).DescribeModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Models/DescribeModel",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelsServer).DescribeModel(ctx, req.(*DescribeModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Models_LoadModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LoadModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelsServer).LoadModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Models/LoadModel",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelsServer).LoadModel(ctx, req.(*LoadModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Models_UnloadModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnloadModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelsServer).UnloadModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Models/UnloadModel",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelsServer).UnloadModel(ctx, req.(*UnloadModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Models_RunModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RunModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelsServer).RunModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Models/RunModel",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelsServer).RunModel(ctx, req.(*RunModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Models_Classify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClassifyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelsServer).Classify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Models/Classify",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelsServer).Classify(ctx, req.(*ClassifyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Models_ExtractFeatures_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ModelsServer).ExtractFeatures(&modelsExtractFeaturesServer{stream})
+}
+
+type Models_ExtractFeaturesServer interface {
+	Send(*Features) error
+	Recv() (*ExtractFeaturesRequest, error)
+	grpc.ServerStream
+}
+
+type modelsExtractFeaturesServer struct {
+	grpc.ServerStream
+}
+
+func (x *modelsExtractFeaturesServer) Send(m *Features) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func (x *modelsExtractFeaturesServer) Recv() (*ExtractFeaturesRequest, error) {
+	m := new(ExtractFeaturesRequest)
+	if err := x.ServerStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+var _Models_serviceDesc = grpc.ServiceDesc{
+	ServiceName: "caffe_sdk.v1.Models",
+	HandlerType: (*ModelsServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "ListModels",
+			Handler:    _Models_ListModels_Handler,
+		},
+		{
+			MethodName: "DescribeModel",
+			Handler:    _Models_DescribeModel_Handler,
+		},
+		{
+			MethodName: "LoadModel",
+			Handler:    _Models_LoadModel_Handler,
+		},
+		{
+			MethodName: "UnloadModel",
+			Handler:    _Models_UnloadModel_Handler,
+		},
+		{
+			MethodName: "RunModel",
+			Handler:    _Models_RunModel_Handler,
+		},
+		{
+			MethodName: "Classify",
+			Handler:    _Models_Classify_Handler,
+		},
+	},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ExtractFeatures",
+			Handler:       _Models_ExtractFeatures_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "caffe_sdk/v1/caffe_sdk.proto",
 }
 
@@ -123,6 +535,18 @@ type NetsClient interface {
 	GetWeights(ctx context.Context, in *GetWeightsRequest, opts ...grpc.CallOption) (*GetWeightsReply, error)
 	// Writes the net's weights to a caffemodel in the server's folder.
 	SaveNet(ctx context.Context, in *SaveNetRequest, opts ...grpc.CallOption) (*SaveNetReply, error)
+	// Overwrites one blob, however large: a header, then its bytes in order in as many messages as one likes.
+	UploadBlob(ctx context.Context, opts ...grpc.CallOption) (Nets_UploadBlobClient, error)
+	// The values of one blob, however large, as of one moment.
+	DownloadBlob(ctx context.Context, in *DownloadBlobRequest, opts ...grpc.CallOption) (Nets_DownloadBlobClient, error)
+	// As CopyFrom, for a caffemodel however large.
+	UploadWeights(ctx context.Context, opts ...grpc.CallOption) (Nets_UploadWeightsClient, error)
+	// As GetWeights, however large.
+	DownloadWeights(ctx context.Context, in *GetWeightsRequest, opts ...grpc.CallOption) (Nets_DownloadWeightsClient, error)
+	// Lets the parameters of a net be those of another one, layer by layer of the same name.
+	ShareWeights(ctx context.Context, in *ShareWeightsRequest, opts ...grpc.CallOption) (*ShareWeightsReply, error)
+	// Sets the gradients of all parameters to zero.
+	ClearParamDiffs(ctx context.Context, in *ClearParamDiffsRequest, opts ...grpc.CallOption) (*ClearParamDiffsReply, error)
 	// Lets a net go. No error when it is gone already; a solver's net goes with the solver.
 	ReleaseNet(ctx context.Context, in *ReleaseNetRequest, opts ...grpc.CallOption) (*ReleaseNetReply, error)
 }
@@ -243,6 +667,156 @@ func (c *netsClient) SaveNet(ctx context.Context, in *SaveNetRequest, opts ...gr
 	return out, nil
 }
 
+func (c *netsClient) UploadBlob(ctx context.Context, opts ...grpc.CallOption) (Nets_UploadBlobClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Nets_serviceDesc.Streams[0], "/caffe_sdk.v1.Nets/UploadBlob", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &netsUploadBlobClient{stream}
+	return x, nil
+}
+
+type Nets_UploadBlobClient interface {
+	Send(*UploadBlobRequest) error
+	CloseAndRecv() (*UploadBlobReply, error)
+	grpc.ClientStream
+}
+
+type netsUploadBlobClient struct {
+	grpc.ClientStream
+}
+
+func (x *netsUploadBlobClient) Send(m *UploadBlobRequest) error {
+	return x.ClientStream.SendMsg(m)
+}
+
+func (x *netsUploadBlobClient) CloseAndRecv() (*UploadBlobReply, error) {
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	m := new(UploadBlobReply)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *netsClient) DownloadBlob(ctx context.Context, in *DownloadBlobRequest, opts ...grpc.CallOption) (Nets_DownloadBlobClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Nets_serviceDesc.Streams[1], "/caffe_sdk.v1.Nets/DownloadBlob", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &netsDownloadBlobClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Nets_DownloadBlobClient interface {
+	Recv() (*BlobChunk, error)
+	grpc.ClientStream
+}
+
+type netsDownloadBlobClient struct {
+	grpc.ClientStream
+}
+
+func (x *netsDownloadBlobClient) Recv() (*BlobChunk, error) {
+	m := new(BlobChunk)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *netsClient) UploadWeights(ctx context.Context, opts ...grpc.CallOption) (Nets_UploadWeightsClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Nets_serviceDesc.Streams[2], "/caffe_sdk.v1.Nets/UploadWeights", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &netsUploadWeightsClient{stream}
+	return x, nil
+}
+
+type Nets_UploadWeightsClient interface {
+	Send(*UploadWeightsRequest) error
+	CloseAndRecv() (*CopyFromReply, error)
+	grpc.ClientStream
+}
+
+type netsUploadWeightsClient struct {
+	grpc.ClientStream
+}
+
+func (x *netsUploadWeightsClient) Send(m *UploadWeightsRequest) error {
+	return x.ClientStream.SendMsg(m)
+}
+
+func (x *netsUploadWeightsClient) CloseAndRecv() (*CopyFromReply, error) {
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	m := new(CopyFromReply)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *netsClient) DownloadWeights(ctx context.Context, in *GetWeightsRequest, opts ...grpc.CallOption) (Nets_DownloadWeightsClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_Nets_serviceDesc.Streams[3], "/caffe_sdk.v1.Nets/DownloadWeights", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &netsDownloadWeightsClient{stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+type Nets_DownloadWeightsClient interface {
+	Recv() (*WeightsChunk, error)
+	grpc.ClientStream
+}
+
+type netsDownloadWeightsClient struct {
+	grpc.ClientStream
+}
+
+func (x *netsDownloadWeightsClient) Recv() (*WeightsChunk, error) {
+	m := new(WeightsChunk)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *netsClient) ShareWeights(ctx context.Context, in *ShareWeightsRequest, opts ...grpc.CallOption) (*ShareWeightsReply, error) {
+	out := new(ShareWeightsReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Nets/ShareWeights", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *netsClient) ClearParamDiffs(ctx context.Context, in *ClearParamDiffsRequest, opts ...grpc.CallOption) (*ClearParamDiffsReply, error) {
+	out := new(ClearParamDiffsReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Nets/ClearParamDiffs", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *netsClient) ReleaseNet(ctx context.Context, in *ReleaseNetRequest, opts ...grpc.CallOption) (*ReleaseNetReply, error) {
 	out := new(ReleaseNetReply)
 	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Nets/ReleaseNet", in, out, opts...)
@@ -277,6 +851,18 @@ type NetsServer interface {
 	GetWeights(context.Context, *GetWeightsRequest) (*GetWeightsReply, error)
 	// Writes the net's weights to a caffemodel in the server's folder.
 	SaveNet(context.Context, *SaveNetRequest) (*SaveNetReply, error)
+	// Overwrites one blob, however large: a header, then its bytes in order in as many messages as one likes.
+	UploadBlob(Nets_UploadBlobServer) error
+	// The values of one blob, however large, as of one moment.
+	DownloadBlob(*DownloadBlobRequest, Nets_DownloadBlobServer) error
+	// As CopyFrom, for a caffemodel however large.
+	UploadWeights(Nets_UploadWeightsServer) error
+	// As GetWeights, however large.
+	DownloadWeights(*GetWeightsRequest, Nets_DownloadWeightsServer) error
+	// Lets the parameters of a net be those of another one, layer by layer of the same name.
+	ShareWeights(context.Context, *ShareWeightsRequest) (*ShareWeightsReply, error)
+	// Sets the gradients of all parameters to zero.
+	ClearParamDiffs(context.Context, *ClearParamDiffsRequest) (*ClearParamDiffsReply, error)
 	// Lets a net go. No error when it is gone already; a solver's net goes with the solver.
 	ReleaseNet(context.Context, *ReleaseNetRequest) (*ReleaseNetReply, error)
 	mustEmbedUnimplementedNetsServer()
@@ -321,6 +907,24 @@ func (UnimplementedNetsServer) GetWeights(context.Context, *GetWeightsRequest) (
 }
 func (UnimplementedNetsServer) SaveNet(context.Context, *SaveNetRequest) (*SaveNetReply, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SaveNet not implemented")
+}
+func (UnimplementedNetsServer) UploadBlob(Nets_UploadBlobServer) error {
+	return status.Errorf(codes.Unimplemented, "method UploadBlob not implemented")
+}
+func (UnimplementedNetsServer) DownloadBlob(*DownloadBlobRequest, Nets_DownloadBlobServer) error {
+	return status.Errorf(codes.Unimplemented, "method DownloadBlob not implemented")
+}
+func (UnimplementedNetsServer) UploadWeights(Nets_UploadWeightsServer) error {
+	return status.Errorf(codes.Unimplemented, "method UploadWeights not implemented")
+}
+func (UnimplementedNetsServer) DownloadWeights(*GetWeightsRequest, Nets_DownloadWeightsServer) error {
+	return status.Errorf(codes.Unimplemented, "method DownloadWeights not implemented")
+}
+func (UnimplementedNetsServer) ShareWeights(context.Context, *ShareWeightsRequest) (*ShareWeightsReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ShareWeights not implemented")
+}
+func (UnimplementedNetsServer) ClearParamDiffs(context.Context, *ClearParamDiffsRequest) (*ClearParamDiffsReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ClearParamDiffs not implemented")
 }
 func (UnimplementedNetsServer) ReleaseNet(context.Context, *ReleaseNetRequest) (*ReleaseNetReply, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ReleaseNet not implemented")
@@ -554,6 +1158,136 @@ func _Nets_SaveNet_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Nets_UploadBlob_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(NetsServer).UploadBlob(&netsUploadBlobServer{stream})
+}
+
+type Nets_UploadBlobServer interface {
+	SendAndClose(*UploadBlobReply) error
+	Recv() (*UploadBlobRequest, error)
+	grpc.ServerStream
+}
+
+type netsUploadBlobServer struct {
+	grpc.ServerStream
+}
+
+func (x *netsUploadBlobServer) SendAndClose(m *UploadBlobReply) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func (x *netsUploadBlobServer) Recv() (*UploadBlobRequest, error) {
+	m := new(UploadBlobRequest)
+	if err := x.ServerStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func _Nets_DownloadBlob_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DownloadBlobRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(NetsServer).DownloadBlob(m, &netsDownloadBlobServer{stream})
+}
+
+type Nets_DownloadBlobServer interface {
+	Send(*BlobChunk) error
+	grpc.ServerStream
+}
+
+type netsDownloadBlobServer struct {
+	grpc.ServerStream
+}
+
+func (x *netsDownloadBlobServer) Send(m *BlobChunk) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func _Nets_UploadWeights_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(NetsServer).UploadWeights(&netsUploadWeightsServer{stream})
+}
+
+type Nets_UploadWeightsServer interface {
+	SendAndClose(*CopyFromReply) error
+	Recv() (*UploadWeightsRequest, error)
+	grpc.ServerStream
+}
+
+type netsUploadWeightsServer struct {
+	grpc.ServerStream
+}
+
+func (x *netsUploadWeightsServer) SendAndClose(m *CopyFromReply) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func (x *netsUploadWeightsServer) Recv() (*UploadWeightsRequest, error) {
+	m := new(UploadWeightsRequest)
+	if err := x.ServerStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func _Nets_DownloadWeights_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetWeightsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(NetsServer).DownloadWeights(m, &netsDownloadWeightsServer{stream})
+}
+
+type Nets_DownloadWeightsServer interface {
+	Send(*WeightsChunk) error
+	grpc.ServerStream
+}
+
+type netsDownloadWeightsServer struct {
+	grpc.ServerStream
+}
+
+func (x *netsDownloadWeightsServer) Send(m *WeightsChunk) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func _Nets_ShareWeights_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShareWeightsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NetsServer).ShareWeights(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Nets/ShareWeights",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NetsServer).ShareWeights(ctx, req.(*ShareWeightsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Nets_ClearParamDiffs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearParamDiffsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NetsServer).ClearParamDiffs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Nets/ClearParamDiffs",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NetsServer).ClearParamDiffs(ctx, req.(*ClearParamDiffsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Nets_ReleaseNet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReleaseNetRequest)
 	if err := dec(in); err != nil {
@@ -625,11 +1359,40 @@ var _Nets_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Nets_SaveNet_Handler,
 		},
 		{
+			MethodName: "ShareWeights",
+			Handler:    _Nets_ShareWeights_Handler,
+		},
+		{
+			MethodName: "ClearParamDiffs",
+			Handler:    _Nets_ClearParamDiffs_Handler,
+		},
+		{
 			MethodName: "ReleaseNet",
 			Handler:    _Nets_ReleaseNet_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "UploadBlob",
+			Handler:       _Nets_UploadBlob_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "DownloadBlob",
+			Handler:       _Nets_DownloadBlob_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "UploadWeights",
+			Handler:       _Nets_UploadWeights_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "DownloadWeights",
+			Handler:       _Nets_DownloadWeights_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "caffe_sdk/v1/caffe_sdk.proto",
 }
 
@@ -647,6 +1410,9 @@ type SolversClient interface {
 	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopReply, error)
 	// Goes on from a solverstate in the server's folder.
 	Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*Solver, error)
+	// Goes on from the latest snapshot that the solver's snapshot_prefix names in the server's folder, if there is one: so
+	// a training goes on after the server ended in its middle.
+	Resume(ctx context.Context, in *ResumeRequest, opts ...grpc.CallOption) (*ResumeReply, error)
 	// Writes caffemodel and solverstate to where the solver's snapshot_prefix says.
 	Snapshot(ctx context.Context, in *SnapshotRequest, opts ...grpc.CallOption) (*SnapshotReply, error)
 	// Lets a solver and its nets go, ending its training. No error when it is gone already.
@@ -761,6 +1527,15 @@ func (c *solversClient) Restore(ctx context.Context, in *RestoreRequest, opts ..
 	return out, nil
 }
 
+func (c *solversClient) Resume(ctx context.Context, in *ResumeRequest, opts ...grpc.CallOption) (*ResumeReply, error) {
+	out := new(ResumeReply)
+	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Solvers/Resume", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *solversClient) Snapshot(ctx context.Context, in *SnapshotRequest, opts ...grpc.CallOption) (*SnapshotReply, error) {
 	out := new(SnapshotReply)
 	err := c.cc.Invoke(ctx, "/caffe_sdk.v1.Solvers/Snapshot", in, out, opts...)
@@ -793,6 +1568,9 @@ type SolversServer interface {
 	Stop(context.Context, *StopRequest) (*StopReply, error)
 	// Goes on from a solverstate in the server's folder.
 	Restore(context.Context, *RestoreRequest) (*Solver, error)
+	// Goes on from the latest snapshot that the solver's snapshot_prefix names in the server's folder, if there is one: so
+	// a training goes on after the server ended in its middle.
+	Resume(context.Context, *ResumeRequest) (*ResumeReply, error)
 	// Writes caffemodel and solverstate to where the solver's snapshot_prefix says.
 	Snapshot(context.Context, *SnapshotRequest) (*SnapshotReply, error)
 	// Lets a solver and its nets go, ending its training. No error when it is gone already.
@@ -821,6 +1599,9 @@ func (UnimplementedSolversServer) Stop(context.Context, *StopRequest) (*StopRepl
 }
 func (UnimplementedSolversServer) Restore(context.Context, *RestoreRequest) (*Solver, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Restore not implemented")
+}
+func (UnimplementedSolversServer) Resume(context.Context, *ResumeRequest) (*ResumeReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Resume not implemented")
 }
 func (UnimplementedSolversServer) Snapshot(context.Context, *SnapshotRequest) (*SnapshotReply, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Snapshot not implemented")
@@ -955,6 +1736,24 @@ func _Solvers_Restore_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Solvers_Resume_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SolversServer).Resume(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/caffe_sdk.v1.Solvers/Resume",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SolversServer).Resume(ctx, req.(*ResumeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Solvers_Snapshot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SnapshotRequest)
 	if err := dec(in); err != nil {
@@ -1010,6 +1809,10 @@ var _Solvers_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Restore",
 			Handler:    _Solvers_Restore_Handler,
+		},
+		{
+			MethodName: "Resume",
+			Handler:    _Solvers_Resume_Handler,
 		},
 		{
 			MethodName: "Snapshot",

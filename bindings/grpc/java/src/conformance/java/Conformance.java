@@ -66,7 +66,7 @@ public final class Conformance {
   }
 
   private JsonElement play(JsonObject step) {
-    switch (string(step, "do")) {
+    switch (string(step, "verb")) {
       case "net":
         Phase phase = string(step, "phase").equals("train") ? Phase.PHASE_TRAIN : Phase.PHASE_TEST;
         byte[] weights = step.has("weights") ? kept.get(string(step, "weights")) : null;
@@ -89,7 +89,7 @@ public final class Conformance {
   }
 
   private JsonElement play(Net net, JsonObject step) {
-    switch (string(step, "do")) {
+    switch (string(step, "verb")) {
       case "describe":
         return noted(net.description());
       case "get":

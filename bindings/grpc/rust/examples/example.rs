@@ -1,0 +1,59 @@
+//! Classify: cargo run --example example classify http://HOST:PORT deploy.prototxt weights.caffemodel pixels.bin
+//!   pixels.bin holds little-endian float32 values of the first input; prints the outputs.
+//! Train: cargo run --example example train http://HOST:PORT solver.prototxt ITERATIONS
+//!   trains a solver whose net needs no files; prints the losses.
+
+use std::error::Error;
+use std::fs;
+
+use caffe_sdk_client::v1::event::Event;
+use caffe_sdk_client::{Array, Client, NetOptions, Range};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let server = Client::connect(&arguments[1], None).await?;
+    let prototxt = fs::read_to_string(&arguments[2])?;
+    if arguments[0] == "classify" {
+        classify(&server, &prototxt, fs::read(&arguments[3])?, fs::read(&arguments[4])?).await
+    } else {
+        train(&server, &prototxt, arguments[3].parse()?).await
+    }
+}
+
+async fn classify(server: &Client, prototxt: &str, weights: Vec<u8>, pixels: Vec<u8>) -> Result<(), Box<dyn Error>> {
+    let mut net = server
+        .net(
+            prototxt,
+            NetOptions {
+                weights: Some(weights),
+                ..Default::default()
+            },
+        )
+        .await?;
+    let input = net.description.inputs[0].clone();
+    let blob = net.description.blobs.iter().find(|blob| blob.name == input);
+    let shape = blob.and_then(|blob| blob.shape.clone()).unwrap_or_default().dims;
+    let data = pixels
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    for (name, output) in net
+        .forward([(input, Array { shape, data })].into(), Range::default())
+        .await?
+    {
+        println!("{name} {:?}", output.data);
+    }
+    Ok(net.release().await?)
+}
+
+async fn train(server: &Client, prototxt: &str, iterations: i64) -> Result<(), Box<dyn Error>> {
+    let mut solver = server.solver(prototxt).await?;
+    let mut events = solver.step(iterations).await?;
+    while let Some(happened) = events.message().await? {
+        if let Some(Event::Iteration(iteration)) = happened.event {
+            println!("{}", iteration.loss);
+        }
+    }
+    Ok(solver.release().await?)
+}
