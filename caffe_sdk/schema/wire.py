@@ -473,10 +473,10 @@ def _packed(number: int, array: Array) -> list[Part]:
 
 def _length_tag(number: int, length: int) -> bytes:
     """The beginning of a field of wire type 2."""
-    return _varint(number << 3 | LENGTH) + _varint(length)
+    return encode_varint(number << 3 | LENGTH) + encode_varint(length)
 
 
-def _varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
     """A number that is not negative, seven bits a byte."""
     encoded = bytearray()
     while value > 0x7F:

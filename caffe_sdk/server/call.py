@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -15,6 +15,7 @@ FOREVER = 1e9  # seconds: gRPC gives a far future for calls that have no deadlin
 
 
 Answer = TypeVar("Answer", bound=Callable[..., None])
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def held_open(answer: Answer) -> Answer:
@@ -24,6 +25,16 @@ def held_open(answer: Answer) -> Answer:
     """
     answer.held_open = True  # type: ignore[attr-defined]
     return answer
+
+
+def wired(decode: Callable[[bytes], Any], encode: Callable[[Any], bytes]) -> Callable[[Method], Method]:
+    """Mark a method that is given and gives something else than messages: how it comes from bytes, and becomes some."""
+
+    def mark(answer: Method) -> Method:
+        answer.decode, answer.encode = decode, encode  # type: ignore[attr-defined]
+        return answer
+
+    return mark
 
 
 @dataclass(frozen=True)

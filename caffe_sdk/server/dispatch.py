@@ -42,8 +42,8 @@ def handlers(served: Served, backend: Backend) -> grpc.GenericRpcHandler[Any, An
         method = f"/{served.descriptor.full_name}/{call.name}"
         made[call.name] = MAKERS[call.client_streaming, call.server_streaming](
             _behaviour(answer, call.server_streaming, functools.partial(_call, method, backend)),
-            request_deserializer=GetMessageClass(call.input_type).FromString,
-            response_serializer=GetMessageClass(call.output_type).SerializeToString,
+            request_deserializer=getattr(answer, "decode", GetMessageClass(call.input_type).FromString),
+            response_serializer=getattr(answer, "encode", GetMessageClass(call.output_type).SerializeToString),
         )
     return grpc.method_handlers_generic_handler(served.descriptor.full_name, made)
 

@@ -104,11 +104,11 @@ def from_json(datatype: str, shape: Sequence[int], data: object, where: str) -> 
     return values if isinstance(values, list) else values.reshape(shape)
 
 
-def to_raw(values: Values) -> bytes:
-    """The bytes of a tensor of FP32 or BYTES, which is all that is ever answered."""
+def to_raw(values: Values) -> bytes | memoryview:
+    """The bytes of a tensor of FP32 or BYTES, which is all that is ever answered; those of an array are not copied."""
     if isinstance(values, list):
         return b"".join(struct.pack("<I", len(value)) + value for value in values)
-    return np.asarray(values, "<f4").tobytes()
+    return np.ascontiguousarray(values, "<f4").reshape(-1).view("u1").data
 
 
 def to_json(values: Values) -> list[Any]:

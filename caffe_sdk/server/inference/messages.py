@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from caffe_sdk.errors import ArgumentError, UnsupportedError
-from caffe_sdk.server.inference import datatypes
+from caffe_sdk.server.inference import datatypes, pb
 from caffe_sdk.server.inference.calls import Answer, InferCall, Parameter, Tensor, Wanted
+from caffe_sdk.server.inference.wire import Reply, Request
 
 
-def to_call(request: Any) -> InferCall:
+def to_call(wired: Request) -> InferCall:
     """The call that a ModelInferRequest makes. Raises ArgumentError for tensors that make no sense."""
-    raw = request.raw_input_contents
+    request, raw = wired.message, wired.raw
+    if wired.fault:
+        raise ArgumentError("", wired.fault)
     if raw and len(raw) != len(request.inputs):
         what = f"{len(raw)} for {len(request.inputs)} inputs"
         raise ArgumentError("raw_input_contents", what, "send all tensors there, or none")
@@ -21,16 +24,15 @@ def to_call(request: Any) -> InferCall:
     return InferCall(request.model_name, request.model_version, request.id, tensors, wanted, parameters)
 
 
-def put_answer(answer: Answer, reply: Any) -> Any:
-    """Make a ModelInferResponse hold an answer, all of it in raw_output_contents. Gives the message."""
-    reply.model_name, reply.model_version, reply.id = answer.model, answer.version, answer.id
+def to_reply(answer: Answer) -> Reply:
+    """The ModelInferResponse of an answer, all of its values in raw_output_contents."""
+    message = pb.ModelInferResponse(model_name=answer.model, model_version=answer.version, id=answer.id)
     for tensor in answer.outputs:
-        reply.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
-        reply.raw_output_contents.append(datatypes.to_raw(tensor.values))
-    return reply
+        message.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+    return Reply(message, [datatypes.to_raw(tensor.values) for tensor in answer.outputs])
 
 
-def _tensor(tensor: Any, raw: bytes | None) -> Tensor:
+def _tensor(tensor: Any, raw: bytes | memoryview | None) -> Tensor:
     where, shape = f"input '{tensor.name[:80]}'", tuple(tensor.shape)
     refuse_shared_memory(where, tensor.parameters)
     if raw is None:

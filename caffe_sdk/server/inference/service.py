@@ -10,9 +10,10 @@ from typing import Any
 
 from caffe_sdk import __version__
 from caffe_sdk.errors import ArgumentError, UnsupportedError
-from caffe_sdk.server.call import Call
+from caffe_sdk.server.call import Call, wired
 from caffe_sdk.server.inference import calls, descriptions, messages, pb
 from caffe_sdk.server.inference.stream import Stream
+from caffe_sdk.server.inference.wire import Reply, Request, decode, encode, encode_in_stream
 from caffe_sdk.serving import Repository
 
 NAME = "caffe-sdk"
@@ -71,13 +72,15 @@ class InferenceService:
 
     # -- inference -----------------------------------------------------------------------------------------------------
 
-    def model_infer(self, request: Any, call: Call) -> Any:
+    @wired(decode, encode)
+    def model_infer(self, request: Request, call: Call) -> Reply:
         """ModelInfer: given up when the client cancels, goes away or runs out of time."""
         running = calls.start(self.repository, messages.to_call(request), call.remaining())
         call.when_over(running.cancel)
-        return messages.put_answer(running.answer(), pb.ModelInferResponse())
+        return messages.to_reply(running.answer())
 
-    def model_stream_infer(self, requests: Iterator[Any], call: Call) -> Iterator[Any]:
+    @wired(decode, encode_in_stream)
+    def model_stream_infer(self, requests: Iterator[Request], call: Call) -> Iterator[Reply]:
         """ModelStreamInfer: many requests at a time, answered in their order; errors do not end the stream."""
         return Stream(self.repository, requests, call).replies()
 

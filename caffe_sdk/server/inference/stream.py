@@ -6,12 +6,12 @@ import logging
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
-from typing import Any
 
 from caffe_sdk.errors import CaffeError, InternalError
 from caffe_sdk.server.call import Call
 from caffe_sdk.server.inference import calls, messages, pb
 from caffe_sdk.server.inference.calls import Running
+from caffe_sdk.server.inference.wire import Reply, Request
 from caffe_sdk.serving import Repository
 
 log = logging.getLogger(__name__)
@@ -23,15 +23,15 @@ MOST_UNDER_WAY = 64
 class Stream:
     """One stream: a thread reads requests and starts them, the caller of `replies` waits for them one by one."""
 
-    def __init__(self, repository: Repository, requests: Iterator[Any], call: Call) -> None:
+    def __init__(self, repository: Repository, requests: Iterator[Request], call: Call) -> None:
         self._repository, self._requests, self._call = repository, requests, call
         self._room = threading.Semaphore(MOST_UNDER_WAY)
-        self._started: SimpleQueue[tuple[Any, Running | CaffeError] | None] = SimpleQueue()
+        self._started: SimpleQueue[tuple[Request, Running | CaffeError] | None] = SimpleQueue()
         self._under_way: set[Running] = set()
         self._over = threading.Event()
 
-    def replies(self) -> Iterator[Any]:
-        """The ModelStreamInferResponse messages, in the order of the requests.
+    def replies(self) -> Iterator[Reply]:
+        """The replies, in the order of the requests.
 
         What is wrong with one request is said in its answer, and the stream goes on. When the client goes away, what
         is under way is given up.
@@ -53,7 +53,7 @@ class Stream:
             log.debug("the requests of a stream ended early", exc_info=True)
         self._started.put(None)
 
-    def _start(self, request: Any) -> Running | CaffeError:
+    def _start(self, request: Request) -> Running | CaffeError:
         try:
             running = calls.start(self._repository, messages.to_call(request), self._call.remaining())
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the stream goes on
@@ -63,16 +63,15 @@ class Stream:
             running.cancel()
         return running
 
-    def _reply(self, request: Any, started: Running | CaffeError) -> Any:
-        reply = pb.ModelStreamInferResponse()
+    def _reply(self, request: Request, started: Running | CaffeError) -> Reply:
         try:
             if isinstance(started, CaffeError):
                 raise started
-            messages.put_answer(started.answer(), reply.infer_response)
-            reply.infer_response.parameters["triton_final_response"].bool_param = True
+            reply = messages.to_reply(started.answer())
+            reply.message.parameters["triton_final_response"].bool_param = True
         except Exception as error:  # noqa: BLE001
-            reply = pb.ModelStreamInferResponse(error_message=str(_known(error)))
-            reply.infer_response.id, reply.infer_response.model_name = request.id, request.model_name
+            message = pb.ModelInferResponse(id=request.message.id, model_name=request.model_name)
+            reply = Reply(message, error=str(_known(error)))
         self._under_way.discard(started)
         return reply
 

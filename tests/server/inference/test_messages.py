@@ -4,7 +4,8 @@ import numpy as np
 
 from caffe_sdk.server.inference import pb
 from caffe_sdk.server.inference.calls import Answer, Tensor, Wanted
-from caffe_sdk.server.inference.messages import put_answer, to_call
+from caffe_sdk.server.inference.messages import to_call, to_reply
+from caffe_sdk.server.inference.wire import decode, encode
 
 
 def test_a_request_becomes_a_call() -> None:
@@ -15,7 +16,7 @@ def test_a_request_becomes_a_call() -> None:
     request.outputs.add(name="prob").parameters["classification"].int64_param = 5
     request.parameters["priority"].uint64_param = 3
     request.parameters["nothing"].SetInParent()
-    call = to_call(request)
+    call = to_call(decode(request.SerializeToString()))
     assert (call.model, call.version, call.id) == ("m", "2", "7")
     assert call.parameters == {"priority": 3}
     assert call.outputs == [Wanted("prob", 5)]
@@ -30,7 +31,7 @@ def test_an_answer_becomes_a_reply() -> None:
     answer = Answer(
         "m", "2", "7", [Tensor("a", "FP32", (1, 2), numbers), Tensor("b", "BYTES", (2,), [b"1:0", b"0.5:1"])]
     )
-    reply = put_answer(answer, pb.ModelInferResponse())
+    reply = pb.ModelInferResponse.FromString(encode(to_reply(answer)))
     assert (reply.model_name, reply.model_version, reply.id) == ("m", "2", "7")
     assert [(each.name, each.datatype, list(each.shape)) for each in reply.outputs] == [
         ("a", "FP32", [1, 2]),

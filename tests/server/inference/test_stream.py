@@ -11,6 +11,7 @@ from caffe_sdk.errors import HandleError
 from caffe_sdk.server.call import Call
 from caffe_sdk.server.inference import pb
 from caffe_sdk.server.inference.stream import MOST_UNDER_WAY, Stream
+from caffe_sdk.server.inference.wire import Reply, Request
 from caffe_sdk.serving import InferResult, Pending, Repository
 
 
@@ -60,22 +61,24 @@ def model() -> FakeModel:
     return FakeModel()
 
 
-def replies(model: FakeModel, requests: Iterator[Any], call: FakeCall) -> Iterator[Any]:
+def asked_for(model_name: str, id: str = "") -> Request:
+    return Request(pb.ModelInferRequest(model_name=model_name, id=id))
+
+
+def replies(model: FakeModel, requests: Iterator[Request], call: FakeCall) -> Iterator[Reply]:
     return Stream(cast(Repository, model), requests, cast(Call, call)).replies()
 
 
 def test_answers_come_in_the_order_of_the_requests(model: FakeModel) -> None:
     asked = ["m", "m", "no", "m"]
-    stream = replies(
-        model, (pb.ModelInferRequest(model_name=name, id=str(i)) for i, name in enumerate(asked)), FakeCall()
-    )
+    stream = replies(model, (asked_for(model_name=name, id=str(i)) for i, name in enumerate(asked)), FakeCall())
     done = threading.Thread(target=lambda: [model.wait_for(3), *(model.answer(i) for i in (2, 1, 0))])
     done.start()
     answers = list(stream)
     done.join()
-    assert [answer.infer_response.id for answer in answers] == ["0", "1", "2", "3"]
-    assert [answer.error_message for answer in answers] == ["", "", "model 'no': there is none of this name", ""]
-    values = [np.frombuffer(raw, "<f4")[0] for each in answers for raw in each.infer_response.raw_output_contents]
+    assert [answer.message.id for answer in answers] == ["0", "1", "2", "3"]
+    assert [answer.error for answer in answers] == ["", "", "model 'no': there is none of this name", ""]
+    values = [np.frombuffer(raw, "<f4")[0] for each in answers for raw in each.raw]
     assert values == [0, 1, 2]
 
 
@@ -85,7 +88,7 @@ def test_no_more_requests_are_taken_than_there_is_room_for(model: FakeModel) -> 
     def requests() -> Iterator[Any]:
         for i in range(MOST_UNDER_WAY * 2):
             read.append(i)
-            yield pb.ModelInferRequest(model_name="m")
+            yield asked_for(model_name="m")
 
     call = FakeCall()
     stream = replies(model, requests(), call)
@@ -101,7 +104,7 @@ def test_a_client_that_goes_away_frees_whoever_waits(model: FakeModel) -> None:
     gone = threading.Event()
 
     def requests() -> Iterator[Any]:
-        yield pb.ModelInferRequest(model_name="m")
+        yield asked_for(model_name="m")
         gone.wait(30)
         raise RuntimeError("the client went away")
 
@@ -115,7 +118,7 @@ def test_a_client_that_goes_away_frees_whoever_waits(model: FakeModel) -> None:
     gone.set()
     waits.join(30)
     assert not waits.is_alive()
-    assert "was cancelled" in answers[0].error_message
+    assert "was cancelled" in answers[0].error
 
 
 def test_a_fault_of_ours_is_told_and_logged(
@@ -125,6 +128,6 @@ def test_a_fault_of_ours_is_told_and_logged(
         raise ZeroDivisionError("so it goes")
 
     monkeypatch.setattr(model, "submit", broken)
-    (answer,) = replies(model, iter([pb.ModelInferRequest(model_name="m")]), FakeCall())
-    assert answer.error_message.startswith("server: ZeroDivisionError: so it goes")
+    (answer,) = replies(model, iter([asked_for(model_name="m")]), FakeCall())
+    assert answer.error.startswith("server: ZeroDivisionError: so it goes")
     assert "failed in a way it should not" in caplog.text
