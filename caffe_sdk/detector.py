@@ -92,23 +92,8 @@ class Detector(Net):
 
     def _crop_in_context(self, im: Array, window: Array) -> Array:
         """The window and ``context_pad`` pixels around it, warped to the net's input (which is taken for square)."""
-        size = self.blobs[self.inputs[0]].shape[3]
-        half = (window[2:] - window[:2] + 1) / 2
-        centre = window[:2] + half
-        grown = size / (size - 2 * self.context_pad) * half
-        box = np.round(np.concatenate([centre - grown, centre + grown]))
-        scale = size / (box[2:] - box[:2] + 1)
-        before = [round(pad) for pad in np.maximum(0, -box[:2]) * scale]
-        clipped = np.clip(box, 0, np.tile(im.shape[:2], 2))
-        shown = [round(extent) for extent in (clipped[2:] - clipped[:2] + 1) * scale]
-        height, width = (min(extent, size - pad) for extent, pad in zip(shown, before, strict=True))
-
-        top, left, bottom, right = clipped.astype(int)
-        out: Array = np.ones(self.crop_dims, np.float32) * self.crop_mean
-        out[before[0] : before[0] + height, before[1] : before[1] + width] = io.resize_image(
-            im[top:bottom, left:right], (height, width)
-        )
-        return out
+        around: Array = np.ones(self.crop_dims, np.float32) * self.crop_mean
+        return in_context(im, window, around, self.context_pad)
 
     def configure_crop(self, context_pad: int | None) -> None:
         """Set how many pixels of context windows are shown with; None or 0 for none.
@@ -129,3 +114,25 @@ class Detector(Net):
             if name in self.transformer.channel_swap and len(mean) > 1:
                 mean = mean[np.argsort(self.transformer.channel_swap[name])]
             self.crop_mean = mean.transpose(back) / self.transformer.raw_scale.get(name, 1)
+
+
+def in_context(im: Array, window: Array, around: Array, context_pad: int) -> Array:
+    """A window of an image and ``context_pad`` pixels around it, warped to the size of ``around``.
+
+    ``around`` is what is seen where the image does not reach: (size, size, channels), which is changed and given back.
+    """
+    size = around.shape[1]
+    half = (window[2:] - window[:2] + 1) / 2
+    centre = window[:2] + half
+    grown = size / (size - 2 * context_pad) * half
+    box = np.round(np.concatenate([centre - grown, centre + grown]))
+    scale = size / (box[2:] - box[:2] + 1)
+    before = [round(pad) for pad in np.maximum(0, -box[:2]) * scale]
+    clipped = np.clip(box, 0, np.tile(im.shape[:2], 2))
+    shown = [round(extent) for extent in (clipped[2:] - clipped[:2] + 1) * scale]
+    height, width = (min(extent, size - pad) for extent, pad in zip(shown, before, strict=True))
+    top, left, bottom, right = clipped.astype(int)
+    around[before[0] : before[0] + height, before[1] : before[1] + width] = io.resize_image(
+        im[top:bottom, left:right], (height, width)
+    )
+    return around

@@ -17,13 +17,15 @@ python() {
     touch .venv/ready
 }
 
-# Octave with its sockets, for the tests of the MATLAB client; .venv/octave remembers that it was found.
+# Octave with its sockets, and gnuplot, with which it draws without a screen, for the tests of the MATLAB client;
+# .venv/octave remembers that they were found.
 octave() {
     [ -e .venv/octave ] && return
-    if ! sockets; then
-        say "installing octave and octave-instrument-control"
+    if ! sockets || ! command -v gnuplot >/dev/null; then
+        say "installing octave, octave-instrument-control and gnuplot-nox"
         administer apt-get update --quiet --quiet
-        administer apt-get install --quiet --quiet --yes --no-install-recommends octave octave-instrument-control
+        administer apt-get install --quiet --quiet --yes --no-install-recommends \
+            octave octave-instrument-control gnuplot-nox fonts-freefont-otf ghostscript
         sockets || { say "octave is here, but 'pkg load instrument-control' fails"; exit 1; }
     fi
     touch .venv/octave

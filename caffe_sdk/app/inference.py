@@ -21,9 +21,9 @@ from caffe_sdk.preprocessing import Preprocessing, plain
 
 log = logging.getLogger(__name__)
 
-Items = Array | Sequence[str]
-"""Pixels (items, channels, height, width) from 0 to 255, RGB or grey, or whatever else (items, ...) a net takes; or
-the names of image files."""
+Items = Array | Sequence[str] | Sequence[Array]
+"""Pixels (items, channels, height, width) from 0 to 255, RGB or grey, or whatever else (items, ...) a net takes; the
+names of image files; or images (height, width, channels) from 0 to 255 of sizes of their own."""
 BATCH = 64
 
 
@@ -78,7 +78,13 @@ def prepared(target: Input, record: Preprocessing, items: Items) -> Array:
     What is no image, for having another number of axes or of channels, is only shifted and scaled as the record says.
     """
     if not isinstance(items, np.ndarray):
-        rows = [record.apply(io.load_image(name), target.shape[2:]) for name in items]
+        if len(target.shape) != 4:
+            raise ArgumentError(f"input '{target.name}'", f"its shape is {target.shape}", "give a net for images")
+        size = target.shape[2:]
+        rows = [
+            record.apply(io.load_image(each), size) if isinstance(each, str) else record.apply_pixels(each, size)
+            for each in items
+        ]
     elif len(target.shape) == 4 and target.shape[1] in (1, 3):
         if items.ndim != 4:
             raise _misfit(target, items.shape)

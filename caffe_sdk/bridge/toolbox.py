@@ -11,6 +11,7 @@ from typing import Any
 from caffe_sdk import preprocessing
 from caffe_sdk.app import inference
 from caffe_sdk.app.session import Session
+from caffe_sdk.bridge.looking import Looking
 from caffe_sdk.bridge.making import Making
 from caffe_sdk.bridge.training import Trainings
 from caffe_sdk.bridge.translate import Options, average_of, described, integer, items_of, path_of, turned
@@ -37,6 +38,7 @@ class Toolbox:
             "net_classes": lambda net: self.classes.get(integer(net)),
             **self.trainings.table,
             **Making(session, self.classes, self._adopt).table,
+            **Looking(session).table,
         }
 
     def forget(self, handle: int) -> None:

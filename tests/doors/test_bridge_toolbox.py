@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import caffe_sdk.solver.solvers
+from caffe_sdk.bridge.looking import Looking
 from caffe_sdk.bridge.making import Making
 from caffe_sdk.bridge.toolbox import Toolbox
 from caffe_sdk.bridge.training import RULES, solver_of
@@ -66,6 +67,23 @@ def test_nets_written_elsewhere_and_nets_in_mat_files(bridge: Bridge) -> None:
     np.testing.assert_array_equal(
         bridge("blob_get", again["net"], ["ip", 1], "data"), bridge("blob_get", net, ["ip", 1], "data")
     )
+
+
+def test_windows_of_matlab(bridge: Bridge) -> None:
+    net = bridge("import_net", "net.prototxt", "", {"Channels": "RGB"})["net"]
+    given = {"ContextPad": 0, "MiniBatchSize": 8, "Threshold": -np.inf, "Overlap": 1, "Softmax": False}
+    options = {name: np.array([[float(value)]]) for name, value in given.items()}
+    image = np.arange(3 * 20 * 10.0).reshape(3, 20, 10)  # 10 high, 20 wide
+    boxes = np.array([[2.0, 1], [3, 1], [5, 20], [4, 10]])  # two, x y width height
+    found = bridge("detect", net, image, boxes, options)
+    np.testing.assert_array_equal(found["boxes"], boxes)
+    assert found["scores"].shape == (60, 2)
+    table = Looking(bridge.session).table
+    for wrong in (np.ones((3, 2)), np.ones((2, 4, 1))):
+        with pytest.raises(ArgumentError, match="boxes of size"):
+            table["detect"](np.array([[net.item()]]), image, wrong, options)
+    with pytest.raises(ArgumentError, match="2 images"):
+        table["detect"](np.array([[net.item()]]), np.ones((2, 3, 4, 4)), boxes, options)
 
 
 @pytest.mark.parametrize("size", [[256], [0, 3], [1, 2, 3]])

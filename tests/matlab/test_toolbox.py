@@ -17,7 +17,12 @@ from caffe_sdk.preprocessing import Preprocessing
 from tests.matlab import octave, toolbox
 
 HERE = Path(__file__).parent
-PREPARED = {"toolbox_images": toolbox.images, "toolbox_training": toolbox.training, "toolbox_making": toolbox.making}
+PREPARED = {
+    "toolbox_images": toolbox.images,
+    "toolbox_looking": toolbox.looking,
+    "toolbox_making": toolbox.making,
+    "toolbox_training": toolbox.training,
+}
 TESTS = [
     (name, test)
     for name in PREPARED

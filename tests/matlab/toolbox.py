@@ -135,6 +135,62 @@ def making(folder: Path) -> dict[str, Array]:
     return {}
 
 
+def looking(folder: Path) -> dict[str, Array]:
+    """A photo and windows of it, points, a log; and what Python makes of them."""
+    rng = np.random.default_rng(5)
+    n = caffe.NetSpec()
+    n.data = L.Input(shape={"dim": [2, 3, 6, 6]})
+    n.conv = L.Convolution(n.data, num_output=4, kernel_h=3, kernel_w=2, weight_filler={"type": "xavier"})
+    n.score = L.InnerProduct(n.conv, num_output=3, weight_filler={"type": "xavier"})
+    (folder / "square.prototxt").write_text(str(n.to_proto()))
+    v = caffe.NetSpec()
+    v.data = L.Input(shape={"dim": [1, 10]})
+    v.score = L.InnerProduct(v.data, num_output=2, weight_filler={"type": "xavier"})
+    (folder / "vector.prototxt").write_text(str(v.to_proto()))
+    with caffe.Net(str(folder / "square.prototxt"), caffe.TEST) as net:
+        net.save(str(folder / "square.caffemodel"))
+    photo = np.kron(rng.integers(0, 256, (5, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    Image.fromarray(photo).save(folder / "photo.png")
+    boxes = np.array([[1, 1, 20, 10], [5, 8, 17, 30], [30, 2, 19, 39]])  # x, y, width, height
+    windows = [(y - 1, x - 1, y - 1 + h, x - 1 + w) for x, y, w, h in boxes]
+    files = str(folder / "square.prototxt"), str(folder / "square.caffemodel")
+    mean = np.array([10, 20, 30], np.float32)
+    features = np.concatenate([rng.normal(0, 1, (20, 10)), rng.normal(5, 1, (20, 10))])
+    (folder / "train.log").write_text(LOG)
+    scores = []
+    for pad in (0, 1):
+        with caffe.Detector(*files, mean, None, 255, (2, 1, 0), pad) as net:
+            found = net.detect_windows([(folder / "photo.png", windows)])
+            scores.append(np.stack([each["prediction"] for each in found]))
+    return {
+        "photo": photo,
+        "boxes": boxes.astype(float),
+        "window_scores": scores[0],
+        "context_scores": scores[1],
+        "features": features,
+        "components": components(features),
+    }
+
+
+def components(features: Array) -> Array:
+    """Two principal components by the eigenvectors of the covariance."""
+    centred = features - features.mean(axis=0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    chosen = vectors[:, ::-1][:, :2]
+    return centred @ (chosen * np.sign(chosen[np.abs(chosen).argmax(axis=0), [0, 1]]))
+
+
+LOG = """\
+I0102 03:04:05.000000 1 solver.cpp:1] Iteration 0, loss = 2.5
+I0102 03:04:05.000000 1 sgd_solver.cpp:1] Iteration 0, lr = 0.01
+I0102 03:04:06.000000 1 solver.cpp:1] Iteration 100, Testing net (#0)
+I0102 03:04:06.000000 1 solver.cpp:1]     Test net output #0: accuracy = 0.75
+I0102 03:04:06.000000 1 solver.cpp:1]     Test net output #1: loss = 0.6 (* 1 = 0.6 loss)
+I0102 03:04:07.000000 1 solver.cpp:1] Iteration 100, loss = 0.5
+I0102 03:04:07.000000 1 sgd_solver.cpp:1] Iteration 100, lr = 0.001
+"""
+
+
 def resized(rng: np.random.Generator) -> dict[str, Array]:
     """An image, and what MATLAB's imresize documents it to become, worked out place by place."""
     image = rng.integers(0, 256, (11, 14, 3), np.uint8)

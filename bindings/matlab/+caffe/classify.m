@@ -26,7 +26,7 @@ options = caffe.internal.options(options, varargin);
 caffe.internal.compute_on(options.ExecutionEnvironment);
 told = struct('Rows', true, 'Softmax', logical(options.Softmax), 'MiniBatchSize', double(options.MiniBatchSize));
 [scores, details] = caffe.internal.infer(net, images, '', told);
-classes = names_of(net, options.Labels, size(scores, 2));
+classes = caffe.internal.class_names(net, options.Labels, size(scores, 2));
 top = options.TopK;
 caffe.internal.check(isnumeric(top) && isscalar(top) && top >= 1 && top <= size(scores, 2) && top == floor(top), ...
   sprintf('TopK must be 1 to %d, the number of classes', size(scores, 2)));
@@ -34,18 +34,4 @@ caffe.internal.check(isnumeric(top) && isscalar(top) && top >= 1 && top <= size(
 best = best(:, 1:top);
 labels = reshape(classes(order(:, 1:top)), [], top);
 files = details.names;
-end
-
-function classes = names_of(net, labels, count)
-% Names or numbers of the classes.
-if isempty(labels)
-  classes = caffe.internal.call('net_classes', net.handle_net);
-else
-  classes = caffe.internal.label_names(labels);
-end
-if isempty(classes)
-  classes = (0:count - 1).';
-end
-caffe.internal.check(numel(classes) == count, ...
-  sprintf('there are %d labels for %d classes', numel(classes), count));
 end

@@ -13,8 +13,8 @@ classdef ProgressPlot < handle
     function self = ProgressPlot(options, iterations)
       self.file = options.PlotFile;
       self.visible = strcmp(options.Plots, 'training-progress') && caffe.internal.has_screen();
-      self.figure = caffe.internal.new_figure('Training progress', self.visible);
       panels = 1 + options.Classifies;
+      self.figure = caffe.internal.new_figure('Training progress', self.visible, panels);
       self.axes = [];
       if options.Classifies
         self.axes(end + 1) = self.panel(panels, 1, iterations, 'Accuracy (%)');
@@ -80,7 +80,7 @@ classdef ProgressPlot < handle
     end
     function handle = panel(self, count, number, iterations, name)
       % Axes for one kind of curve.
-      handle = subplot(count, 1, number, 'Parent', self.figure);
+      handle = caffe.internal.panel(self.figure, count, number);
       set(handle, 'XLim', [0 max(1, iterations)]);
       caffe.internal.light_grid(handle);
       ylabel(handle, name);
