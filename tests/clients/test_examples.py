@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffe_sdk.app.session import Session
+from caffe_sdk.io import decode_image
 from caffe_sdk.server import Options, RunningServer, start
 from tests.app.texts import NET, SOLVER
-from tests.clients.languages import command
-
-LANGUAGES = ("cpp", "go", "java")
+from tests.clients.languages import LANGUAGES, command
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,16 @@ def run(language: str, task: str, server: RunningServer, *arguments: str | Path)
 def test_it_classifies(language: str, server: RunningServer, tmp_path: Path, rng: np.random.Generator) -> None:
     local = Session()
     net = local.create_net(text=NET)
-    images = rng.random((4, 1, 6, 6), np.float32)
     (tmp_path / "net.prototxt").write_text(NET)
     (tmp_path / "net.caffemodel").write_bytes(local.net_bytes(net))
-    (tmp_path / "pixels.bin").write_bytes(images.tobytes())
-    files = [tmp_path / name for name in ("net.prototxt", "net.caffemodel", "pixels.bin")]
+    Image.fromarray(rng.integers(256, size=(6, 6), dtype=np.uint8)).save(tmp_path / "image.png")
+    files = [tmp_path / name for name in ("net.prototxt", "net.caffemodel", "image.png")]
     done = run(language, "classify", server, *files)
     assert done.returncode == 0, done.stderr
     name, *values = done.stdout.split()
     assert name == "prob"
-    expected = local.forward(net, {"data": images})["prob"].ravel()
+    image = decode_image((tmp_path / "image.png").read_bytes(), "image.png")
+    expected = local.predict(net, [image])["prob"].ravel()
     np.testing.assert_array_equal(np.array(values, np.float32), expected)
 
 

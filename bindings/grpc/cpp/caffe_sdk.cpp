@@ -5,6 +5,8 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <mutex>
+#include <random>
 #include <utility>
 
 namespace caffe_sdk {
@@ -18,6 +20,23 @@ class Connection {
         nets(v1::Nets::NewStub(channel_)),
         solvers(v1::Solvers::NewStub(channel_)) {}
 
+  ~Connection() {
+    if (!lease_) return;
+    lease_context_.TryCancel();
+    lease_->Finish();
+  }
+
+  // Holds what is created for as long as this connection lives: when the program dies the server lets it go.
+  void hold() {
+    const std::lock_guard<std::mutex> lock(lease_lock_);
+    if (lease_) return;
+    prepare(lease_context_);
+    auto lease = server->Attach(&lease_context_, v1::AttachRequest());
+    v1::AttachReply held;
+    if (!lease->Read(&held)) check(lease->Finish(), lease_context_);
+    lease_ = std::move(lease);
+  }
+
   // Makes a call of a stub: call(connection.nets, &v1::Nets::Stub::Forward, request) gives the reply.
   template <typename Stub, typename Request, typename Reply>
   Reply call(const std::unique_ptr<Stub>& stub,
@@ -30,6 +49,7 @@ class Connection {
   }
 
   void prepare(grpc::ClientContext& context) const {
+    context.AddMetadata("caffe-session", session_);
     if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
   }
 
@@ -62,8 +82,20 @@ class Connection {
     return arguments;
   }
 
+  // A name that nobody guesses, for the server to hold this client's objects under.
+  static std::string random_name() {
+    std::random_device random;
+    std::string name;
+    for (int i = 0; i < 32; ++i) name += "0123456789abcdef"[random() % 16];
+    return name;
+  }
+
   std::string token_;
+  std::string session_ = random_name();
   std::shared_ptr<grpc::Channel> channel_;
+  std::mutex lease_lock_;
+  grpc::ClientContext lease_context_;
+  std::unique_ptr<grpc::ClientReader<v1::AttachReply>> lease_;
 
  public:
   const std::unique_ptr<v1::Server::Stub> server;
@@ -317,6 +349,7 @@ Client::Client(const std::string& address, const Options& options)
     : connection_(std::make_shared<Connection>(address, options)) {}
 
 Net Client::net(const std::string& prototxt, const NetOptions& options) {
+  connection_->hold();
   v1::CreateNetRequest request;
   request.mutable_model()->set_text(prototxt);
   request.set_phase(options.phase == "train" ? v1::PHASE_TRAIN : v1::PHASE_TEST);
@@ -327,6 +360,7 @@ Net Client::net(const std::string& prototxt, const NetOptions& options) {
 }
 
 Solver Client::solver(const std::string& prototxt) {
+  connection_->hold();
   v1::CreateSolverRequest request;
   request.mutable_model()->set_text(prototxt);
   const auto description = connection_->call(connection_->solvers, &v1::Solvers::Stub::CreateSolver, request);

@@ -1,26 +1,17 @@
-// Classify: example classify HOST:PORT deploy.prototxt weights.caffemodel pixels.bin
-//   pixels.bin holds little-endian float32 values of the first input; prints each output's name and numbers.
+// Classify: example classify HOST:PORT deploy.prototxt weights.caffemodel image.png
+//   prepares an image as the net's record says; prints each output's name and numbers.
 // Train:    example train HOST:PORT solver.prototxt ITERATIONS
 //   trains a solver whose net needs no files with what its input blobs hold; prints the losses.
 
-#include <cstring>
 #include <iostream>
 
 #include "caffe_sdk.hpp"
 
 namespace {
 
-void classify(caffe_sdk::Client& server, const std::string& model, const std::string& weights, const std::string& file) {
+void classify(caffe_sdk::Client& server, const std::string& model, const std::string& weights, const std::string& image) {
   auto net = server.net(caffe_sdk::read_file(model), {"test", caffe_sdk::read_file(weights)});
-  const auto& input = net.description().inputs(0);
-  caffe_sdk::Array images;
-  for (const auto& blob : net.description().blobs()) {
-    if (blob.name() == input) images.shape.assign(blob.shape().dims().begin(), blob.shape().dims().end());
-  }
-  const std::string bytes = caffe_sdk::read_file(file);
-  images.data.resize(bytes.size() / sizeof(float));
-  std::memcpy(images.data.data(), bytes.data(), images.data.size() * sizeof(float));
-  for (const auto& [name, output] : net.forward({{input, images}})) {
+  for (const auto& [name, output] : net.predict({caffe_sdk::read_file(image)})) {
     std::cout << name;
     for (const float value : output.data) std::cout << ' ' << value;
     std::cout << '\n';

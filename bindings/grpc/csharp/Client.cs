@@ -9,6 +9,7 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 
 namespace CaffeSdk;
@@ -90,13 +91,26 @@ public sealed class Client : IDisposable
 {
     private readonly GrpcChannel channel;
     private readonly V1.Server.ServerClient server;
+    private readonly SemaphoreSlim gate = new(1);
+    private AsyncServerStreamingCall<V1.AttachReply>? lease;
 
-    private Client(GrpcChannel channel)
+    private Client(GrpcChannel channel, string? token)
     {
         this.channel = channel;
-        server = new(channel);
-        Nets = new(channel);
-        Solvers = new(channel);
+        // A name that nobody guesses, for the server to hold this client's objects under.
+        var session = Guid.NewGuid().ToString("N");
+        var invoker = channel.Intercept(metadata =>
+        {
+            metadata.Add("caffe-session", session);
+            if (token is not null)
+            {
+                metadata.Add("authorization", $"Bearer {token}");
+            }
+            return metadata;
+        });
+        server = new(invoker);
+        Nets = new(invoker);
+        Solvers = new(invoker);
     }
 
     internal V1.Nets.NetsClient Nets { get; }
@@ -112,24 +126,14 @@ public sealed class Client : IDisposable
             MaxSendMessageSize = null,
             HttpHandler = handler,
         };
-        if (token is not null)
-        {
-            var bearer = CallCredentials.FromInterceptor((_, metadata) =>
-            {
-                metadata.Add("authorization", $"Bearer {token}");
-                return Task.CompletedTask;
-            });
-            var transport = address.StartsWith("https") ? ChannelCredentials.SecureSsl : ChannelCredentials.Insecure;
-            options.Credentials = ChannelCredentials.Create(transport, bearer);
-            options.UnsafeUseInsecureChannelCallCredentials = !address.StartsWith("https");
-        }
-        return new(GrpcChannel.ForAddress(address, options));
+        return new(GrpcChannel.ForAddress(address, options), token);
     }
 
     /// <summary>A new net of a prototxt's text; weights are the bytes of a caffemodel.</summary>
     public async Task<Net> NetAsync(
         string prototxt, bool train = false, byte[]? weights = null, int level = 0, params string[] stages)
     {
+        await HoldAsync();
         var request = new V1.CreateNetRequest
         {
             Model = new() { Text = prototxt },
@@ -147,6 +151,7 @@ public sealed class Client : IDisposable
     /// <summary>A new solver of a prototxt's text.</summary>
     public async Task<Solver> SolverAsync(string prototxt)
     {
+        await HoldAsync();
         var request = new V1.CreateSolverRequest { Model = new() { Text = prototxt } };
         var made = await CaffeException.CallAsync(Solvers.CreateSolverAsync(request));
         var net = await CaffeException.CallAsync(Nets.DescribeNetAsync(new() { Net = made.Net }));
@@ -157,7 +162,34 @@ public sealed class Client : IDisposable
     public Task<V1.Information> InformationAsync() =>
         CaffeException.CallAsync(server.GetInformationAsync(new V1.GetInformationRequest()));
 
-    public void Dispose() => channel.Dispose();
+    public void Dispose()
+    {
+        lease?.Dispose();
+        channel.Dispose();
+    }
+
+    // Has the server keep what is created for as long as this client is there: when the program dies it is let go.
+    private async Task HoldAsync()
+    {
+        await gate.WaitAsync();
+        try
+        {
+            if (lease is null)
+            {
+                var call = server.Attach(new());
+                await call.ResponseStream.MoveNext(CancellationToken.None);
+                lease = call;
+            }
+        }
+        catch (RpcException failed)
+        {
+            throw new CaffeException(failed);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
 }
 
 /// <summary>A net on the server, released when disposed of.</summary>

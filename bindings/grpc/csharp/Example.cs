@@ -1,9 +1,7 @@
-// Classify: dotnet run classify http://HOST:PORT deploy.prototxt weights.caffemodel pixels.bin
-//   pixels.bin holds little-endian float32 values of the first input; prints the outputs.
+// Classify: dotnet run classify http://HOST:PORT deploy.prototxt weights.caffemodel image.png
+//   prepares an image as the net's record says; prints the outputs.
 // Train:    dotnet run train http://HOST:PORT solver.prototxt ITERATIONS
 //   trains a solver whose net needs no files; prints the losses.
-
-using System.Runtime.InteropServices;
 
 namespace CaffeSdk;
 
@@ -31,14 +29,11 @@ public static class Example
         }
     }
 
-    private static async Task ClassifyAsync(Client server, string model, string weights, string pixels)
+    private static async Task ClassifyAsync(Client server, string model, string weights, string image)
     {
         var caffemodel = await File.ReadAllBytesAsync(weights);
         await using var net = await server.NetAsync(await File.ReadAllTextAsync(model), weights: caffemodel);
-        var input = net.Description.Inputs[0];
-        var shape = net.Description.Blobs.First(blob => blob.Name == input).Shape.Dims.ToArray();
-        var data = MemoryMarshal.Cast<byte, float>(await File.ReadAllBytesAsync(pixels)).ToArray();
-        foreach (var (name, output) in await net.ForwardAsync(new() { [input] = new(shape, data) }))
+        foreach (var (name, output) in await net.PredictAsync(await File.ReadAllBytesAsync(image)))
         {
             Console.WriteLine($"{name} {string.Join(' ', output.Data)}");
         }

@@ -12,11 +12,14 @@ package caffe
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"math"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -61,6 +64,9 @@ type Client struct {
 	nets       v1.NetsClient
 	solvers    v1.SolversClient
 	token      string
+	session    string // a name that nobody guesses, for the server to hold this client's objects under
+	lease      sync.Mutex
+	release    context.CancelFunc // ends the lease
 }
 
 // Connect gives a client of the server at host:port; it connects when first used.
@@ -80,11 +86,47 @@ func Connect(address string, options Options) (*Client, error) {
 		nets:       v1.NewNetsClient(connection),
 		solvers:    v1.NewSolversClient(connection),
 		token:      options.Token,
+		session:    randomName(),
 	}, nil
 }
 
-// Close ends the connection.
-func (c *Client) Close() error { return c.connection.Close() }
+// Close ends the connection; the server lets go what was made through it.
+func (c *Client) Close() error {
+	c.lease.Lock()
+	defer c.lease.Unlock()
+	if c.release != nil {
+		c.release()
+	}
+	return c.connection.Close()
+}
+
+// hold has the server keep what is created for as long as this client is there: when the program dies it is let go.
+func (c *Client) hold() error {
+	c.lease.Lock()
+	defer c.lease.Unlock()
+	if c.release != nil {
+		return nil
+	}
+	ctx, cancel := c.context(context.Background())
+	lease, err := c.server.Attach(ctx, &v1.AttachRequest{})
+	if err == nil {
+		_, err = lease.Recv()
+	}
+	if err != nil {
+		cancel()
+		return failure(err, nil)
+	}
+	c.release = cancel
+	return nil
+}
+
+func randomName() string {
+	bytes := make([]byte, 16)
+	if _, err := rand.Read(bytes); err != nil {
+		panic(err) // the system has no random numbers
+	}
+	return hex.EncodeToString(bytes)
+}
 
 // Information gives version, facts about what computes there, and how many objects are held.
 func (c *Client) Information(ctx context.Context) (*v1.Information, error) {
@@ -101,6 +143,9 @@ type NetOptions struct {
 
 // Net makes a net of a prototxt's text.
 func (c *Client) Net(ctx context.Context, prototxt string, options NetOptions) (*Net, error) {
+	if err := c.hold(); err != nil {
+		return nil, err
+	}
 	request := &v1.CreateNetRequest{
 		Model:  &v1.Model{Source: &v1.Model_Text{Text: prototxt}},
 		Phase:  v1.Phase_PHASE_TEST,
@@ -122,6 +167,9 @@ func (c *Client) Net(ctx context.Context, prototxt string, options NetOptions) (
 
 // Solver makes a solver of a prototxt's text.
 func (c *Client) Solver(ctx context.Context, prototxt string) (*Solver, error) {
+	if err := c.hold(); err != nil {
+		return nil, err
+	}
 	request := &v1.CreateSolverRequest{Model: &v1.Model{Source: &v1.Model_Text{Text: prototxt}}}
 	made, err := call(c, ctx, c.solvers.CreateSolver, request)
 	if err != nil {
@@ -318,6 +366,7 @@ func train(events eventStream, onEvent OnEvent) error {
 }
 
 func (c *Client) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = metadata.AppendToOutgoingContext(ctx, "caffe-session", c.session)
 	if c.token != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.token)
 	}

@@ -6,6 +6,7 @@
 //
 // An array is { shape, data } with a Float32Array in row-major order (NCHW).
 
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import grpc from '@grpc/grpc-js';
 import loader from '@grpc/proto-loader';
@@ -47,9 +48,20 @@ export function connect(address, { token, rootCertificates, certificate, private
 class Client {
   constructor(address, credentials, token) {
     const options = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
-    if (token) options.interceptors = [authorize(token)];
+    // A name that nobody guesses, for the server to hold this client's objects under.
+    options.interceptors = [introduce({ 'caffe-session': randomUUID(), ...(token && { authorization: `Bearer ${token}` }) })];
     this.services = [Server, Nets, Solvers].map((Service) => new Service(address, credentials, options));
     [this.server, this.nets, this.solvers] = this.services;
+  }
+
+  /** Has the server keep what is created for as long as this client is there: when the program dies it is let go. */
+  hold() {
+    this.lease ??= new Promise((resolve, reject) => {
+      const call = this.server.Attach({});
+      call.once('data', () => resolve(call));
+      call.on('error', (failed) => reject(new CaffeError(failed)));
+    });
+    return this.lease;
   }
 
   /** Version, facts about what computes there, and how many objects are held. */
@@ -62,18 +74,22 @@ class Client {
     const model = path === undefined ? { text } : { path };
     const request = { model, phase: `PHASE_${phase.toUpperCase()}`, level, stages };
     if (weights !== undefined) request.weights = { data: weights };
+    await this.hold();
     return new Net(this, await call(this.nets, 'CreateNet', request));
   }
 
   /** A new solver of prototxt text (or of a file of the server's, by path). */
   async solver({ text, path }) {
     const model = path === undefined ? { text } : { path };
+    await this.hold();
     const solver = await call(this.solvers, 'CreateSolver', { model });
     const net = await call(this.nets, 'DescribeNet', { net: solver.net });
     return new Solver(this, solver, new Net(this, net));
   }
 
+  /** End the connection; the server lets go what was made through it. */
   close() {
+    this.lease?.then((call) => call.cancel(), () => {});
     this.services.forEach((service) => service.close());
   }
 }
@@ -178,11 +194,11 @@ function pem(text) {
   return text ? Buffer.from(text) : null;
 }
 
-/** Puts the token into each call's metadata. */
-function authorize(token) {
+/** Puts who we are into each call's metadata. */
+function introduce(entries) {
   return (options, nextCall) => new grpc.InterceptingCall(nextCall(options), {
     start(metadata, listener, next) {
-      metadata.set('authorization', `Bearer ${token}`);
+      Object.entries(entries).forEach(([key, value]) => metadata.set(key, value));
       next(metadata, listener);
     },
   });

@@ -1,5 +1,5 @@
-// Classify: node example.js classify HOST:PORT deploy.prototxt weights.caffemodel pixels.bin
-//   pixels.bin holds little-endian float32 values of the first input; prints the outputs as JSON.
+// Classify: node example.js classify HOST:PORT deploy.prototxt weights.caffemodel image.png
+//   prepares an image as the net's record says; prints each output's name and numbers.
 // Train:    node example.js train HOST:PORT solver.prototxt ITERATIONS
 //   trains a solver whose net needs no files with what its input blobs hold; prints the losses.
 
@@ -12,24 +12,17 @@ try {
   const text = readFileSync(file, 'utf8');
   if (task === 'classify') {
     const net = await server.net({ text, weights: readFileSync(rest[0]) });
-    const pixels = readFileSync(rest[1]);
-    const data = new Float32Array(pixels.buffer.slice(pixels.byteOffset, pixels.byteOffset + pixels.length));
-    const { shape } = net.description.blobs.find((blob) => blob.name === net.inputs[0]);
-    const outputs = await net.forward({ [net.inputs[0]]: { shape: shape.dims, data } });
-    const plain = Object.entries(outputs).map(([name, { shape: dims, data: values }]) => [name, { shape: dims, data: [...values] }]);
-    console.log(JSON.stringify(Object.fromEntries(plain)));
+    const outputs = await net.predict([readFileSync(rest[1])]);
+    for (const [name, { data }] of Object.entries(outputs)) console.log(name, ...data);
     await net.release();
   } else {
     const solver = await server.solver({ text });
-    const losses = [];
-    for await (const event of solver.step(Number(rest[0]))) if (event.kind === 'iteration') losses.push(event.loss);
-    console.log(JSON.stringify(losses));
+    for await (const event of solver.step(Number(rest[0]))) if (event.kind === 'iteration') console.log(event.loss);
     await solver.release();
   }
 } catch (error) {
   if (!(error instanceof CaffeError)) throw error;
-  const { status, code, identifier, message } = error;
-  console.log(JSON.stringify({ status, code, identifier, message }));
+  console.error(`${error.code}: ${error.message}`);
   process.exitCode = 1;
 } finally {
   server.close();

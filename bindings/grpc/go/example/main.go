@@ -1,15 +1,13 @@
 // Command example classifies or trains on a server.
 //
-//	example classify HOST:PORT deploy.prototxt weights.caffemodel pixels.bin
-//	  pixels.bin holds little-endian float32 values of the first input; prints the outputs
+//	example classify HOST:PORT deploy.prototxt weights.caffemodel image.png
+//	  prepares an image as the net's record says; prints the outputs
 //	example train HOST:PORT solver.prototxt ITERATIONS
 //	  trains a solver whose net needs no files; prints the losses
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"log"
 	"os"
@@ -40,7 +38,7 @@ func main() {
 	}
 }
 
-func classify(server *caffe.Client, model, weights, pixels string) error {
+func classify(server *caffe.Client, model, weights, picture string) error {
 	ctx := context.Background()
 	prototxt, err := os.ReadFile(model)
 	if err != nil {
@@ -50,7 +48,7 @@ func classify(server *caffe.Client, model, weights, pixels string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(pixels)
+	image, err := os.ReadFile(picture)
 	if err != nil {
 		return err
 	}
@@ -59,17 +57,7 @@ func classify(server *caffe.Client, model, weights, pixels string) error {
 		return err
 	}
 	defer net.Release(ctx)
-	input := net.Description.Inputs[0]
-	images := caffe.Array{Data: make([]float32, len(raw)/4)}
-	if err := binary.Read(bytes.NewReader(raw), binary.LittleEndian, images.Data); err != nil {
-		return err
-	}
-	for _, blob := range net.Description.Blobs {
-		if blob.Name == input {
-			images.Shape = blob.Shape.Dims
-		}
-	}
-	outputs, err := net.Forward(ctx, caffe.Arrays{input: images}, caffe.Range{})
+	outputs, err := net.Predict(ctx, [][]byte{image})
 	for name, output := range outputs {
 		fmt.Println(name, strings.Trim(fmt.Sprint(output.Data), "[]"))
 	}

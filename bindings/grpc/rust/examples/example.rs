@@ -1,5 +1,5 @@
-//! Classify: cargo run --example example classify http://HOST:PORT deploy.prototxt weights.caffemodel pixels.bin
-//!   pixels.bin holds little-endian float32 values of the first input; prints the outputs.
+//! Classify: cargo run --example example classify http://HOST:PORT deploy.prototxt weights.caffemodel image.png
+//!   prepares an image as the net's record says; prints the outputs.
 //! Train: cargo run --example example train http://HOST:PORT solver.prototxt ITERATIONS
 //!   trains a solver whose net needs no files; prints the losses.
 
@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fs;
 
 use caffe_sdk_client::v1::event::Event;
-use caffe_sdk_client::{Array, Client, NetOptions, Range};
+use caffe_sdk_client::{Client, NetOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn classify(server: &Client, prototxt: &str, weights: Vec<u8>, pixels: Vec<u8>) -> Result<(), Box<dyn Error>> {
+async fn classify(server: &Client, prototxt: &str, weights: Vec<u8>, image: Vec<u8>) -> Result<(), Box<dyn Error>> {
     let mut net = server
         .net(
             prototxt,
@@ -31,17 +31,7 @@ async fn classify(server: &Client, prototxt: &str, weights: Vec<u8>, pixels: Vec
             },
         )
         .await?;
-    let input = net.description.inputs[0].clone();
-    let blob = net.description.blobs.iter().find(|blob| blob.name == input);
-    let shape = blob.and_then(|blob| blob.shape.clone()).unwrap_or_default().dims;
-    let data = pixels
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
-    for (name, output) in net
-        .forward([(input, Array { shape, data })].into(), Range::default())
-        .await?
-    {
+    for (name, output) in net.predict(vec![image]).await? {
         println!("{name} {:?}", output.data);
     }
     Ok(net.release().await?)

@@ -14,6 +14,7 @@
 //! Arrays are copies, float32, in row-major order (NCHW).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost::Message;
 use tonic::codegen::InterceptedService;
@@ -21,6 +22,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status, Streaming};
+use uuid::Uuid;
 
 /// The messages of `proto/caffe_sdk/v1`.
 pub mod v1 {
@@ -31,7 +33,7 @@ use v1::nets_client::NetsClient;
 use v1::server_client::ServerClient;
 use v1::solvers_client::SolversClient;
 
-type Transport = InterceptedService<Channel, Bearer>;
+type Transport = InterceptedService<Channel, Caller>;
 /// Arrays by the names of blobs.
 pub type Arrays = HashMap<String, Array>;
 
@@ -94,22 +96,28 @@ impl From<tonic::transport::Error> for Error {
     }
 }
 
-/// Puts a token into each call's metadata.
+/// Puts who we are into each call's metadata: a name that nobody guesses, for the server to hold this client's objects
+/// under, and a token.
 #[derive(Clone)]
-struct Bearer(Option<MetadataValue<Ascii>>);
+struct Caller {
+    session: MetadataValue<Ascii>,
+    token: Option<MetadataValue<Ascii>>,
+}
 
-impl Interceptor for Bearer {
+impl Interceptor for Caller {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(token) = &self.0 {
+        request.metadata_mut().insert("caffe-session", self.session.clone());
+        if let Some(token) = &self.token {
             request.metadata_mut().insert("authorization", token.clone());
         }
         Ok(request)
     }
 }
 
-/// A connection.
+/// A connection. What is made through it the server keeps until the last copy of it is dropped.
 #[derive(Clone)]
 pub struct Client {
+    _lease: Arc<Streaming<v1::AttachReply>>,
     server: ServerClient<Transport>,
     nets: NetsClient<Transport>,
     solvers: SolversClient<Transport>,
@@ -137,15 +145,24 @@ impl Client {
                 .await?,
             token,
         )
+        .await
     }
 
     /// A client over a channel with settings of one's own (certificates, time limits).
-    pub fn over(channel: Channel, token: Option<&str>) -> Result<Client, Error> {
-        let header = token.map(|token| format!("Bearer {token}").parse()).transpose();
-        let bearer = Bearer(header.map_err(|_| Status::invalid_argument("the token is not ASCII"))?);
-        let transport = InterceptedService::new(channel, bearer);
+    pub async fn over(channel: Channel, token: Option<&str>) -> Result<Client, Error> {
+        let unusable = |_| Status::invalid_argument("the token is not ASCII");
+        let token = token
+            .map(|token| format!("Bearer {token}").parse())
+            .transpose()
+            .map_err(unusable)?;
+        let session = Uuid::new_v4().to_string().parse().map_err(unusable)?;
+        let transport = InterceptedService::new(channel, Caller { session, token });
+        let mut server = ServerClient::new(transport.clone());
+        let mut lease = server.attach(v1::AttachRequest {}).await?.into_inner();
+        lease.message().await?;
         Ok(Client {
-            server: ServerClient::new(transport.clone()),
+            _lease: Arc::new(lease),
+            server,
             nets: NetsClient::new(transport.clone()).max_decoding_message_size(usize::MAX),
             solvers: SolversClient::new(transport).max_decoding_message_size(usize::MAX),
         })

@@ -1,22 +1,18 @@
-import caffe_sdk.v1.NamedShape;
 import caffe_sdk.v1.Phase;
-import caffesdk.Array;
 import caffesdk.CaffeException;
 import caffesdk.Client;
 import caffesdk.Net;
 import caffesdk.Solver;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
+import java.util.List;
 
 /**
- * Classify: Example classify HOST:PORT deploy.prototxt weights.caffemodel pixels.bin, where pixels.bin holds
- * little-endian float32 values of the first input; prints the outputs. Train: Example train HOST:PORT solver.prototxt
- * ITERATIONS, for a net that needs no files; prints the losses.
+ * Classify: Example classify HOST:PORT deploy.prototxt weights.caffemodel image.png prepares an image as the net's record
+ * says and prints the outputs. Train: Example train HOST:PORT solver.prototxt ITERATIONS, for a net that needs no files,
+ * prints the losses.
  */
 public final class Example {
   public static void main(String[] arguments) throws IOException {
@@ -33,18 +29,11 @@ public final class Example {
     }
   }
 
-  private static void classify(Client server, String prototxt, byte[] caffemodel, byte[] pixels) {
+  private static void classify(Client server, String prototxt, byte[] caffemodel, byte[] image) {
     try (Net net = server.net(prototxt, Phase.PHASE_TEST, caffemodel)) {
-      String input = net.description().getInputs(0);
-      long[] shape = net.description().getBlobsList().stream()
-          .filter(blob -> blob.getName().equals(input))
-          .map(NamedShape::getShape)
-          .flatMapToLong(dims -> dims.getDimsList().stream().mapToLong(Long::longValue))
-          .toArray();
-      float[] data = new float[pixels.length / Float.BYTES];
-      ByteBuffer.wrap(pixels).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(data);
-      net.forward(Map.of(input, new Array(shape, data)))
-          .forEach((name, output) -> System.out.println(name + " " + Arrays.toString(output.data()).replaceAll("[\\[\\],]", "")));
+      net.predict(List.of(image)).forEach((name, output) -> {
+        System.out.println(name + Arrays.toString(output.data()).replaceAll("[\\[,\\]]+ *", " "));
+      });
     }
   }
 

@@ -1,5 +1,6 @@
 package caffesdk;
 
+import caffe_sdk.v1.AttachRequest;
 import caffe_sdk.v1.CreateNetRequest;
 import caffe_sdk.v1.CreateSolverRequest;
 import caffe_sdk.v1.DescribeNetRequest;
@@ -13,6 +14,7 @@ import caffe_sdk.v1.SolversGrpc;
 import caffe_sdk.v1.Weights;
 import com.google.protobuf.UnsafeByteOperations;
 import io.grpc.ChannelCredentials;
+import io.grpc.Context;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
@@ -20,6 +22,7 @@ import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.stub.MetadataUtils;
 import java.util.List;
+import java.util.UUID;
 
 /**
  * A connection to a caffe_sdk server: Caffe's nets and solvers, which live there.
@@ -38,15 +41,18 @@ public final class Client implements AutoCloseable {
   final ServerGrpc.ServerBlockingStub server;
   final NetsGrpc.NetsBlockingStub nets;
   final SolversGrpc.SolversBlockingStub solvers;
+  private Context.CancellableContext lease;
 
   private Client(String address, ChannelCredentials credentials, String token) {
     ManagedChannelBuilder<?> builder = Grpc.newChannelBuilder(address, credentials);
     builder.maxInboundMessageSize(Integer.MAX_VALUE); // the server has the limit that counts
+    Metadata headers = new Metadata();
+    // A name that nobody guesses, for the server to hold this client's objects under.
+    headers.put(Metadata.Key.of("caffe-session", Metadata.ASCII_STRING_MARSHALLER), UUID.randomUUID().toString());
     if (token != null) {
-      Metadata headers = new Metadata();
       headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
-      builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
     }
+    builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
     channel = builder.build();
     server = ServerGrpc.newBlockingStub(channel);
     nets = NetsGrpc.newBlockingStub(channel);
@@ -75,6 +81,7 @@ public final class Client implements AutoCloseable {
 
   /** A new net whose layers are chosen by level and stages too. */
   public Net net(String prototxt, Phase phase, byte[] caffemodel, int level, List<String> stages) {
+    hold();
     CreateNetRequest.Builder request = CreateNetRequest.newBuilder().setModel(Model.newBuilder().setText(prototxt));
     request.setPhase(phase).setLevel(level).addAllStages(stages);
     if (caffemodel != null) {
@@ -85,6 +92,7 @@ public final class Client implements AutoCloseable {
 
   /** A new solver of a prototxt's text. */
   public Solver solver(String prototxt) {
+    hold();
     CreateSolverRequest request =
         CreateSolverRequest.newBuilder().setModel(Model.newBuilder().setText(prototxt)).build();
     caffe_sdk.v1.Solver made = CaffeException.call(() -> solvers.createSolver(request));
@@ -97,9 +105,27 @@ public final class Client implements AutoCloseable {
     return CaffeException.call(() -> server.getInformation(GetInformationRequest.getDefaultInstance()));
   }
 
-  /** End the connection. */
+  /** End the connection; the server lets go what was made through it. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (lease != null) {
+      lease.cancel(null);
+    }
     channel.shutdown();
+  }
+
+  /** Has the server keep what is created for as long as this client is there: when the program dies it is let go. */
+  private synchronized void hold() {
+    if (lease == null) {
+      Context.CancellableContext context = Context.ROOT.withCancellation();
+      AttachRequest request = AttachRequest.getDefaultInstance();
+      Context before = context.attach();
+      try {
+        CaffeException.call(() -> server.attach(request).next());
+      } finally {
+        context.detach(before);
+      }
+      lease = context;
+    }
   }
 }
