@@ -206,12 +206,17 @@ def _positive(word: str) -> int:
 
 
 def _serve(commands: Any) -> None:
-    command = _command(commands, "serve", "serve", "hold nets and solvers for clients over gRPC")
+    command = _command(commands, "serve", "serve", "serve models, nets and solvers to clients over gRPC and HTTP")
     command.add_argument("--address", default="127.0.0.1:50051", help="host:port or unix:path (default: %(default)s)")
-    command.add_argument("--models", metavar="DIR", help="folder in which clients may open files (default: none)")
+    command.add_argument(
+        "--models", metavar="DIR", help="folder of models to serve, and in which clients may open files"
+    )
     command.add_argument("--workers", type=int, default=16, help="calls at a time (default: %(default)s)")
     command.add_argument("--max-message", type=int, default=2**31 - 1, help="bytes (default: %(default)s)")
     command.add_argument("--insecure", action="store_true", help="allow an address that other computers can reach")
+    command.add_argument("--http", metavar="ADDRESS", help="host:port for HTTP: inference, metrics (default: none)")
+    text = "how lines of the log look; json has one for each request, too (default: %(default)s)"
+    command.add_argument("--log-format", choices=("text", "json"), default="text", help=text)
 
 
 def _pythonpath(commands: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from caffe_sdk.server import Options, serve
+from caffe_sdk.server import Options, RunningServer, serve
 
 
 def run(options: argparse.Namespace) -> int:
@@ -16,7 +16,14 @@ def run(options: argparse.Namespace) -> int:
             workers=options.workers,
             max_message=options.max_message,
             insecure=options.insecure,
+            http=options.http,
+            log_format=options.log_format,
         ),
-        lambda server: print(f"listening on {server.address}", flush=True),
+        _tell,
     )
     return 0
+
+
+def _tell(server: RunningServer) -> None:
+    for address in (server.address, *(door.address for door in server.doors)):
+        print(f"listening on {address}", flush=True)

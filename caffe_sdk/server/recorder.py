@@ -81,7 +81,7 @@ class _Recorded:
             try:
                 return answer(request, context)
             except BaseException:
-                self._journal.end(self._entry, _status(context, "UNKNOWN"))
+                self._journal.end(self._entry, _status(context))
                 raise
 
         return noted
@@ -89,12 +89,10 @@ class _Recorded:
     def _stream(self, answer: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, Any], Iterator[Any]]:
         def noted(request: Any, context: Any) -> Iterator[Any]:
             self._greet(context)
-            ended = "CANCELLED"  # unless all that follows is done
             try:
                 yield from answer(request, context)
-                ended = "OK"
             finally:
-                self._journal.end(self._entry, _status(context, ended))
+                self._journal.end(self._entry, _status(context))
 
         return noted
 
@@ -108,6 +106,10 @@ def _answer(handler: Any) -> Any:
     return getattr(handler, KINDS[handler.request_streaming, handler.response_streaming])
 
 
-def _status(context: Any, otherwise: str) -> str:
-    code = context.code()
-    return code.name if code is not None else otherwise
+def _status(context: Any) -> str:
+    """What became of a call: what the server said, or that its client did not wait."""
+    if context.code() is not None:
+        return str(context.code().name)
+    if context.is_active():
+        return "OK"
+    return "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"

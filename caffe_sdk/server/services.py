@@ -57,7 +57,7 @@ def services(backend: Backend) -> list[Served]:
         Served(pb.Solvers, Solvers(backend)),
     ]
     if backend.repository is not None:
-        served.append(Served(inference_pb.GRPCInferenceService, InferenceService(backend.repository)))
+        served.append(Served(inference_pb.GRPCInferenceService, InferenceService(backend.repository, backend.ending)))
     names = [each.descriptor.full_name for each in served]
     served.append(Served(health_pb.Health, Health(names, functools.partial(_serving, backend))))
     descriptors = [*(each.descriptor for each in served), *reflection.SERVICES]

@@ -39,7 +39,7 @@ class Routes:
 
     def __init__(self, backend: Backend, repository: Repository, pool: ThreadPoolExecutor) -> None:
         self._backend, self._repository, self._pool = backend, repository, pool
-        self._service = InferenceService(repository)
+        self._service = InferenceService(repository, backend.ending)
 
     def table(self) -> list[web.RouteDef]:
         """All routes, the more special before the more general."""
@@ -76,7 +76,7 @@ class Routes:
 
     async def server_ready(self, _request: web.Request) -> web.Response:
         """GET /v2/health/ready: 503 until every model is loaded, and when the server is about to end."""
-        ready = self._repository.ready() and not self._backend.ending.is_set()
+        ready = self._service.server_ready(None).ready
         return web.Response(status=200 if ready else 503)
 
     async def model_ready(self, request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ A method's name is that of the call in the .proto, in lower case with underscore
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +25,9 @@ EXTENSIONS = ("classification", "model_configuration", "model_repository", "sche
 class InferenceService:
     """All calls, on one repository of models. Raises CaffeErrors; what carries them to the client is not here."""
 
-    def __init__(self, repository: Repository) -> None:
-        self.repository = repository
+    def __init__(self, repository: Repository, ending: threading.Event) -> None:
+        """``ending`` is set when the server is about to end."""
+        self.repository, self._ending = repository, ending
 
     # -- health --------------------------------------------------------------------------------------------------------
 
@@ -35,7 +37,7 @@ class InferenceService:
 
     def server_ready(self, _request: Any, _call: Call | None = None) -> Any:
         """ServerReady: whether every model is loaded, and the server is not about to end."""
-        return pb.ServerReadyResponse(ready=self.repository.ready())
+        return pb.ServerReadyResponse(ready=self.repository.ready() and not self._ending.is_set())
 
     def model_ready(self, request: Any, _call: Call | None = None) -> Any:
         """ModelReady: whether requests for a model will be taken. No error where there is none."""

@@ -48,6 +48,17 @@ def test_health(client: triton.InferenceServerClient) -> None:
     assert not client.is_model_ready("other")
 
 
+def test_a_server_that_ends_is_not_ready(
+    squeezenet_server: RunningServer, client: triton.InferenceServerClient
+) -> None:
+    squeezenet_server.backend.ending.set()
+    try:
+        assert client.is_server_live()
+        assert not client.is_server_ready()
+    finally:
+        squeezenet_server.backend.ending.clear()
+
+
 def test_metadata_and_configuration(client: triton.InferenceServerClient) -> None:
     server = client.get_server_metadata()
     assert (server.name, server.version) == ("caffe-sdk", __version__)
