@@ -29,8 +29,10 @@ KEPT = 16
 """Clones for sizes and shapes that clients came with, beside those for the sizes of batches."""
 ENOUGH = 0.95
 """How much of the best rate a smaller batch must reach to be preferred."""
-NEWS = 0.2
-"""How much the last run counts in what a size is known to cost."""
+SLOWER = 0.05
+"""How much a run counts that took longer than its size is known to: most often others were at work on the computer."""
+DOUBT = 0.999
+"""What becomes of what other sizes are known to cost when one has run, so that each is tried again some day."""
 
 
 def sizes_up_to(largest: int) -> tuple[int, ...]:
@@ -48,8 +50,10 @@ class Sizes:
 
     def took(self, size: int, seconds: float) -> None:
         """A batch of this size has been computed."""
+        known = {each: before * DOUBT for each, before in self._seconds.items()}
         before = self._seconds.get(size, seconds)
-        self._seconds[size] = before + NEWS * (seconds - before)
+        known[size] = seconds if seconds < before else before + SLOWER * (seconds - before)
+        self._seconds = known
 
     def best(self, items: int, least: int = 1) -> int:
         """The size, ``least`` at least, in which to compute the next of so many items that wait.

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 LOADING, READY, UNLOADING, UNAVAILABLE = "LOADING", "READY", "UNLOADING", "UNAVAILABLE"
 
+LINGER = 0.5
+"""Seconds that a version which another has replaced still takes requests: somebody may just have got it."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -225,7 +228,7 @@ class Repository:
         for number in wanted:
             self._follow_version(name, number, there[number], settings, settle, again)
         for number in [number for number in self._versions.get(name, {}) if number not in wanted]:
-            self._retire(name, number, "")
+            self._retire(name, number, "", LINGER)
             with self._lock:
                 del self._versions[name][number]
 
@@ -257,7 +260,7 @@ class Repository:
         self._set(name, number, _Version(READY, signature, "", model))
         log.info("model '%s' version %d is ready", name, number)
         if old is not None:
-            self._end(old)
+            self._end(old, LINGER)
 
     def _make(self, name: str, number: int, path: Path, settings: ModelConfig) -> ServedModel:
         deployed = deploy(folder.files_of(path), settings.shapes, self.options.allow_code)
@@ -274,17 +277,18 @@ class Repository:
             del self._versions[name]
         self._unloaded.discard(name)
 
-    def _retire(self, name: str, number: int, reason: str) -> None:
+    def _retire(self, name: str, number: int, reason: str, linger: float = 0) -> None:
         """Let a version's requests end and its weights go."""
         with self._lock:
             version = self._versions[name][number]
             model, version.model = version.model, None
             version.state, version.reason = UNLOADING, "is being unloaded"
         if model is not None:
-            self._end(model)
+            self._end(model, linger)
         version.state, version.reason = UNAVAILABLE, reason
 
-    def _end(self, model: ServedModel) -> None:
+    def _end(self, model: ServedModel, linger: float) -> None:
+        self._ends.wait(linger)
         model.drain(self.options.grace)
         model.close()
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 CLOSE = 1e-3
 """How far results may differ, as a part of the largest, when batches of other sizes are computed in other ways."""
-RUNS = 2
+RUNS = 3
 """Of each size, after the first, which makes its programs."""
 
 

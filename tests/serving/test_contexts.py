@@ -56,9 +56,14 @@ def test_costs_follow_what_is_measured() -> None:
     sizes.took(1, 1.0)
     sizes.took(2, 1.0)
     assert sizes.best(2) == 2
+    sizes.took(2, 9.0)
+    assert sizes.best(2) == 2  # once means little
     for _ in range(50):
         sizes.took(2, 9.0)
     assert sizes.best(2) == 1
+    for _ in range(2000):
+        sizes.took(1, 1.0)
+    assert sizes.best(2) == 2  # tried again
 
 
 def test_clones_share_weights_and_are_kept(deployed: Deployed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe_sdk.errors import HandleError, MissingFileError, NotReadyError
+from caffe_sdk.errors import CaffeError, HandleError, MissingFileError, NotReadyError
 from caffe_sdk.serving import InferRequest, Options, Repository
 from tests.serving.models import SMALL, put
 
@@ -185,3 +186,30 @@ def test_configuration_is_part_of_what_is_followed(tmp_path: Path, repository: R
     repository.poll()
     repository.poll()
     assert repository.get("small").config.max_batch_size == 3
+
+
+def test_versions_change_and_no_client_notices(tmp_path: Path, repository: Repository) -> None:
+    put(tmp_path, version=1)
+    repository.poll()
+    ends, seen, failed = threading.Event(), set(), []
+
+    def client() -> None:
+        while not ends.is_set():
+            try:
+                seen.add(repository.get("small").infer(InferRequest(ITEM)).version)
+            except CaffeError as error:
+                failed.append(error)
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    for each in clients:
+        each.start()
+    for version in (2, 3):
+        put(tmp_path, version=version)
+        repository.load("small")
+    put(tmp_path, version=3)  # the same version with other weights
+    repository.load("small")
+    ends.set()
+    for each in clients:
+        each.join(30)
+    assert failed == []
+    assert seen == {"1", "2", "3"}

@@ -1,0 +1,388 @@
+"""Serving under load: what batches gain, how long clients wait, what the server itself costs, and whether it leaks.
+
+::
+
+    python tests/bench/serving.py batching --net caffenet --clients 64
+    python tests/bench/serving.py overhead --net squeezenet
+    python tests/bench/serving.py batching --grpc
+    python tests/bench/serving.py soak --requests 10000
+    python tests/bench/serving.py contexts --net caffenet
+
+Everything is in this process: clients are threads that send a request of one item, wait for its result, and send the
+next; with ``--grpc`` they are Triton's, in a process of their own. What is compared takes turns, round by round, and
+ratios of medians count: others may be at work on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from google.protobuf import text_format  # noqa: E402
+
+from caffe_sdk.errors import CaffeError  # noqa: E402
+from caffe_sdk.net import Net  # noqa: E402
+from caffe_sdk.serving import InferRequest, Options, Repository, ServedModel  # noqa: E402
+from tests.bench.models import NETS  # noqa: E402
+
+TOLERANCE = 2e-3
+"""How far a served result may be from a direct forward pass, as a part of the largest: sizes compute differently."""
+
+
+class Load(NamedTuple):
+    """What clients saw in one round."""
+
+    rate: float
+    """Items a second."""
+    waits: list[float]
+    """Seconds from request to result."""
+
+    @property
+    def p99(self) -> float:
+        """Seconds within which 99 of 100 results came."""
+        return float(np.percentile(self.waits, 99))
+
+
+def put(root: Path, net: str, name: str, **config: object) -> None:
+    """Put one of the nets of `models`, with random weights, into a repository."""
+    folder = root / name / "1"
+    folder.mkdir(parents=True)
+    param = NETS[net](1)
+    (folder / "deploy.prototxt").write_text(text_format.MessageToString(param))
+    with Net(param, "test") as made:
+        made.save(folder / "net.caffemodel")
+    (root / name / "config.json").write_text(json.dumps(config))
+
+
+def link(root: Path, of: str, name: str, **config: object) -> None:
+    """The same model under another name, served in another way."""
+    (root / name).mkdir()
+    (root / name / "1").symlink_to(root / of / "1")
+    (root / name / "config.json").write_text(json.dumps(config))
+
+
+def item(model: ServedModel, seed: int) -> InferRequest:
+    """A request of one random item."""
+    generator = np.random.default_rng(seed)
+    (spec,) = model.inputs
+    return InferRequest({spec.name: generator.normal(size=(1, *spec.shape[1:])).astype(np.float32)})
+
+
+def load(send: Callable[[int], object], clients: int, seconds: float) -> Load:
+    """Clients that send one request after the other for some seconds; ``send`` gets the client's number."""
+    waits: list[list[float]] = [[] for _ in range(clients)]
+    end = time.monotonic() + seconds
+
+    def work(number: int) -> None:
+        while (began := time.monotonic()) < end:
+            send(number)
+            waits[number].append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(clients)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    every = [wait for each in waits for wait in each]
+    return Load(len(every) / (time.monotonic() - began), every)
+
+
+def batching(
+    net: str, clients: int, seconds: float, rounds: int, delay_ms: float, largest: int, grpc: bool = False
+) -> list[str]:
+    """Batches against requests computed one by one."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        put(root, net, "together", max_batch_size=largest, max_queue_delay_ms=delay_ms)
+        link(root, "together", "alone", max_batch_size=1)
+        with served(root, clients, grpc) as (repository, address):
+            together, alone = repository.get("together"), repository.get("alone")
+            request = item(together, 0)
+            found: dict[str, list[Load]] = {"together": [], "alone": []}
+            for _ in range(rounds):
+                for model in (together, alone):
+                    if grpc:
+                        loaded = load_from_elsewhere(address, model.name, clients, seconds)
+                    else:
+                        loaded = load(lambda _: model.infer(request), clients, seconds)  # noqa: B023
+                    found[model.name].append(loaded)
+            return batching_words(found, together, delay_ms)
+
+
+@contextmanager
+def served(root: Path, clients: int, grpc: bool) -> Iterator[tuple[Repository, str]]:
+    """A repository with all models ready, and the address of its server if there shall be one."""
+    if not grpc:
+        with Repository(root) as repository:
+            repository.poll()
+            yield repository, ""
+        return
+    from caffe_sdk.server import Options as ServerOptions
+    from caffe_sdk.server import start
+
+    with start(ServerOptions("127.0.0.1:0", models=str(root), workers=2 * clients, grace=0)) as server:
+        found = server.backend.repository
+        assert found is not None
+        while not found.ready():
+            time.sleep(0.05)
+        yield found, server.address
+
+
+def load_from_elsewhere(address: str, model: str, clients: int, seconds: float) -> Load:
+    """`load` by clients over gRPC in another process."""
+    command = [sys.executable, __file__, "clients", "--address", address, "--model", model]
+    command += ["--clients", str(clients), "--seconds", str(seconds)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rate, *waits = map(float, done.stdout.split())
+    return Load(rate, waits)
+
+
+def triton_clients(address: str, model: str, clients: int, seconds: float) -> None:
+    """What runs in that process: Triton's client in each thread. Prints the rate, and every wait."""
+    import tritonclient.grpc as triton
+
+    stubs = [triton.InferenceServerClient(address) for _ in range(clients)]
+    (spec,) = stubs[0].get_model_metadata(model).inputs
+    shape = [1, *spec.shape[1:]]
+    values = triton.InferInput(spec.name, shape, "FP32")
+    values.set_data_from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    found = load(lambda number: stubs[number].infer(model, [values]), clients, seconds)
+    print(found.rate, *found.waits)
+
+
+def batching_words(found: dict[str, list[Load]], model: ServedModel, delay_ms: float) -> list[str]:
+    """Rates, their ratio, and the waits beside the time that batches take."""
+    rates = {name: [each.rate for each in loads] for name, loads in found.items()}
+    batches = model.statistics.snapshot().batches
+    sizes = {size: each.compute_infer.count for size, each in sorted(batches.items())}
+    often = max(sizes, key=lambda size: size * sizes[size])
+    batch = batches[often]
+    took = (batch.compute_input.ns + batch.compute_infer.ns + batch.compute_output.ns) / batch.compute_infer.count / 1e9
+    limit = delay_ms / 1e3 + 3 * took
+    p99 = [each.p99 for each in found["together"]]
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return [
+        f"one by one   {words(rates['alone'])} items/s",
+        f"in batches   {words(rates['together'])} items/s",
+        f"gain         {medians['together'] / medians['alone']:.2f} of medians, "
+        f"{max(rates['together']) / max(rates['alone']):.2f} of the best rounds",
+        f"p99          {words([1e3 * each for each in p99])} ms; delay and 3 batches of {often}: {1e3 * limit:.0f} ms",
+        f"batches      {sizes}",
+    ]
+
+
+def overhead(net: str, rounds: int) -> list[str]:
+    """A request of one item against the net's own forward pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        put(root, net, "net", max_queue_delay_ms=2)
+        with Repository(root) as repository:
+            repository.poll()
+            model = repository.get("net")
+            request = item(model, 0)
+            with Net(root / "net/1/deploy.prototxt", "test", weights=root / "net/1/net.caffemodel") as direct:
+                times: dict[str, list[float]] = {"served": [], "direct": []}
+                for _ in range(rounds):
+                    began = time.perf_counter()
+                    found = {key: np.array(value) for key, value in direct.forward(None, **request.inputs).items()}
+                    middle = time.perf_counter()
+                    served = model.infer(request).outputs
+                    times["direct"].append(middle - began)
+                    times["served"].append(time.perf_counter() - middle)
+                wrong = [key for key, value in found.items() if not alike(served[key], value)]
+    median = {key: 1e3 * statistics.median(values) for key, values in times.items()}
+    least = {key: 1e3 * min(values) for key, values in times.items()}
+    more, allowed = median["served"] - median["direct"], 0.1 * median["direct"] + 1
+    return [
+        f"direct    {median['direct']:.2f} ms, least {least['direct']:.2f}",
+        f"served    {median['served']:.2f} ms, least {least['served']:.2f}",
+        f"overhead  {more:.2f} ms, least {least['served'] - least['direct']:.2f}; a tenth and 1 ms are {allowed:.2f}",
+        f"results   {'are the same' if not wrong else f'DIFFER: {wrong}'}",
+    ]
+
+
+def contexts(net: str, clients: int, seconds: float, rounds: int) -> list[str]:
+    """One batch at a time with all threads against two with half of them; each in a process of its own."""
+    lines, rates = [], {}
+    programs = {}
+    for parallel in (1, 2):
+        command = [sys.executable, __file__, "serve-rounds", "--net", net, "--clients", str(clients)]
+        command += ["--seconds", str(seconds), "--parallel", str(parallel)]
+        programs[parallel] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        rates[parallel] = []
+    for _ in range(rounds):
+        for parallel, program in programs.items():
+            assert program.stdin is not None
+            assert program.stdout is not None
+            program.stdin.write("round\n")
+            program.stdin.flush()
+            rates[parallel].append([float(word) for word in program.stdout.readline().split()])
+    for parallel, program in programs.items():
+        program.communicate()
+        rate, p99 = zip(*rates[parallel], strict=True)
+        lines.append(f"{parallel} at a time  {words(rate)} items/s, p99 {words([1e3 * each for each in p99])} ms")
+    gain = statistics.median([each[0] for each in rates[2]]) / statistics.median([each[0] for each in rates[1]])
+    return [*lines, f"gain of two   {gain:.2f} of medians"]
+
+
+def serve_rounds(net: str, clients: int, seconds: float, parallel: int) -> None:
+    """A round for each line of the input, for `contexts`."""
+    with tempfile.TemporaryDirectory() as folder:
+        put(Path(folder), net, "net", instances=parallel)
+        with Repository(folder, Options(parallel=parallel)) as repository:
+            repository.poll()
+            model = repository.get("net")
+            request = item(model, 0)
+            for _ in sys.stdin:
+                found = load(lambda _: model.infer(request), clients, seconds)
+                print(found.rate, found.p99, flush=True)
+
+
+def soak(net: str, requests: int, clients: int) -> list[str]:
+    """Many requests, a few of them malformed, cancelled or oversized: memory, answers, and who is still alive."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        put(root, net, "net", max_batch_size=16, max_queue_requests=4 * clients)
+        with Repository(root) as repository:
+            repository.poll()
+            model = repository.get("net")
+            wanted = answers(root / "net/1", [item(model, seed) for seed in range(32)])
+            counts: dict[str, int] = {}
+            lock = threading.Lock()
+            memory = [resident()]
+
+            def send(generator: np.random.Generator) -> None:
+                outcome = one(model, wanted, generator)
+                with lock:
+                    counts[outcome] = counts.get(outcome, 0) + 1
+
+            def work(number: int, share: int) -> None:
+                generator = np.random.default_rng(number)
+                for _ in range(share):
+                    send(generator)
+
+            for _ in range(PARTS):
+                share = requests // PARTS // clients
+                threads = [threading.Thread(target=work, args=[number, share]) for number in range(clients)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                gc.collect()
+                memory.append(resident())
+            alive = len(model.infer(item(model, 0)).outputs) > 0
+            pending = model.statistics.snapshot().pending
+    growth = memory[-1] / memory[1] - 1
+    return [
+        f"outcomes  {dict(sorted(counts.items()))}",
+        f"memory    {', '.join(f'{each / 1e6:.0f}' for each in memory)} MB; {growth:+.1%} after the first part",
+        f"end       {'alive' if alive else 'DEAD'}, {pending} pending",
+    ]
+
+
+PARTS = 5
+
+
+def one(model: ServedModel, wanted: Sequence[tuple[InferRequest, dict[str, np.ndarray]]], generator: object) -> str:
+    """One client's request, of one of the kinds there are; what became of it."""
+    assert isinstance(generator, np.random.Generator)
+    request, answer = wanted[generator.integers(len(wanted))]
+    (name,) = request.inputs
+    kind = generator.random()
+    try:
+        if kind < 0.0033:
+            model.infer(InferRequest({name: request.inputs[name][:, :, 1:]}))
+        elif kind < 0.0066:
+            model.submit(request).cancel()
+            return "cancelled"
+        elif kind < 0.01:
+            many = np.repeat(request.inputs[name], 100, axis=0)
+            found = model.infer(InferRequest({name: many})).outputs
+            right = all(alike(found[key], np.repeat(value, 100, axis=0)) for key, value in answer.items())
+            return "oversized, right" if right else "WRONG"
+        else:
+            found = model.infer(request).outputs
+            return "right" if all(alike(found[key], value) for key, value in answer.items()) else "WRONG"
+    except CaffeError as error:
+        return f"refused: {error.code}"
+    return "WRONG: a malformed request was answered"
+
+
+def answers(folder: Path, requests: Sequence[InferRequest]) -> list[tuple[InferRequest, dict[str, np.ndarray]]]:
+    """What the net itself makes of requests."""
+    with Net(folder / "deploy.prototxt", "test", weights=folder / "net.caffemodel") as net:
+        return [
+            (each, {key: np.array(value) for key, value in net.forward(None, **each.inputs).items()})  # type: ignore[arg-type]
+            for each in requests
+        ]
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether results agree."""
+    return a.shape == b.shape and float(np.abs(a - b).max()) <= TOLERANCE * float(np.abs(b).max())
+
+
+def resident() -> float:
+    """Bytes of memory that this process has in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def words(values: Sequence[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):8.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("batching", "overhead", "soak", "contexts", "serve-rounds", "clients"))
+    parser.add_argument("--net", default="", help="a net of tests/bench/models.py")
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--delay", type=float, default=2, help="max_queue_delay_ms")
+    parser.add_argument("--largest", type=int, default=32, help="max_batch_size")
+    parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--grpc", action="store_true", help="clients of another process, over gRPC")
+    parser.add_argument("--address", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--model", default="", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.what == "clients":
+        triton_clients(given.address, given.model, given.clients, given.seconds)
+        return
+    if given.what == "serve-rounds":
+        serve_rounds(given.net or "caffenet", given.clients, given.seconds, given.parallel)
+        return
+    if given.what == "batching":
+        net = given.net or "caffenet"
+        lines = batching(net, given.clients, given.seconds, given.rounds, given.delay, given.largest, given.grpc)
+    elif given.what == "overhead":
+        lines = overhead(given.net or "squeezenet", given.rounds)
+    elif given.what == "contexts":
+        lines = contexts(given.net or "caffenet", given.clients, given.seconds, given.rounds)
+    else:
+        lines = soak(given.net or "lenet", given.requests, given.clients)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
