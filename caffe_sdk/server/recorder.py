@@ -81,7 +81,8 @@ class _Recorded:
             try:
                 return answer(request, context)
             except BaseException:
-                self._journal.end(self._entry, _status(context))
+                status = _status(context)
+                self._journal.end(self._entry, "UNKNOWN" if status == "OK" else status)
                 raise
 
         return noted

@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 THREADS = 8
 """Requests that are decoded or encoded at a time; while models compute, requests hold no thread."""
 CHUNK = 2**20  # bytes that are read from a connection at a time; aiohttp's own 64 KB make large bodies slow
+REPLY_SECONDS = 300.0
+"""How long a client may take to read a reply."""
 SHORTEST_GRACE = 0.01  # seconds; aiohttp takes 0 for no limit
 
 
@@ -74,6 +76,16 @@ class HttpDoor:
         await site.start()
         return int(runner.addresses[0][1])
 
+    async def _send(self, request: web.Request, reply: web.StreamResponse) -> None:
+        """Send a reply, or hang up on a client that does not take it."""
+        await reply.prepare(request)
+        try:
+            await asyncio.wait_for(reply.write_eof(), REPLY_SECONDS)
+        except asyncio.TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise asyncio.CancelledError from None
+
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Around every handler: rights before anything is read, errors as JSON, a note in the journal."""
@@ -93,10 +105,11 @@ class HttpDoor:
                 reply = refusal(web.HTTPRequestTimeout())
             except Exception as error:  # noqa: BLE001 - the client is told and the server lives on
                 reply = error_reply(error)
-            status = str(reply.status)
             reply.headers[ID_HEADER] = entry.id
             entry.received = request.content_length or 0
             entry.sent = reply.content_length or 0
+            await self._send(request, reply)
+            status = str(reply.status)
             return reply
         finally:
             self._backend.journal.end(entry, status)

@@ -56,8 +56,8 @@ class Routes:
         return [
             web.get("/metrics", self.metrics),
             web.get("/v2", self.server_metadata),
-            web.get("/v2/health/live", self.server_live),
-            web.get("/v2/health/ready", self.server_ready),
+            *(web.get(path, self.server_live) for path in ("/v2/health/live", "/livez", "/healthz")),
+            *(web.get(path, self.server_ready) for path in ("/v2/health/ready", "/readyz")),
             web.get("/v2/models/stats", self.model_statistics),
             *described,
             web.post(MODEL + "/infer", self.infer),

@@ -18,7 +18,7 @@ import pytest
 
 from caffe_sdk.errors import ArgumentError, BridgeError
 from caffe_sdk.server import Options, RunningServer, start
-from caffe_sdk.server.http import routes
+from caffe_sdk.server.http import door, routes
 from tests.server.squeezenet import SqueezeNet, wait_until_ready
 from tests.serving.models import put
 
@@ -242,6 +242,34 @@ def test_a_body_that_does_not_come(small: RunningServer, monkeypatch: pytest.Mon
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_client_that_does_not_read_is_hung_up_on(
+    squeezenet_server: RunningServer, squeezenet: SqueezeNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "REPLY_SECONDS", 0.2)
+    shape = [4, 3, 227, 227]
+    head: dict[str, Any] = {
+        "inputs": [{**BEHIND, "shape": shape, "parameters": {"binary_data_size": 4 * squeezenet.input.nbytes}}]
+    }
+    head["outputs"] = [{"name": "conv1", "parameters": {"binary_data": True}}]
+    text = json.dumps(head).encode()
+    host, _, port = squeezenet_server.doors[0].address.removeprefix("http://").rpartition(":")
+    key = ("http", "POST /v2/models/{model}/infer", "499")
+    before = squeezenet_server.backend.journal.counts().get(key)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        length = len(text) + 4 * squeezenet.input.nbytes
+        lengths = f"Inference-Header-Content-Length: {len(text)}\r\nContent-Length: {length}\r\n"
+        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\n{lengths}\r\n".encode() + text)
+        connection.sendall(squeezenet.input.tobytes() * 4)
+        moment = threading.Event()
+        while (now := squeezenet_server.backend.journal.counts().get(key)) is None or (
+            before is not None and now.requests == before.requests
+        ):
+            moment.wait(0.01)
+    assert ask(squeezenet_server, "GET", "/v2/health/live").status == 200
+
+
 def test_paths_there_are_none_of_are_counted_as_one(small: RunningServer) -> None:
     for path in ("/a", "/b"):
         ask(small, "GET", path, **OPERATOR)
@@ -305,6 +333,11 @@ def test_an_address_that_is_taken(tmp_path: Path) -> None:
         taken = server.doors[0].address.removeprefix("http://")
         with pytest.raises(BridgeError, match="cannot listen there"):
             start(Options("127.0.0.1:0", http=taken, models=str(tmp_path), grace=0))
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz"])
+def test_the_names_that_kubernetes_uses(squeezenet_server: RunningServer, path: str) -> None:
+    assert ask(squeezenet_server, "GET", path).status == 200
 
 
 def test_a_server_that_ends_is_not_ready(tmp_path: Path) -> None:
