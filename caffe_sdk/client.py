@@ -166,6 +166,11 @@ class RemoteNet:
             self._finalizer.atexit = False
 
     @property
+    def handle(self) -> int:
+        """What the server calls the net."""
+        return int(self._net)
+
+    @property
     def blobs(self) -> OrderedDict[str, RemoteBlob]:
         """Blobs by name, in the order they are made."""
         names = [blob.name for blob in self._description.blobs]

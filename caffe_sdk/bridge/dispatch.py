@@ -36,11 +36,17 @@ class Dispatch:
     """
 
     def __init__(self, session: Session, log: Log, cancelled: Cancelled) -> None:
-        self.session, self.log, self.cancelled = session, log, cancelled
-        self.toolbox = Toolbox(session, log, cancelled)
+        self.log, self.cancelled = log, cancelled
+        self._use(session)
+
+    def _use(self, session: Session) -> None:
+        """Let nets and solvers live in a session from now on."""
+        self.session = session
+        self.toolbox = Toolbox(session, self.log, self.cancelled)
         self.table: dict[str, Command] = {
             "version": lambda: __version__,
             "chdir": _chdir,
+            "connect": self._connect,
             "set_mode_cpu": mode.set_mode_cpu,
             "set_mode_gpu": mode.set_mode_gpu,
             "set_device": lambda device: mode.set_device(integer(device)),
@@ -121,6 +127,18 @@ class Dispatch:
                     self.log(line + "\n")
                 if self.cancelled():
                     raise CancelledError("solver", "training was stopped because you asked for it", "step() goes on")
+
+    def _connect(self, address: str, token: str, certificates: str | Array) -> tuple[int, int]:
+        """Let nets and solvers live on a server, or with an empty address here; those made before are let go."""
+        from caffe_sdk.bridge import remote  # which loads gRPC
+
+        trusted = path_of(certificates) if isinstance(certificates, str) else None
+        session = remote.connect(address, token, trusted) if address else Session()
+        released = self._reset()
+        if isinstance(self.session, remote.RemoteSession):
+            self.session.close()
+        self._use(session)
+        return released
 
     def _release(self, handle: int) -> None:
         self.toolbox.forget(handle)

@@ -17,6 +17,7 @@
 %   caffe.set_mode_cpu     - Compute on the processor
 %   caffe.set_mode_gpu     - Compute on the graphics card
 %   caffe.set_device       - Choose the graphics card, counted from 0
+%   caffe.connect          - Let nets and solvers live on a server from now on; scripts stay as they are
 %
 % The process behind it
 %   caffe.reset_all        - Clear all solvers and nets; objects made before can no longer be used

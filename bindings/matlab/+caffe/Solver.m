@@ -49,9 +49,12 @@ classdef Solver < handle
       iterations = caffe.internal.call('solver_max_iter', self.handle_solver);
     end
     function restore(self, snapshot_filename)
-      %RESTORE  Go on from a solverstate.
+      %RESTORE  Go on from a solverstate. A solver on a server has it there.
       caffe.internal.check(ischar(snapshot_filename), 'snapshot_filename must be a string');
-      caffe.internal.check_file(snapshot_filename);
+      bridge = caffe.internal.connection();
+      if isempty(bridge.server)
+        caffe.internal.check_file(snapshot_filename);
+      end
       caffe.internal.call('solver_restore', self.handle_solver, snapshot_filename);
     end
     function solve(self)

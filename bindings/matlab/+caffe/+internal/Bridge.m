@@ -8,6 +8,7 @@ classdef Bridge < handle
     current_folder = '' % the process's, from which relative paths count
     sequence = 0        % number of the last request
     waiting = 0         % number of the request that is not answered yet, 0 if none
+    server = ''         % where nets live by caffe.connect, '' for the process itself
     obituary = ''       % why the process was lost
   end
   methods

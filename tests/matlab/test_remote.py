@@ -1,0 +1,141 @@
+"""caffe.connect: the same script gives the same numbers on a server, with tokens and over TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caffe_sdk.server import Options, RunningServer, start
+from tests.matlab import octave
+
+TOKEN = "correct-horse-battery"
+SAME = """
+here = play_script();
+caffe.connect('{address}'{options});
+there = play_script();
+for k = 1:numel(here)
+  check_equal(class(there{{k}}), class(here{{k}}));
+  check_close(there{{k}}, here{{k}}, 1e-4);
+end
+assert(numel(here{{8}}) >= 10);
+disp('the same');
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "tokens").write_text(f"lab train {TOKEN}\n")
+    with start(Options("127.0.0.1:0", tokens=str(folder / "tokens"), grace=0)) as server:
+        yield server
+
+
+def test_a_script_gets_the_same_numbers(server: RunningServer, tmp_path: Path) -> None:
+    script = SAME.format(address=server.address, options=f", 'Token', '{TOKEN}'")
+    assert octave.run(script, tmp_path).splitlines()[-1] == "the same"
+    assert octave.bridge_is_gone(tmp_path)
+
+
+def test_errors_and_the_way_back(server: RunningServer, tmp_path: Path) -> None:
+    script = f"""
+      net = caffe.Net(test_net_file(), 'test');
+      check_error(@() caffe.connect('{server.address}'), 'caffe:credentials', 'no token came with the call');
+      check_error(@() caffe.connect('{server.address}', 'Token', 'wrong-token'), 'caffe:credentials', 'is not known');
+      check_error(@() caffe.connect(1), 'caffe:argument', 'address must be a string');
+      check_error(@() caffe.connect('a', 'Token'), 'caffe:argument', 'options come in pairs');
+      check_error(@() caffe.connect('a', 'Token', 1), 'caffe:argument', 'Token must be a string');
+      check_error(@() caffe.connect('a', 'User', 'me'), 'caffe:argument', 'an option can be');
+      check_error(@() caffe.connect('a', 'TLS', 'nowhere.pem'), 'caffe:missingFile', 'nowhere.pem does not exist');
+      check_error(@() caffe.connect('a', 'TLS', {{}}), 'caffe:argument', 'TLS must be');
+      net.forward_prefilled(); % a connection that fails changes nothing
+      caffe.connect('{server.address}', 'token', '{TOKEN}', 'TLS', false);
+      check_error(@() net.forward_prefilled(), 'caffe:handle', 'it was released or never made');
+      net = caffe.Net(test_net_file(), 'test');
+      check_error(@() net.blobs('data').set_data(1), 'caffe:shape', 'vs target blob shape: [ 4 3 2 5 ]');
+      check_error(@() caffe.Net(write_text('layer {{ type: "Nonsense" }}'), 'test'), 'caffe:layer', 'type: Nonsense');
+      solver = caffe.Solver(write_text(['net: "' test_net_file() '"'], 'base_lr: 0.01 lr_policy: "fixed" max_iter: 9'));
+      solver.net.delete();
+      solver.step(1);
+      check_equal(solver.iter(), 1);
+      check_error(@() solver.restore('/etc/solverstate'), 'caffe:file', 'opens no files');
+      check_equal(evalc('caffe.connect()'), sprintf('Cleared 1 solvers and 1 stand-alone nets\\n'));
+      check_error(@() net.forward_prefilled(), 'caffe:handle', 'it was released or never made');
+      net = caffe.Net(test_net_file(), 'test');
+      net.forward_prefilled();
+      disp('went well');
+    """
+    assert octave.run(script, tmp_path).splitlines()[-1] == "went well"
+
+
+def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from caffe_sdk.bridge import remote
+    from caffe_sdk.errors import BridgeError
+
+    monkeypatch.setattr(remote, "PATIENCE", 0.3)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(BridgeError, match="no server answered in time"):
+            remote.connect(f"127.0.0.1:{unused.getsockname()[1]}")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of localhost that signs itself; its key lies beside it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", "key.pem", "-out", "certificate.pem"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path / "certificate.pem"
+
+
+@pytest.fixture
+def encrypted(server: RunningServer, certificate: Path) -> Iterator[str]:
+    """The address of a TLS proxy of the server, as companies put one in front."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    context.set_alpn_protocols(["h2"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_accept, args=(listener, context, server.address), daemon=True).start()
+        yield f"localhost:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _accept(listener: socket.socket, context: ssl.SSLContext, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            outside = context.wrap_socket(listener.accept()[0], server_side=True)
+        except ssl.SSLError:
+            continue
+        except OSError:
+            return
+        inside = socket.create_connection((host, int(port)))
+        for source, target in ((outside, inside), (inside, outside)):
+            threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with source, contextlib.suppress(OSError):  # one end may be gone
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
+
+
+def test_encrypted(encrypted: str, certificate: Path, tmp_path: Path) -> None:
+    script = f"""
+      caffe.connect('{encrypted}', 'Token', '{TOKEN}', 'TLS', '{certificate}');
+      net = caffe.Net(test_net_file(), 'test');
+      check_equal(size(net.forward({{zeros(4, 3, 2, 5), zeros(5, 1)}}){{1}}), [1 1]);
+      disp('went well');
+    """
+    assert octave.run(script, tmp_path).splitlines()[-1] == "went well"
