@@ -75,6 +75,7 @@ def pack_matlab(folder: Path) -> Path:
     for path in files():
         if path.parts[0] != "octave":  # functions that MATLAB has
             _copy(CLIENT / path, toolbox / path)
+    _write(toolbox / "+caffe" / "Contents.m", contents())
     _copy(ROOT / "LICENSE", toolbox / "LICENSE")
     _write(toolbox / "resources" / "mpackage.json", json.dumps(_mpackage(), indent=2) + "\n")
     _write(toolbox / "package_toolbox.m", PACKAGE_TOOLBOX)
@@ -120,6 +121,7 @@ def pack_octave(folder: Path) -> Path:
         package = Path(temporary) / NAME
         for path in files():
             _copy(CLIENT / path, package / "inst" / path)
+        _write(package / "inst" / "+caffe" / "Contents.m", contents())
         _copy(ROOT / "LICENSE", package / "COPYING")
         _write(package / "NEWS", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
         _write(package / "DESCRIPTION", _description())

@@ -29,10 +29,16 @@
 %   caffe.activations      - What a layer of a net puts out for images
 %   caffe.classify         - What a net sees in images
 %   caffe.custom_layer     - A layer of a type that Caffe does not come with, for nets written in MATLAB
+%   caffe.detect           - What a net sees in windows of an image
+%   caffe.embed            - A map of images, or of any features: what a layer finds alike lies together
 %   caffe.import           - A trained Caffe net, ready for images as MATLAB has them
 %   caffe.imresize         - Resize an image with MATLAB's numbers, in Octave too
 %   caffe.layers           - Layers for nets that are written in MATLAB, with a function for every type
 %   caffe.load_mat         - The net of a .mat file that caffe.save_mat wrote
+%   caffe.plot_confusion   - Which classes are taken for which
+%   caffe.plot_filters     - The filters of a convolution as a picture
+%   caffe.plot_log         - Curves of a training: loss, scores and learning rate
+%   caffe.plot_map         - Points of caffe.embed as a picture, a colour for each label
 %   caffe.predict          - What a net puts out for images
 %   caffe.save_mat         - Write a net to a .mat file: description, weights, preprocessing and classes
 %   caffe.train            - Train a net, on arrays or as a solver prototxt says
