@@ -17,8 +17,9 @@ from caffe_sdk.app import inference
 from caffe_sdk.app.fitting import Examples, Fit, Plan, Step, fit_arrays, fit_solver, read_model
 from caffe_sdk.app.inference import Input
 from caffe_sdk.app.session import HANDLE_BITS, Session
-from caffe_sdk.bridge.translate import Options, average_of, integer, items_of, path_of, pixels_of
+from caffe_sdk.bridge.translate import Options, average_of, integer, items_of, path_of, pixels_of, turned
 from caffe_sdk.bridge.values import Array
+from caffe_sdk.data.digits import read_digits, split
 from caffe_sdk.errors import ArgumentError, CancelledError, HandleError, WriteError
 from caffe_sdk.preprocessing import Preprocessing
 
@@ -52,6 +53,7 @@ class Trainings:
         self.session, self.cancelled, self.adopt = session, cancelled, adopt
         self.running: dict[int, Running] = {}
         self.table: dict[str, Callable[..., Any]] = {
+            "digits": _digits,
             "fit_arrays": self._fit_arrays,
             "fit_solver": lambda path: self._begin(fit_solver(path_of(path)), None, None),
             "fit_advance": self._advance,
@@ -121,6 +123,16 @@ class Trainings:
         if running is None:
             raise HandleError("train", "there is no such training", "it ended: begin another")
         return running
+
+
+def _digits() -> dict[str, Array]:
+    """Handwritten digits to learn from and to be tested with, H x W x 1 x N, and their labels, N x 1."""
+    images, labels = read_digits()
+    found: dict[str, Array] = {}
+    for name, places in zip(("train", "test"), split(labels, seed=0), strict=True):
+        found[f"{name}_images"] = turned(images[places])
+        found[f"{name}_labels"] = labels[places].astype(float).reshape(1, -1)
+    return found
 
 
 def _examples(record: Preprocessing, data: Array, targets: Array) -> Examples:

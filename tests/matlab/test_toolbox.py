@@ -55,7 +55,7 @@ def test_every_layer_type_can_be_written(root: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_squeezenet_knows_the_cat(shared: Path, tmp_path: Path) -> None:
+def test_squeezenet_knows_the_cat(root: Path, shared: Path, tmp_path: Path) -> None:
     """The best five and their scores are Python's, from the file and from its pixels."""
     models = shared / "models"
     net = models / "squeezenet_v1.0"
@@ -66,6 +66,8 @@ def test_squeezenet_knows_the_cat(shared: Path, tmp_path: Path) -> None:
         f"[labels, scores, best] = caffe.classify(net, '{models}/cat.jpg', 'TopK', 5);"
         "fprintf('%s\\n', labels{:}); fprintf('score %.2f\\n', best);"
         f"check_close(caffe.predict(net, imread('{models}/cat.jpg')), scores, 0.02);"
+        f"cd('{root}/bindings/matlab/demo');"
+        f"classify_photo_demo('{models}/cat.jpg', '{net}', '{models}/synset_words.txt');"
     )
     said = octave.run(script, tmp_path, CAFFE_ENGINE="cpu").splitlines()
     record = Preprocessing((256, 256), None, "BGR", np.array([104, 117, 123], np.float32))
@@ -77,6 +79,40 @@ def test_squeezenet_knows_the_cat(shared: Path, tmp_path: Path) -> None:
     assert said[:5] == [names[i] for i in order]
     assert [float(line[6:]) for line in said[5:10]] == pytest.approx([float(scores[i]) for i in order], abs=0.02)
     assert any("cat" in line for line in said[:5])
+    assert re.fullmatch(r" +\d+\.\d %  kit fox, Vulpes macrotis", said[11])
+
+
+def test_the_guide(root: Path, tmp_path: Path) -> None:
+    """What docs/matlab.md shows runs, one block after the other, and draws what it says."""
+    toolbox.guide(tmp_path)
+    page = (root / "docs" / "matlab.md").read_text(encoding="utf-8")
+    said = octave.run("".join(re.findall(r"```octave\n(.*?)```", page, re.DOTALL)), tmp_path, CAFFE_ENGINE="cpu")
+    assert "Training finished: Max epochs completed." in said
+    accuracy = re.search(r"^accuracy = ([\d.]+)", said, re.MULTILINE)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.8
+    assert 'type: "Pooling"' in said
+    for picture in ("progress", "curves", "filters", "confusion", "map", "log"):
+        assert (tmp_path / f"{picture}.png").stat().st_size > 1000
+
+
+def test_every_function_is_in_the_guide(root: Path) -> None:
+    page = (root / "docs" / "matlab.md").read_text(encoding="utf-8")
+    own = ["import", "classify", "predict", "activations", "imresize", "detect", "embed", "digits", "train"]
+    own += ["trainingOptions", "NetSpec", "layers", "save_mat", "load_mat"]
+    own += ["plot_log", "plot_filters", "plot_confusion", "plot_map"]
+    assert all((root / "bindings" / "matlab" / "+caffe" / f"{name}.m").is_file() for name in own)
+    assert not [name for name in own if f"caffe.{name}" not in page]
+
+
+def test_the_digits_demo_from_its_own_folder(root: Path, tmp_path: Path) -> None:
+    folder = root / "bindings" / "matlab" / "demo"
+    said = octave.run(f"cd('{folder}'); train_digits_demo('{tmp_path}');", tmp_path, CAFFE_ENGINE="cpu")
+    accuracy = re.search(r"accuracy ([\d.]+)", said)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.95
+    for made in ("progress.png", "confusion.png", "filters.png", "map.png", "digits.mat"):
+        assert (tmp_path / made).is_file()
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,25 @@ def components(features: Array) -> Array:
     _, vectors = np.linalg.eigh(centred.T @ centred)
     chosen = vectors[:, ::-1][:, :2]
     return centred @ (chosen * np.sign(chosen[np.abs(chosen).argmax(axis=0), [0, 1]]))
+
+
+def guide(folder: Path) -> None:
+    """Fill a folder with the files that docs/matlab.md speaks of."""
+    rng = np.random.default_rng(6)
+    n = caffe.NetSpec()
+    n.data = L.Input(shape={"dim": [2, 3, 12, 10]})
+    n.conv1 = L.Convolution(n.data, num_output=4, kernel_size=3, weight_filler={"type": "xavier"})
+    n.score = L.InnerProduct(n.conv1, num_output=7, weight_filler={"type": "xavier"})
+    (folder / "deploy.prototxt").write_text(str(n.to_proto()))
+    with caffe.Net(str(folder / "deploy.prototxt"), caffe.TEST) as net:
+        net.save(str(folder / "net.caffemodel"))
+    (folder / "labels.txt").write_text("".join(f"thing {i}\n" for i in range(7)))
+    (folder / "photos").mkdir()
+    for path in (folder / "cat.jpg", folder / "photos" / "a.png", folder / "photos" / "b.png"):
+        Image.fromarray(rng.integers(0, 256, (48, 40, 3), np.uint8)).save(path)
+    shutil.copy(Path(caffe.__file__).parent / "models" / "lenet" / "lenet_deploy.prototxt", folder / "lenet.prototxt")
+    (folder / "train.log").write_text(LOG)
+    solver_losses(folder)
 
 
 LOG = """\

@@ -30,6 +30,7 @@
 %   caffe.classify         - What a net sees in images
 %   caffe.custom_layer     - A layer of a type that Caffe does not come with, for nets written in MATLAB
 %   caffe.detect           - What a net sees in windows of an image
+%   caffe.digits           - Handwritten digits to try things out with
 %   caffe.embed            - A map of images, or of any features: what a layer finds alike lies together
 %   caffe.import           - A trained Caffe net, ready for images as MATLAB has them
 %   caffe.imresize         - Resize an image with MATLAB's numbers, in Octave too
