@@ -9,6 +9,8 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 python() {
     local python=${PYTHON:-python3}
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { say "$python is older than 3.10; set PYTHON to a newer one"; exit 1; }
+    # The tests run the CUDA kernels on the processor, compiled as C++.
+    command -v g++ >/dev/null || command -v clang++ >/dev/null || administer apt-get install --yes --no-install-recommends g++
     "$python" -c 'import ensurepip' 2>/dev/null || administer apt-get install --yes --no-install-recommends python3-venv
     "$python" -m venv .venv
     say "installing the package and its tools into .venv"

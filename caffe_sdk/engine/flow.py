@@ -27,8 +27,9 @@ class Flow:
         """Memories whose numbers from before matter, in the order they are met."""
         self.made = list(made)
         """Memories that are written."""
-        random = any(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
-        self.repeatable = not random and needed.keys().isdisjoint(made)
+        self.random = any(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
+        """Whether numbers are drawn."""
+        self.repeatable = not self.random and needed.keys().isdisjoint(made)
         """Whether running the calls again gives the same again: nothing random, nothing needed is overwritten."""
 
     def lost(self, keep: Set[SyncedMemory]) -> set[SyncedMemory]:

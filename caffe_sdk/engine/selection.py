@@ -32,11 +32,19 @@ def _fake() -> ReferenceEngine:
     return FakeEngine()
 
 
+def _simulated() -> ReferenceEngine:
+    from caffe_sdk.engine.cuda import CudaEngine
+    from caffe_sdk.engine.cuda.simulated import SimulatedDevice
+
+    return CudaEngine(SimulatedDevice(), "simulated")
+
+
 MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
     "cpu": _cpu,
     "portable": _portable,
     "reference": _reference,
     "fake": _fake,
+    "simulated": _simulated,
 }
 """How to make each engine, by the name ``CAFFE_ENGINE`` gives it."""
 
@@ -45,8 +53,8 @@ _chosen: ReferenceEngine | None = None
 
 
 def names() -> list[str]:
-    """The names of the engines that compute for users (the fake device is for tests)."""
-    return sorted(set(MAKERS) - {"fake"})
+    """The names of the engines that compute for users (the fake and the simulated device are for tests)."""
+    return sorted(set(MAKERS) - {"fake", "simulated"})
 
 
 def select(name: str) -> ReferenceEngine:

@@ -20,7 +20,7 @@ STEP = 1e-5
 REFERENCE = select("reference")
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
-each_engine = pytest.mark.parametrize("engine", ["fake", "portable", "cpu"])
+each_engine = pytest.mark.parametrize("engine", ["fake", "portable", "cpu", "simulated"])
 
 
 def assert_close(got: Sequence[Array], expected: Sequence[Array], tolerance: float) -> None:
@@ -134,7 +134,7 @@ def test_programs_can_be_replayed(case: Case, engine: str) -> None:
     assert_close([memory.read(HOST).reshape(shape) for memory, shape in trial.gradients()], twice, 1e-4)
 
 
-@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu"])
+@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu", "simulated"])
 @pytest.mark.parametrize("case", [case for case in CASES if case.in_place], ids=str)
 def test_in_place_equals_out_of_place(case: Case, engine: str) -> None:
     tops, gradients = run(case, select(engine), case.values(), in_place=True)
@@ -146,7 +146,7 @@ def test_in_place_equals_out_of_place(case: Case, engine: str) -> None:
 batched = [case for case in CASES if case.batched and case.bottoms]
 
 
-@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu"])
+@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu", "simulated"])
 @pytest.mark.parametrize("case", batched, ids=str)
 def test_reshape_there_and_back(case: Case, engine: str) -> None:
     """A larger batch and the first one again give what fresh layers give."""
@@ -160,7 +160,7 @@ def test_reshape_there_and_back(case: Case, engine: str) -> None:
         assert_close(gradients, expected_gradients, 5e-5)
 
 
-@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu"])
+@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu", "simulated"])
 @pytest.mark.parametrize("case", batched, ids=str)
 def test_empty_batch(case: Case, engine: str) -> None:
     """Nothing in, nothing out: losses and parameters' gradients are 0."""

@@ -33,7 +33,7 @@ def check(golden: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("engine", [*names(), "fake"])
+@pytest.mark.parametrize("engine", [*names(), "fake", "simulated"])
 @pytest.mark.parametrize("kind", [*sorted(REGISTRY), "Net"])
 def test_layers(
     golden: Path, check: ModuleType, kind: str, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

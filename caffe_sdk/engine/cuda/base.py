@@ -1,0 +1,128 @@
+"""What all operations on a device stand on: addresses of tensors, launches, matrix products, scratch memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from caffe_sdk.engine.base import EngineBase
+from caffe_sdk.engine.cuda.checks import Checks, Wrong
+from caffe_sdk.engine.cuda.device import Buffer, Device, Product
+from caffe_sdk.engine.cuda.place import DevicePlace
+from caffe_sdk.engine.cuda.sources import Arguments, kernels
+from caffe_sdk.errors import DeviceError
+from caffe_sdk.memory import Tensor
+
+FLOAT = 4
+"""Bytes of a value."""
+THREADS = 256
+"""In a block."""
+MOST = 2**31 - 2**25
+"""Values of a tensor at most: kernels count in 32 bits."""
+SUM_BLOCKS = 128
+"""That share a sum out."""
+
+
+class CudaBase(EngineBase):
+    """An engine on a device. Operations take the addresses of all they read before those of what they write."""
+
+    device: Device
+    checks: Checks
+    where = ""
+    """The layer that is computed, for errors."""
+    scratch_moves = 0
+    """How often scratch memory was given up for more."""
+
+    def __init__(self, device: Device, name: str = "cuda") -> None:
+        self.device, self.name = device, name
+        self.checks = Checks(device)
+        self.place = DevicePlace(device, name, self.checks)
+        self.lock = threading.RLock()
+        """Held while a program runs: all share the device's order of work, and the scratch memory."""
+        self._scratch: dict[str, Buffer] = {}
+
+    # -- addresses -----------------------------------------------------------------------------------------------------
+
+    def source(self, tensor: Tensor | None) -> int:
+        """The address of a tensor's numbers, not to be changed; 0 for none."""
+        return 0 if tensor is None else self._address(tensor, tensor.memory.read(self.place))
+
+    def target(self, tensor: Tensor | None) -> int:
+        """The address of a tensor's numbers, to be overwritten whole; 0 for none."""
+        return 0 if tensor is None else self._address(tensor, tensor.memory.write(self.place))
+
+    def both(self, tensor: Tensor) -> int:
+        """The address of a tensor's numbers, to be changed."""
+        return self._address(tensor, tensor.memory.update(self.place))
+
+    def scratch(self, use: str, count: int) -> int:
+        """The address of room for some values. What a use had before may be gone."""
+        buffer = self._scratch.get(use)
+        if buffer is None or buffer.nbytes < count * FLOAT:
+            self.scratch_moves += 1
+            self._scratch.pop(use, None)
+            buffer = self._scratch[use] = self.device.allocate(count * FLOAT)
+        return buffer.pointer
+
+    def scratch_bytes(self) -> int:
+        """What all uses have."""
+        return sum(buffer.nbytes for buffer in self._scratch.values())
+
+    def release_scratch(self) -> None:
+        """Give it back."""
+        self.scratch_moves += 1
+        self._scratch.clear()
+
+    @staticmethod
+    def _address(tensor: Tensor, buffer: Buffer) -> int:
+        if tensor.count > MOST:
+            raise DeviceError("shape", f"{tensor.count:,} values are more than a GPU's {MOST:,}", "use a smaller batch")
+        return buffer.pointer
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    def launch(self, name: str, count: int, *arguments: Any) -> None:
+        """A kernel over so many values, its first argument; nothing for none."""
+        self.launch_blocks(name, min(-(-count // THREADS), self.device.blocks), count, *arguments)
+
+    def launch_rows(self, name: str, rows: int, *arguments: Any) -> None:
+        """A kernel that has a block for each row."""
+        self.launch_blocks(name, min(rows, self.device.blocks), rows, *arguments)
+
+    def launch_blocks(self, name: str, blocks: int, count: int, *arguments: Any) -> None:
+        """A kernel by so many blocks."""
+        if count:
+            kernel = kernels()[name]
+            self.device.launch(kernel, blocks, THREADS, Arguments(kernel, (count, *arguments)))
+
+    def parts(self, name: str, count: int, *arguments: Any, at: int) -> tuple[int, int]:
+        """A kernel that leaves parts of sums, as many as it has blocks, in scratch memory: their address and number.
+
+        ``at`` says which of its arguments the address is.
+        """
+        blocks = self.sum_blocks(count)
+        parts = self.scratch("parts", 2 * blocks)
+        if not count:
+            self.device.clear(parts, 2 * blocks * FLOAT)
+        self.launch_blocks(name, blocks, count, *arguments[:at], parts, *arguments[at:])
+        return parts, blocks
+
+    def sum_blocks(self, count: int) -> int:
+        """How many blocks share out a sum of so many values."""
+        return max(1, min(-(-count // THREADS), SUM_BLOCKS, self.device.blocks))
+
+    def multiply(self, product: Product) -> None:
+        """A matrix product; what has no values is nothing, and the sum of nothing is 0."""
+        p = product
+        values = p.m * p.n
+        if not values * p.batch:
+            return
+        if p.k:
+            self.device.multiply(p)
+        elif not p.beta:
+            for i in range(p.batch):
+                self.device.clear(p.c + i * p.c_step * FLOAT, values * FLOAT)
+
+    def check(self, wrong: Wrong, count: int) -> tuple[int, int]:
+        """The last two arguments of a kernel that checks numbers."""
+        return self.device.faults, self.checks.number(wrong, count, self.where)

@@ -1,0 +1,113 @@
+"""What the engine asks of a device: memory, kernels, matrix products, and things to know about it.
+
+Two kinds there are: a GPU (`cupy_device`) and the simulated device of the tests (`simulated`), which compiles the same
+kernels for the processor. Everything is done in the order it was asked for; only `download` and `wait` wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from caffe_sdk.engine.cuda.sources import Arguments, Kernel
+from caffe_sdk.memory import Array
+
+
+class Buffer(Protocol):
+    """Bytes on a device, given back when nobody refers to it any more."""
+
+    pointer: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """C = A B + beta C for row-major matrices, A (m, k) or transposed (k, m), B (k, n) or (n, k), C (m, n).
+
+    ``batch`` such products are computed, their matrices so many values apart.
+    """
+
+    m: int
+    n: int
+    k: int
+    a: int
+    b: int
+    c: int
+    a_transposed: bool = False
+    b_transposed: bool = False
+    beta: float = 0.0
+    batch: int = 1
+    a_step: int = 0
+    b_step: int = 0
+    c_step: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Things to know about a device."""
+
+    name: str
+    number: int
+    capability: str
+    """Compute capability, e.g. '9.0'."""
+    processors: int
+    """Multiprocessors."""
+    memory: int
+    """Bytes."""
+    free: int
+    """Bytes, now."""
+    driver: str
+    runtime: str
+
+
+class Replay(Protocol):
+    """A run of launches that can be made again at once."""
+
+    def launch(self) -> None:
+        """Make them all, with the pointers and numbers they had."""
+
+
+class Device(Protocol):
+    """See above. Pointers are addresses on the device; errors are DeviceErrors."""
+
+    number: int
+    faults: int
+    """The address of two ints, 0 at first, where kernels tell of what is wrong."""
+    blocks: int
+    """That a launch has at most: enough to keep the device busy; threads go on with what is left."""
+    replays: bool
+    """Whether `capture` makes something that runs faster than the launches one by one."""
+
+    def allocate(self, nbytes: int) -> Buffer:
+        """Room for so many bytes, at least one; its address is not 0."""
+
+    def clear(self, pointer: int, nbytes: int) -> None:
+        """Set bytes to 0."""
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        """Copy bytes on the device."""
+
+    def upload(self, host: Array, pointer: int) -> None:
+        """Bring an array of the host's to the device. The array may be changed when this returns."""
+
+    def download(self, pointer: int, host: Array) -> None:
+        """Bring numbers to an array of the host's."""
+
+    def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
+        """Run a kernel."""
+
+    def multiply(self, product: Product) -> None:
+        """Compute a matrix product."""
+
+    def capture(self, work: Callable[[], None]) -> Replay:
+        """Write down what ``work`` asks for instead of doing it. It may not allocate, upload or download."""
+
+    def wait(self) -> None:
+        """Until everything asked for is done."""
+
+    def look(self) -> tuple[int, float] | None:
+        """What kernels told of so far, without waiting: the number of the check and the value; forgotten then."""
+
+    def facts(self) -> Facts:
+        """Things to know."""

@@ -1,0 +1,50 @@
+"""The engine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+from caffe_sdk.engine.cuda.affine import CudaAffine
+from caffe_sdk.engine.cuda.convolution import CudaConvolution
+from caffe_sdk.engine.cuda.dense import CudaDense
+from caffe_sdk.engine.cuda.elementwise import CudaElementwise
+from caffe_sdk.engine.cuda.losses import CudaLosses
+from caffe_sdk.engine.cuda.movement import CudaMovement
+from caffe_sdk.engine.cuda.neuron import CudaNeuron
+from caffe_sdk.engine.cuda.normalization import CudaNormalization
+from caffe_sdk.engine.cuda.pooling import CudaPooling
+from caffe_sdk.engine.cuda.program import CudaProgram
+from caffe_sdk.engine.cuda.recurrent import CudaRecurrent
+from caffe_sdk.engine.cuda.reduction import CudaReduction
+from caffe_sdk.engine.cuda.rows import CudaRows
+from caffe_sdk.engine.cuda.softmax import CudaSoftmax
+from caffe_sdk.engine.cuda.update import CudaUpdate
+from caffe_sdk.engine.operation import Call, Program
+from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.memory import SyncedMemory
+
+
+class CudaEngine(
+    CudaConvolution,
+    CudaDense,
+    CudaPooling,
+    CudaNeuron,
+    CudaNormalization,
+    CudaAffine,
+    CudaSoftmax,
+    CudaLosses,
+    CudaElementwise,
+    CudaMovement,
+    CudaReduction,
+    CudaRecurrent,
+    CudaRows,
+    CudaUpdate,
+    ReferenceEngine,
+):
+    """All operations by kernels of our own and matrix products of the device's; none on the host."""
+
+    def compile(
+        self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()
+    ) -> Program:
+        """A program that is captured at its second run and replayed from then on."""
+        return CudaProgram(self, calls)

@@ -1,0 +1,55 @@
+// Coefficients that repeat: the one of value i is number (i / inner) % channels. Sums over what shares a coefficient.
+
+KERNEL affine(int n, const float* x, const float* scale, const float* shift, float* y, int channels, int inner) {
+    EACH(i, n) {
+        int c = i / inner % channels;
+        float v = scale ? scale[c] * x[i] : x[i];
+        y[i] = shift ? v + shift[c] : v;
+    }
+}
+
+// y = bias, over the same values and then through a ReLU of this slope if `rectified`.
+KERNEL add_bias(int n, const float* bias, float* y, int channels, int inner, int rectified, float slope) {
+    EACH(i, n) {
+        float v = bias ? y[i] + bias[i / inner % channels] : y[i];
+        y[i] = rectified && v <= 0 ? (slope ? slope * v : 0.0f) : v;
+    }
+}
+
+// parts[part][c] = the sum of a b (of a, where there is no b) over the part of all (outer, inner) that a block has.
+KERNEL channel_parts(int blocks, const float* a, const float* b, float* parts, int channels, int outer, int inner, int shares) {
+    EACH_ROW(block, blocks) {
+        int c = block % channels, part = block / channels;
+        int each = (outer * inner + shares - 1) / shares;
+        int begin = part * each, length = min(each, outer * inner - begin);
+        float sum = 0;
+        ALONG(k, length) {
+            int i = begin + k;
+            int at = (i / inner * channels + c) * inner + i % inner;
+            sum += b ? a[at] * b[at] : a[at];
+        }
+        sum = block_sum(sum);
+        if (threadIdx.x == 0) parts[block] = sum;
+    }
+}
+
+// The same for inner = 1, where neighbours in memory are of different channels: a thread has a channel.
+KERNEL column_parts(int n, const float* a, const float* b, float* parts, int channels, int outer, int shares) {
+    EACH(i, n) {
+        int c = i % channels, part = i / channels;
+        int each = (outer + shares - 1) / shares;
+        int end = min((part + 1) * each, outer);
+        float sum = 0;
+        for (int k = part * each; k < end; k++) sum += b ? a[k * channels + c] * b[k * channels + c] : a[k * channels + c];
+        parts[i] = sum;
+    }
+}
+
+// total += the sum over all parts.
+KERNEL add_parts(int channels, const float* parts, float* total, int shares) {
+    EACH(c, channels) {
+        float sum = 0;
+        for (int part = 0; part < shares; part++) sum += parts[part * channels + c];
+        total[c] += sum;
+    }
+}

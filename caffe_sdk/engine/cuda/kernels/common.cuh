@@ -1,0 +1,78 @@
+// What every file of kernels begins with. Blocks have a whole number of warps, and tensors at most 2^31 - 2^25 values.
+
+#define KERNEL extern "C" __global__ void
+
+// All of n values, shared out among the threads of all blocks.
+#define EACH(i, n) for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += blockDim.x * gridDim.x)
+// All of n rows, a block for each.
+#define EACH_ROW(row, n) for (int row = blockIdx.x; row < (n); row += gridDim.x)
+// All of n values, shared out among the threads of a block.
+#define ALONG(i, n) for (int i = threadIdx.x; i < (n); i += blockDim.x)
+
+#define LOWEST_FLOAT (-3.402823466e38f)
+#define WARP 32
+#define MOST_WARPS 32
+#define ALL_LANES 0xffffffffu
+
+// Several tensors, and a number for each.
+#define MOST_INPUTS 16
+struct Inputs {
+    const float* at[MOST_INPUTS];
+    float factor[MOST_INPUTS];
+    int count;
+};
+
+// Sizes along several axes.
+#define MOST_AXES 8
+struct Sizes {
+    int at[MOST_AXES];
+};
+
+// The sum over a block's threads, for all of them.
+__device__ float block_sum(float value) {
+    __shared__ float parts[MOST_WARPS];
+    for (int step = WARP / 2; step; step /= 2) value += __shfl_xor_sync(ALL_LANES, value, step);
+    __syncthreads();  // everybody has read the parts of the sum before
+    if (threadIdx.x % WARP == 0) parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    float total = 0;
+    for (int warp = 0; warp * WARP < blockDim.x; warp++) total += parts[warp];
+    return total;
+}
+
+// The largest value over a block's threads, for all of them; NaN counts for nothing.
+__device__ float block_max(float value) {
+    __shared__ float parts[MOST_WARPS];
+    for (int step = WARP / 2; step; step /= 2) value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, step));
+    __syncthreads();
+    if (threadIdx.x % WARP == 0) parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    float most = parts[0];
+    for (int warp = 1; warp * WARP < blockDim.x; warp++) most = fmaxf(most, parts[warp]);
+    return most;
+}
+
+// Tell the host of a value that is wrong; the first one told of is kept. `faults` is {which check, the value's bits}.
+__device__ void tell(int* faults, int check, float value) {
+    if (atomicCAS(faults, 0, check) == 0) faults[1] = __float_as_int(value);
+}
+
+// A label or an index as a whole number, a fraction cut off; -1, and the host is told, where it is not one of `count`.
+__device__ int whole(float value, int count, int* faults, int check) {
+    float number = truncf(value);
+    if (number >= 0 && number < count) return (int)number;
+    tell(faults, check, number);
+    return -1;
+}
+
+// The same where labels may be ignored: -1 for those too, and nobody is told.
+__device__ int label_at(float value, int count, int ignores, int ignored, int* faults, int check) {
+    return ignores && truncf(value) == ignored ? -1 : whole(value, count, faults, check);
+}
+
+__device__ float sigmoid_of(float x) { return 0.5f + 0.5f * tanhf(0.5f * x); }
+
+__device__ float sign_of(float x) { return x > 0 ? 1.0f : x < 0 ? -1.0f : x; }
+
+// log(1 + exp(x)), without overflow.
+__device__ float softplus(float x) { return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x))); }

@@ -1,0 +1,140 @@
+// Functions of single values. y may be x, and dx may be dy: every thread reads a value before it writes there.
+
+KERNEL relu(int n, const float* x, float* y, float slope) {
+    EACH(i, n) {
+        float v = x[i];
+        y[i] = v <= 0 ? (slope ? slope * v : 0.0f) : v;
+    }
+}
+
+KERNEL relu_grad(int n, const float* x, const float* dy, float* dx, float slope) {
+    EACH(i, n) dx[i] = x[i] > 0 ? dy[i] : slope * dy[i];
+}
+
+// The slope of value i is slope[(i / inner) % channels].
+KERNEL prelu(int n, const float* x, const float* slope, float* y, int channels, int inner) {
+    EACH(i, n) {
+        float v = x[i];
+        y[i] = v <= 0 ? slope[i / inner % channels] * v : v;
+    }
+}
+
+KERNEL prelu_grad_data(
+    int n, const float* x, const float* slope, const float* dy, float* dx, int channels, int inner
+) {
+    EACH(i, n) dx[i] = x[i] > 0 ? dy[i] : slope[i / inner % channels] * dy[i];
+}
+
+KERNEL prelu_grad_slope(int channels, const float* x, const float* dy, float* dslope, int outer, int inner) {
+    EACH_ROW(c, channels) {
+        float sum = 0;
+        ALONG(i, outer * inner) {
+            int at = (i / inner * channels + c) * inner + i % inner;
+            sum += dy[at] * (x[at] <= 0 ? x[at] : x[at] > 0 ? 0.0f : x[at]);
+        }
+        sum = block_sum(sum);
+        if (threadIdx.x == 0) dslope[c] += sum;
+    }
+}
+
+KERNEL multiply(int n, const float* a, const float* b, float* y) {
+    EACH(i, n) y[i] = a[i] * b[i];
+}
+
+KERNEL sigmoid(int n, const float* x, float* y) {
+    EACH(i, n) y[i] = sigmoid_of(x[i]);
+}
+
+KERNEL sigmoid_grad(int n, const float* y, const float* dy, float* dx) {
+    EACH(i, n) dx[i] = dy[i] * y[i] * (1 - y[i]);
+}
+
+KERNEL tanh_of(int n, const float* x, float* y) {
+    EACH(i, n) y[i] = tanhf(x[i]);
+}
+
+KERNEL tanh_grad(int n, const float* y, const float* dy, float* dx) {
+    EACH(i, n) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+KERNEL elu(int n, const float* x, float* y, float alpha) {
+    EACH(i, n) y[i] = x[i] > 0 ? x[i] : alpha * expm1f(x[i]);
+}
+
+KERNEL elu_grad(int n, const float* x, const float* dy, float* dx, float alpha) {
+    EACH(i, n) dx[i] = x[i] > 0 ? dy[i] : alpha * expf(x[i]) * dy[i];
+}
+
+KERNEL swish(int n, const float* x, float* y, float beta) {
+    EACH(i, n) y[i] = x[i] * sigmoid_of(beta * x[i]);
+}
+
+KERNEL swish_grad(int n, const float* x, const float* dy, float* dx, float beta) {
+    EACH(i, n) {
+        float s = sigmoid_of(beta * x[i]);
+        dx[i] = dy[i] * s * (1 + beta * x[i] * (1 - s));
+    }
+}
+
+KERNEL bnll(int n, const float* x, float* y) {
+    EACH(i, n) y[i] = softplus(x[i]);
+}
+
+KERNEL bnll_grad(int n, const float* x, const float* dy, float* dx) {
+    EACH(i, n) dx[i] = dy[i] * sigmoid_of(x[i]);
+}
+
+KERNEL clip(int n, const float* x, float* y, float low, float high) {
+    EACH(i, n) {
+        float v = x[i];
+        v = v < low ? low : v;
+        y[i] = v > high ? high : v;
+    }
+}
+
+KERNEL clip_grad(int n, const float* x, const float* dy, float* dx, float low, float high) {
+    EACH(i, n) dx[i] = dy[i] * (x[i] >= low && x[i] <= high);
+}
+
+KERNEL threshold(int n, const float* x, float* y, float threshold) {
+    EACH(i, n) y[i] = x[i] > threshold;
+}
+
+KERNEL absolute(int n, const float* x, float* y) {
+    EACH(i, n) y[i] = fabsf(x[i]);
+}
+
+KERNEL absolute_grad(int n, const float* x, const float* dy, float* dx) {
+    EACH(i, n) dx[i] = dy[i] * sign_of(x[i]);
+}
+
+KERNEL power(int n, const float* x, float* y, float power, float scale, float shift) {
+    EACH(i, n) {
+        float v = scale * x[i] + shift;
+        y[i] = power == 1 ? v : power == 2 ? v * v : powf(v, power);
+    }
+}
+
+KERNEL power_grad(int n, const float* x, const float* dy, float* dx, float power, float scale, float shift) {
+    EACH(i, n) {
+        float factor = power * scale;
+        float v = factor * dy[i];
+        dx[i] = factor && power != 1 ? v * powf(scale * x[i] + shift, power - 1) : v;
+    }
+}
+
+KERNEL exponential(int n, const float* x, float* y, float scale, float shift) {
+    EACH(i, n) y[i] = expf(scale * x[i] + shift);
+}
+
+KERNEL exponential_grad(int n, const float* y, const float* dy, float* dx, float scale) {
+    EACH(i, n) dx[i] = dy[i] * scale * y[i];
+}
+
+KERNEL logarithm(int n, const float* x, float* y, float factor, float scale, float shift) {
+    EACH(i, n) y[i] = factor * logf(scale * x[i] + shift);
+}
+
+KERNEL logarithm_grad(int n, const float* x, const float* dy, float* dx, float factor, float scale, float shift) {
+    EACH(i, n) dx[i] = dy[i] * (factor * scale) / (scale * x[i] + shift);
+}

@@ -1,0 +1,58 @@
+"""Maximum, average and random value of windows over the two spatial axes of (n, c, h, w)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.neuron import DRAWS
+from caffe_sdk.engine.cuda.structures import pool, stream
+from caffe_sdk.engine.geometry import PoolingGeometry
+from caffe_sdk.engine.reference.pooling import Pooling
+from caffe_sdk.memory import Tensor
+
+
+class CudaPooling(CudaBase, Pooling):
+    """A thread for each window, and for the gradient one for each value of the image."""
+
+    def max_pool(self, x: Tensor, y: Tensor, mask: Tensor | None, geometry: PoolingGeometry) -> None:
+        """y = the maximum of each window; mask (int32) = its index in the h * w plane."""
+        windows = pool(x.shape, y.shape, geometry)
+        self.launch("max_pool", y.count, self.source(x), self.target(y), self.target(mask), windows)
+
+    def max_pool_grad(self, dy: Tensor, mask: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
+        """dx[mask] += dy."""
+        windows = pool(dx.shape, dy.shape, geometry)
+        self.launch("max_pool_grad", dx.count, self.source(dy), self.source(mask), self.target(dx), windows)
+
+    def average_pool(self, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> None:
+        """y = the sum of each window / the part of the window that lies inside the image or its padding."""
+        self.launch("average_pool", y.count, self.source(x), self.target(y), pool(x.shape, y.shape, geometry))
+
+    def average_pool_grad(self, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
+        """dx += dy / divisor at every place of its window."""
+        windows = pool(dx.shape, dy.shape, geometry)
+        self.launch("average_pool_grad", dx.count, self.source(dy), self.target(dx), windows)
+
+    def stochastic_pool(
+        self, x: Tensor, y: Tensor, mask: Tensor, geometry: PoolingGeometry, rng: np.random.Generator
+    ) -> None:
+        """y = one value of each window, drawn in proportion to the values: the very one of the other engines."""
+        draws = self.scratch("draws", y.count)
+        state = stream(rng)
+        self.launch("uniform", -(-y.count // DRAWS), draws, y.count, state)
+        generator: np.random.PCG64 = rng.bit_generator  # type: ignore[assignment]
+        before = generator.state
+        generator.advance(y.count)
+        generator.state = {**generator.state, "has_uint32": before["has_uint32"], "uinteger": before["uinteger"]}
+        windows = pool(x.shape, y.shape, geometry)
+        self.launch("stochastic_pool", y.count, self.source(x), draws, self.target(y), self.target(mask), windows)
+
+    def expected_pool(self, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> None:
+        """y = what stochastic_pool draws on average: sum of x^2 / sum of x over each window; 0 for zeros."""
+        self.launch("expected_pool", y.count, self.source(x), self.target(y), pool(x.shape, y.shape, geometry))
+
+    def expected_pool_grad(self, x: Tensor, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
+        """dx += dy (2 x - y) / sum of x, at every place of each window."""
+        windows = pool(x.shape, dy.shape, geometry)
+        self.launch("expected_pool_grad", dx.count, self.source(x), self.source(dy), self.target(dx), windows)

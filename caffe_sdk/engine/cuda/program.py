@@ -1,0 +1,122 @@
+"""Programs: what is recorded is computed launch by launch the first time, then captured and replayed at once.
+
+A replay has the addresses it was captured with. So before one, the numbers it needs are brought to the device, and
+where a buffer has moved the calls are captured anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.device import Replay
+from caffe_sdk.engine.cuda.fusion import fused
+from caffe_sdk.engine.flow import Flow
+from caffe_sdk.engine.operation import Call, Clock, EagerProgram, StepName
+from caffe_sdk.errors import CaffeError
+from caffe_sdk.memory import moves
+
+
+@dataclass
+class Captured:
+    """A replay, and what must be as it was when it was made."""
+
+    replay: Replay
+    addresses: list[int]
+    scratch_moves: int
+    moves: int
+    """What `moves` said when the addresses were looked at last."""
+
+
+class CudaProgram(EagerProgram):
+    """The calls in order, a convolution or inner product and the ReLU behind it in one."""
+
+    def __init__(self, engine: CudaBase, calls: Sequence[Call]) -> None:
+        super().__init__(engine, calls)
+        self._engine, self._flow = engine, Flow(calls)
+        self._steps: list[tuple[StepName, Callable[[], None]]] = [
+            (StepName(means, group), partial(getattr(engine, means), **arguments))
+            for means, group, arguments in fused(calls)
+        ]
+        self._memories = list(dict.fromkeys((*self._flow.needed, *self._flow.made)))
+        self._captured: Captured | None = None
+        self._prepared = -1
+        """`scratch_moves` after a run that was not a replay."""
+
+    def run(self) -> None:
+        """Compute everything once, in order. What is wrong with numbers names the layer, here or in a later run."""
+        engine = self._engine
+        with engine.lock:
+            if engine.device.replays and not self._flow.random and self._prepared == engine.scratch_moves:
+                self._replay()
+            else:
+                self._compute()
+                self._prepared = engine.scratch_moves
+        engine.checks.look()
+
+    def steps(self) -> list[StepName]:
+        """Every launch of the engine's by itself."""
+        return [step for step, _ in self._steps]
+
+    def timed(self, clock: Clock = time.perf_counter) -> list[float]:
+        """As `run`, waiting for every step to end; the seconds that each took."""
+        seconds = []
+        with self._engine.lock:
+            for step, compute in self._steps:
+                self._engine.device.wait()
+                began = clock()
+                self._do(step, compute)
+                self._engine.device.wait()
+                seconds.append(clock() - began)
+        self._engine.checks.look()
+        return seconds
+
+    def release(self) -> None:
+        """Let go of the replay."""
+        self._captured = None
+
+    def _compute(self) -> None:
+        for step, compute in self._steps:
+            self._do(step, compute)
+
+    def _do(self, step: StepName, compute: Callable[[], None]) -> None:
+        where = self._engine.where = step.calls[0].where
+        try:
+            compute()
+        except CaffeError as error:
+            raise (error.at(where) if where else error) from None
+        finally:
+            self._engine.where = ""
+
+    def _replay(self) -> None:
+        place = self._engine.place
+        for memory in self._flow.needed:
+            memory.read(place)
+        captured = self._captured
+        if captured is not None and self._still(captured):
+            for memory in self._flow.made:
+                memory.changes()
+            captured.replay.launch()
+            for memory in self._flow.made:
+                memory.wrote((place,))
+            return
+        addresses = self._addresses()
+        replay = self._engine.device.capture(self._compute)
+        self._captured = Captured(replay, addresses, self._engine.scratch_moves, moves())
+        replay.launch()
+
+    def _still(self, captured: Captured) -> bool:
+        """Whether everything is where it was."""
+        if captured.scratch_moves != self._engine.scratch_moves:
+            return False
+        if captured.moves != moves():
+            if captured.addresses != self._addresses():
+                return False
+            captured.moves = moves()
+        return True
+
+    def _addresses(self) -> list[int]:
+        return [memory.buffer(self._engine.place).pointer for memory in self._memories]

@@ -1,0 +1,192 @@
+"""A GPU that is none: the kernels, compiled for the processor by a C++ compiler, on buffers full of NaN until written.
+
+A computer without a GPU proves with it what the engine computes, kernel by kernel, and how often numbers move.
+``CAFFE_ENGINE=simulated`` computes with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from caffe_sdk.engine.cuda.device import Facts, Product, Replay
+from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
+from caffe_sdk.errors import DeviceError, InternalError
+from caffe_sdk.memory import Array, aligned
+
+THREADS = 2
+COOPERATING = 64
+"""Threads of a block, where they work alone and where they work together: two warps."""
+OPTIONS = ("-O1", "-std=c++14", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
+
+
+class SimulatedBuffer:
+    """Host memory that stands for a device's; NaN, or the largest of all ints, until written."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._array = aligned(max(1, -(-nbytes // 4)), np.float32)
+        self._array[...] = np.nan
+        self.pointer, self.nbytes = self._array.ctypes.data, nbytes
+
+
+class SimulatedDevice:
+    """Everything is done at once. ``launches`` counts kernels by their names; ``limit`` is what memory there is."""
+
+    replays = True
+    blocks = 3
+
+    def __init__(self, number: int = 0, limit: int = 1 << 40) -> None:
+        self.number, self.limit = number, limit
+        self.launches: Counter[str] = Counter()
+        self._told = np.zeros(2, np.int32)
+        self.faults = self._told.ctypes.data
+        self._captured: list[Callable[[], None]] | None = None
+
+    def allocate(self, nbytes: int) -> SimulatedBuffer:
+        """Room for so many bytes. DeviceError beyond the limit."""
+        self._refuse_while_capturing("allocate")
+        if nbytes > self.limit:
+            raise DeviceError("memory", f"{nbytes:,} bytes cannot be had", "use a smaller batch or input")
+        return SimulatedBuffer(nbytes)
+
+    def clear(self, pointer: int, nbytes: int) -> None:
+        """Set bytes to 0."""
+        self._do(lambda: ctypes.memset(pointer, 0, nbytes))
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        """Copy bytes on the device."""
+        self._do(lambda: ctypes.memmove(target, source, nbytes))
+
+    def upload(self, host: Array, pointer: int) -> None:
+        """Bring an array of the host's to the device."""
+        self._refuse_while_capturing("upload")
+        ctypes.memmove(pointer, host.ctypes.data, host.nbytes)
+
+    def download(self, pointer: int, host: Array) -> None:
+        """Bring numbers to an array of the host's."""
+        self._refuse_while_capturing("download")
+        ctypes.memmove(host.ctypes.data, pointer, host.nbytes)
+
+    def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
+        """Run a kernel, by fewer threads of a block than asked for: each has more to do."""
+        self._do(lambda: self._run(kernel, blocks, arguments))
+
+    def multiply(self, product: Product) -> None:
+        """Compute a matrix product."""
+        self._do(lambda: _multiply(product))
+
+    def capture(self, work: Callable[[], None]) -> Replay:
+        """Write down what ``work`` asks for instead of doing it."""
+        self._captured = []
+        try:
+            work()
+            return _Replay(self._captured)
+        finally:
+            self._captured = None
+
+    def wait(self) -> None:
+        """Nothing is left to do."""
+
+    def look(self) -> tuple[int, float] | None:
+        """What kernels told of so far; forgotten then."""
+        if not self._told[0]:
+            return None
+        number, value = int(self._told[0]), float(self._told.view(np.float32)[1])
+        self._told[...] = 0
+        return number, value
+
+    def facts(self) -> Facts:
+        """Things to know."""
+        return Facts("simulated device", self.number, "0.0", 1, self.limit, self.limit, "none", "none")
+
+    def _do(self, work: Callable[[], object]) -> None:
+        if self._captured is None:
+            work()
+        else:
+            self._captured.append(lambda: (work(), None)[1])
+
+    def _refuse_while_capturing(self, what: str) -> None:
+        if self._captured is not None:
+            raise InternalError("capture", f"a device may not {what} while its work is written down")
+
+    def _run(self, kernel: Kernel, blocks: int, arguments: Arguments) -> None:
+        library = _library(kernel.family)
+        self.launches[kernel.name] += 1
+        threads = COOPERATING if kernel.cooperative else THREADS
+        entry = ctypes.cast(getattr(library, f"call_{kernel.name}"), ctypes.c_void_p)
+        if library.simulated_launch(entry, kernel.cooperative, blocks, threads, arguments.addresses):
+            raise InternalError(kernel.name, "threads of a block wait at different barriers")
+
+
+class _Replay:
+    """Work that was written down."""
+
+    def __init__(self, work: list[Callable[[], None]]) -> None:
+        self._work = work
+
+    def launch(self) -> None:
+        """Do it."""
+        for do in self._work:
+            do()
+
+
+def _multiply(p: Product) -> None:
+    a = _matrices(p.a, (p.k, p.m) if p.a_transposed else (p.m, p.k), p.batch, p.a_step)
+    b = _matrices(p.b, (p.n, p.k) if p.b_transposed else (p.k, p.n), p.batch, p.b_step)
+    c = _matrices(p.c, (p.m, p.n), p.batch, p.c_step)
+    with np.errstate(all="ignore"):
+        result = (a.swapaxes(1, 2) if p.a_transposed else a) @ (b.swapaxes(1, 2) if p.b_transposed else b)
+        c[...] = result if not p.beta else result + np.float32(p.beta) * c
+
+
+def _matrices(pointer: int, shape: tuple[int, int], batch: int, step: int) -> Array:
+    """A view of matrices at an address."""
+    count = (batch - 1) * step + shape[0] * shape[1]
+    flat = np.ctypeslib.as_array((ctypes.c_float * count).from_address(pointer))
+    return as_strided(flat, (batch, *shape), (step * 4, shape[1] * 4, 4))
+
+
+@functools.cache
+def _library(family: str) -> ctypes.CDLL:
+    """A .cu file's kernels for the processor, compiled when its text is new."""
+    header = (FOLDER / "simulated.h").read_text(encoding="utf-8")
+    entries = "".join(f"ENTRY({kernel.name})\n" for kernel in kernels().values() if kernel.family == family)
+    text = header + source(family) + entries
+    name = hashlib.sha256(" ".join((text, *OPTIONS)).encode()).hexdigest()[:24]
+    folder = cache_folder() / "simulated"
+    path = folder / f"{family}-{name}.so"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(text, path)
+    return ctypes.CDLL(str(path))
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made again."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "caffe_sdk"
+
+
+def _compile(text: str, path: Path) -> None:
+    """A shared library of C++ text. It appears whole or not at all, for other processes may wait for it too."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise DeviceError("simulated device", "there is no C++ compiler", "install g++")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        command = [compiler, *OPTIONS, "-x", "c++", "-", "-o", str(made)]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InternalError("simulated device", f"{path.stem} does not compile:\n{done.stderr}")
+        made.replace(path)

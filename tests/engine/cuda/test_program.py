@@ -1,0 +1,133 @@
+"""Programs are captured once and replayed, see new numbers, and find buffers that moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cuda.program import CudaProgram
+from caffe_sdk.engine.operation import Recorder
+from caffe_sdk.errors import DataError
+from caffe_sdk.memory import HOST
+from tests.engine.cuda.twins import get, put, simulated, tensors
+
+SHAPES = {"x": (3, 4), "w": (2, 4), "b": (2,), "y": (3, 2)}
+
+
+def made(engine=None):
+    engine, t, recorder = engine or simulated(), tensors(SHAPES), Recorder()
+    recorder.where = "ip"
+    recorder.inner_product(t["x"], t["w"], t["b"], t["y"], False)
+    recorder.relu(t["y"], t["y"], 0.0)
+    return engine, t, engine.compile(recorder.calls)
+
+
+def expected(t):
+    return np.maximum(get(t["x"]) @ get(t["w"]).T + get(t["b"]), 0)
+
+
+def captures(engine):
+    """Count what a device captures."""
+    counted, capture = [], engine.device.capture
+    engine.device.capture = lambda work: (counted.append(1), capture(work))[1]
+    return counted
+
+
+def test_a_replay_sees_new_numbers():
+    engine, t, program = made()
+    counted = captures(engine)
+    for scale in (1, 2, 3, 4):
+        put(t["x"], np.arange(12) * scale - 5)
+        program.run()
+        np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
+    assert len(counted) == 1
+
+
+def test_what_moved_is_found():
+    engine, t, program = made()
+    counted = captures(engine)
+    for forgotten in (None, None, "y", "x", "w", None):
+        if forgotten:
+            values = get(t[forgotten]).copy()
+            t[forgotten].memory.forget()
+            put(t[forgotten], values)
+        program.run()
+        np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
+    assert len(counted) <= 4
+    other = tensors({"z": (1,)})["z"]
+    other.memory.read(engine.place)
+    other.memory.forget()  # not of this program: its addresses are looked at and found the same
+    before = len(counted)
+    program.run()
+    assert len(counted) == before
+
+
+def test_less_scratch_memory_is_captured_anew():
+    engine, t, program = made()
+    counted = captures(engine)
+    program.run()
+    program.run()
+    engine.release_scratch()
+    program.run()
+    program.run()
+    assert len(counted) == 2
+    np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
+
+
+def test_a_release_lets_go_of_the_replay():
+    engine, t, program = made()
+    counted = captures(engine)
+    program.run()
+    program.run()
+    program.release()
+    program.run()
+    assert len(counted) == 2
+    np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
+
+
+def test_what_draws_is_not_replayed():
+    engine, recorder = simulated(), Recorder()
+    t = tensors({"x": (100,), "y": (100,), "m": (100,)})
+    recorder.dropout(t["x"], t["y"], t["m"], 0.5, np.random.default_rng(1))
+    program = engine.compile(recorder.calls)
+    masks = []
+    for _ in range(3):
+        program.run()
+        masks.append(get(t["m"]).copy())
+    assert not np.array_equal(masks[0], masks[1])
+    assert not np.array_equal(masks[1], masks[2])
+
+
+def test_steps_are_named_and_timed():
+    _engine, t, program = made()
+    (step,) = program.steps()
+    assert step.means == "rectified_inner_product"
+    assert [call.name for call in step.calls] == ["inner_product", "relu"]
+    ticks = iter(range(100))
+    assert program.timed(lambda: float(next(ticks))) == [1.0]
+    np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
+
+
+def test_what_is_wrong_with_numbers_names_the_layer():
+    engine, t, recorder = simulated(), tensors({"p": (2, 3), "label": (2,), "loss": ()}), Recorder()
+    recorder.where = "layer 'loss'"
+    recorder.softmax_loss(t["p"], t["label"], t["loss"], 1, None, "VALID")
+    program = engine.compile(recorder.calls)
+    assert isinstance(program, CudaProgram)
+    put(t["p"], np.full(6, 1 / 3))
+    for label, message in (([0, 3], "3 is not one of 3 classes; give 0 to 2"), ([-1, 0], "-1 is not one of 3")):
+        put(t["label"], label)
+        with pytest.raises(DataError, match=f"^layer 'loss': label: {message}"):
+            program.run()
+    put(t["label"], [0, 2])
+    program.run()
+    assert get(t["loss"]) == pytest.approx(np.log(3))
+
+
+def test_numbers_it_needs_may_be_known_to_be_zero():
+    _engine, t, program = made()
+    program.run()
+    t["x"].memory.clear()
+    program.run()
+    np.testing.assert_allclose(get(t["y"]), np.maximum(np.tile(get(t["b"]), (3, 1)), 0), rtol=1e-5)
+    assert HOST in t["y"].memory.fresh
