@@ -15,12 +15,12 @@ MOST_INPUTS = 16
 MOST_AXES = 8
 MOST_UPDATES = 48
 
-InputPointers = ctypes.c_void_p * MOST_INPUTS
-InputFactors = ctypes.c_float * MOST_INPUTS
-Axes = ctypes.c_int * MOST_AXES
-Pointers = ctypes.c_void_p * MOST_UPDATES
-Numbers = ctypes.c_float * MOST_UPDATES
-Begins = ctypes.c_int * (MOST_UPDATES + 1)
+_InputPointers = ctypes.c_void_p * MOST_INPUTS
+_InputFactors = ctypes.c_float * MOST_INPUTS
+_Axes = ctypes.c_int * MOST_AXES
+_Pointers = ctypes.c_void_p * MOST_UPDATES
+_Numbers = ctypes.c_float * MOST_UPDATES
+_Begins = ctypes.c_int * (MOST_UPDATES + 1)
 
 
 class Inputs(ctypes.Structure):
@@ -36,7 +36,7 @@ class Inputs(ctypes.Structure):
 class Sizes(ctypes.Structure):
     """Sizes along several axes."""
 
-    _fields_ = [("at", Axes)]
+    _fields_ = [("at", _Axes)]
 
 
 class Windows(ctypes.Structure):
@@ -44,7 +44,7 @@ class Windows(ctypes.Structure):
 
     _fields_ = [
         *[(name, ctypes.c_int) for name in ("axes", "channels")],
-        *[(name, Axes) for name in ("size", "out", "kernel", "stride", "pad", "dilation")],
+        *[(name, _Axes) for name in ("size", "out", "kernel", "stride", "pad", "dilation")],
         *[(name, ctypes.c_int) for name in ("area", "taps", "places")],
     ]
 
@@ -80,9 +80,9 @@ class Updates(ctypes.Structure):
     """Parameters to update, with their gradients, histories, rates and decays."""
 
     _fields_ = [
-        *[(name, Pointers) for name in ("weight", "diff", "first", "second")],
-        ("begin", Begins),
-        *[(name, Numbers) for name in ("rate", "decay")],
+        *[(name, _Pointers) for name in ("weight", "diff", "first", "second")],
+        ("begin", _Begins),
+        *[(name, _Numbers) for name in ("rate", "decay")],
         ("count", ctypes.c_int),
     ]
 
@@ -97,12 +97,12 @@ def sizes(shape: Shape) -> Sizes:
     """A shape. ShapeError for more axes than kernels count."""
     if len(shape) > MOST_AXES:
         raise ShapeError("shape", f"{len(shape)} axes are more than the GPU engine's {MOST_AXES}", "use fewer axes")
-    return Sizes(Axes(*shape))
+    return Sizes(_Axes(*shape))
 
 
 def inputs(pointers: Sequence[int], factors: Sequence[float]) -> Inputs:
     """At most MOST_INPUTS tensors."""
-    return Inputs(InputPointers(*pointers), InputFactors(*factors), len(pointers))
+    return Inputs(_InputPointers(*pointers), _InputFactors(*factors), len(pointers))
 
 
 def windows(channels: int, spatial: Shape, geometry: ConvolutionGeometry) -> Windows:
@@ -123,6 +123,15 @@ def stream(generator: np.random.Generator) -> Stream:
     state = generator.bit_generator.state
     parts = (_wide(state["state"][name]) for name in ("state", "inc"))
     return Stream(*parts, state["has_uint32"], state["uinteger"])
+
+
+def updates(
+    addresses: Sequence[Sequence[int]], begin: Sequence[int], rates: Sequence[float], decays: Sequence[float]
+) -> Updates:
+    """At most MOST_UPDATES parameters: addresses of weights, of gradients, and of what is remembered of them."""
+    columns = [_Pointers(*column) for column in addresses]
+    columns += [_Pointers()] * (4 - len(columns))
+    return Updates(*columns, _Begins(*begin), _Numbers(*rates), _Numbers(*decays), len(rates))
 
 
 def _wide(number: int) -> Wide:

@@ -7,7 +7,7 @@ from typing import Any
 
 from caffe_sdk.engine.cuda.base import FLOAT, CudaBase
 from caffe_sdk.engine.cuda.checks import Wrong
-from caffe_sdk.engine.cuda.structures import MOST_UPDATES, Begins, Numbers, Pointers, Updates
+from caffe_sdk.engine.cuda.structures import MOST_UPDATES, Updates, updates
 from caffe_sdk.engine.operation import OPERATIONS, Call
 from caffe_sdk.engine.reference.update import Update
 from caffe_sdk.memory import Tensor
@@ -166,22 +166,15 @@ class CudaUpdate(CudaBase, Update):
         numbers = [1 - first[of[4:]] if of.startswith("1 - ") else first[of] for of in OWN[name]]
         rest = *numbers, first["l1"], first["scale"], *self.check(Wrong.STEP, 0)
         for start in range(0, len(calls), MOST_UPDATES):
-            updates, count = self._updates(calls[start : start + MOST_UPDATES])
-            self.launch(name, count, updates, *rest)
+            some, count = self._updates(calls[start : start + MOST_UPDATES])
+            self.launch(name, count, some, *rest)
 
     def _updates(self, calls: Sequence[Call]) -> tuple[Updates, int]:
         """The calls' tensors and numbers, and how many values there are."""
         histories = HISTORIES[calls[0].name]
         columns = [[self.both(call[of]) for call in calls] for of in ("weight", "diff", *histories)]
-        columns += [[]] * (4 - len(columns))
         begin = [0]
         for call in calls:
             begin.append(begin[-1] + call["weight"].count)
-        updates = Updates(
-            *(Pointers(*column) for column in columns),
-            Begins(*begin),
-            Numbers(*(call["rate"] for call in calls)),
-            Numbers(*(call["decay"] for call in calls)),
-            len(calls),
-        )
-        return updates, begin[-1]
+        numbers = ([call[of] for call in calls] for of in ("rate", "decay"))
+        return updates(columns, begin, *numbers), begin[-1]
