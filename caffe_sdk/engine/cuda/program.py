@@ -15,7 +15,7 @@ from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.engine.cuda.device import Replay
 from caffe_sdk.engine.cuda.fusion import fused
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Call, Clock, EagerProgram, StepName
+from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, StepName
 from caffe_sdk.errors import CaffeError
 from caffe_sdk.memory import moves
 
@@ -46,14 +46,17 @@ class CudaProgram(EagerProgram):
         self._prepared = -1
         """`scratch_moves` after a run that was not a replay."""
 
-    def run(self) -> None:
-        """Compute everything once, in order. What is wrong with numbers names the layer, here or in a later run."""
+    def run(self, between: Between | None = None) -> None:
+        """Compute everything once, in order. What is wrong with numbers names the layer, here or in a later run.
+
+        ``between`` comes before each step; a replay is one.
+        """
         engine = self._engine
         with engine.lock:
             if engine.device.replays and not self._flow.random and self._prepared == engine.scratch_moves:
-                self._replay()
+                self._replay(between)
             else:
-                self._compute()
+                self._compute(between)
                 self._prepared = engine.scratch_moves
         engine.checks.look()
 
@@ -78,8 +81,10 @@ class CudaProgram(EagerProgram):
         """Let go of the replay."""
         self._captured = None
 
-    def _compute(self) -> None:
+    def _compute(self, between: Between | None = None) -> None:
         for step, compute in self._steps:
+            if between is not None:
+                between()
             self._do(step, compute)
 
     def _do(self, step: StepName, compute: Callable[[], None]) -> None:
@@ -91,7 +96,9 @@ class CudaProgram(EagerProgram):
         finally:
             self._engine.where = ""
 
-    def _replay(self) -> None:
+    def _replay(self, between: Between | None) -> None:
+        if between is not None:
+            between()
         place = self._engine.place
         for memory in self._flow.needed:
             memory.read(place)

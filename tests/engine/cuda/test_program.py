@@ -131,3 +131,19 @@ def test_numbers_it_needs_may_be_known_to_be_zero():
     program.run()
     np.testing.assert_allclose(get(t["y"]), np.maximum(np.tile(get(t["b"]), (3, 1)), 0), rtol=1e-5)
     assert HOST in t["y"].memory.fresh
+
+
+def test_what_comes_between_may_end_a_run():
+    _, t, program = made()
+
+    class Enough(Exception):
+        pass
+
+    def enough():
+        raise Enough
+
+    for _ in range(3):
+        with pytest.raises(Enough):
+            program.run(enough)
+        program.run(lambda: None)
+        np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
