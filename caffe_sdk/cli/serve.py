@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from caffe_sdk.server import Options, RunningServer, serve
+from caffe_sdk.serving import Options as RepositoryOptions
 
 
 def run(options: argparse.Namespace) -> int:
@@ -13,6 +14,7 @@ def run(options: argparse.Namespace) -> int:
         Options(
             address=options.address,
             models=options.models,
+            repository=RepositoryOptions(options.poll, options.allow_code, options.parallel),
             workers=options.workers,
             max_message=options.max_message,
             insecure=options.insecure,

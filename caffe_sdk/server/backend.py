@@ -33,7 +33,7 @@ class Backend:
     def of(cls, options: Options) -> Backend:
         """What the options ask for. Nothing is loaded yet. Raises FileErrors and ArgumentError."""
         access = Access(Tokens(options.tokens) if options.tokens is not None else None)
-        repository = Repository(options.models) if options.models is not None else None
+        repository = Repository(options.models, options.repository) if options.models is not None else None
         session = Session(Inside(options.files if options.files is not None else options.models))
         journal = Journal(log=options.log_format == "json")
         return cls(options, repository, session, Clients(session, options.limits), access, journal)

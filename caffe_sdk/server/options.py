@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from caffe_sdk.rpc.transport import MAX_MESSAGE
 from caffe_sdk.server.security.limits import Limits
+from caffe_sdk.serving import Options as RepositoryOptions
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Options:
     """Host and port of the HTTP door, port 0 for any free one; None: there is none."""
     models: str | None = None
     """The folder of models that are served to everybody (`caffe_sdk.serving.Repository`)."""
+    repository: RepositoryOptions = field(default_factory=RepositoryOptions)
+    """How that folder is followed, and how its models share the processors."""
     files: str | None = None
     """The folder in which clients may open and write files, by default that of the models; without either they send
     text and bytes."""
