@@ -211,3 +211,14 @@ bridge = running();
 classes = struct('pipe', 'caffe.internal.PipeLink', 'tcp', 'caffe.internal.TcpLink');
 check_equal(class(bridge.link), classes.(getenv('CAFFE_BRIDGE_TRANSPORT')));
 end
+
+function test_a_bridge_killed_while_it_computes_is_told_at_once()
+bridge = running();
+solver = caffe.Solver(write_text(['net: "' test_net_file() '"'], ...
+  'base_lr: 0.01 lr_policy: "fixed" max_iter: 100000000'));
+system(sprintf('(sleep 0.3; kill -9 %d) >/dev/null 2>&1 &', bridge.link.pid));
+started = tic();
+check_error(@() solver.solve(), 'caffe:bridge', 'lost the Caffe process');
+assert(toc(started) < 3);
+evalc('caffe.reset_all()');
+end
