@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffe_sdk.app import deploy
+from caffe_sdk.app import deploy, records
 from caffe_sdk.app.tasks import open_solver
 from caffe_sdk.errors import ArgumentError, CaffeError, ShapeError
 from caffe_sdk.memory import Array
 from caffe_sdk.net import Net
+from caffe_sdk.preprocessing import Preprocessing, from_transform
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import TEST, NetParameter, SolverParameter
 from caffe_sdk.solver import Solver, get_solver
@@ -146,6 +147,8 @@ class Fit:
 
     def __init__(self, solver: Solver, deployed: Any, plan: Plan | None = None) -> None:
         self.solver, self.deployed, self.plan = solver, deployed, plan or Plan()
+        self.record: Preprocessing | None = None
+        """How images become the net's input, where that is known."""
         self.per_epoch = math.nan
         self.stopped = ""
         """Why the training ended before its time, in words; empty if it did not."""
@@ -288,19 +291,21 @@ def fit_arrays(
 
 
 def fit_solver(path: str) -> Fit:
-    """A training as a solver prototxt says. Raises what `open_solver` does."""
+    """A training as a solver prototxt says, whose net reads its data itself. Raises what `open_solver` does, and
+    ArgumentError for another net.
+    """
     solver = open_solver(path)
-    config = solver.net.graph.config
+    net = solver.net
     try:
-        sources = [node.layer for node in solver.net.graph.nodes if not node.layer.config.bottom]
-        shape = solver.net.blobs[sources[0].config.top[0]].shape if sources else ()
-        deployed = deploy.to_use(config, shape)
+        sources = [node.layer.config for node in net.graph.nodes if not node.layer.config.bottom]
+        shape = net.blobs[sources[0].top[0]].shape if sources else ()
+        fit = Fit(solver, deploy.to_use(net.graph.config, shape))
+        if sources[0].type in records.SOURCES and len(shape) == 4 and shape[1] in (1, 3):
+            fit.record = from_transform(sources[0].transform_param, shape[1])
     except CaffeError:
         solver.close()
         raise
-    fit = Fit(solver, deployed)
-    tops = sources[0].config.top
-    fit._labels = str(tops[1]) if len(tops) > 1 else ""
+    fit._labels = str(sources[0].top[1]) if len(sources[0].top) > 1 else ""
     return fit
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from caffe_sdk import preprocessing
 from caffe_sdk.app import inference
+from caffe_sdk.app.images import NO_RECORD
 from caffe_sdk.app.session import Session
 from caffe_sdk.bridge.looking import Looking
 from caffe_sdk.bridge.making import Making
@@ -78,6 +79,8 @@ class Toolbox:
         if layer and layer not in dict(found.blobs) and tops.get(layer):
             blob = tops[layer][0]
         axes = len(inference.first_input(found).shape)
+        if self.session.preprocessing(handle) is None:
+            self.log(f"Warning: {NO_RECORD}\n")
         batch = integer(options["MiniBatchSize"]) if "MiniBatchSize" in options else None
         given = items_of(items, axes)
         values = inference.run(self.session, handle, given, [blob], batch)[blob]

@@ -40,7 +40,6 @@ class Running(NamedTuple):
 
     fit: Fit
     steps: Generator[Step, None, None]
-    record: Preprocessing | None
     classes: Any
 
 
@@ -55,7 +54,7 @@ class Trainings:
         self.table: dict[str, Callable[..., Any]] = {
             "digits": _digits,
             "fit_arrays": self._fit_arrays,
-            "fit_solver": lambda path: self._begin(fit_solver(path_of(path)), None, None),
+            "fit_solver": lambda path: self._begin(fit_solver(path_of(path)), None),
             "fit_advance": self._advance,
             "fit_stop": lambda fit, why: self._of(fit).fit.stop(why),
             "fit_net": self._net,
@@ -79,11 +78,12 @@ class Trainings:
             validation = _examples(record, options["ValidationX"], options["ValidationY"])
         solver, weights = solver_of(options, len(train.data)), path_of(options.get("Weights", ""))
         fit = fit_arrays(read_model(path_of(model)), train, plan, solver, validation, weights)
-        return self._begin(fit, record, options.get("Classes"))
+        fit.record = record
+        return self._begin(fit, options.get("Classes"))
 
-    def _begin(self, fit: Fit, record: Preprocessing | None, classes: Any) -> dict[str, Any]:
+    def _begin(self, fit: Fit, classes: Any) -> dict[str, Any]:
         handle = secrets.randbits(HANDLE_BITS)
-        self.running[handle] = Running(fit, fit.steps(), record, classes)
+        self.running[handle] = Running(fit, fit.steps(), classes)
         return {"fit": handle, "iterations": int(fit.solver.param.max_iter), "per_epoch": float(fit.per_epoch)}
 
     def _advance(self, fit: Array, most: Array) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Trainings:
         """A net for use with the weights as they are, which the client owns."""
         running = self._of(fit)
         text = str(running.fit.deployed)
-        net = self.session.create_net(text=text, weights=running.fit.weights(), preprocessing=running.record)
+        net = self.session.create_net(text=text, weights=running.fit.weights(), preprocessing=running.fit.record)
         return self.adopt(net, running.classes)
 
     def _close(self, fit: Array) -> None:

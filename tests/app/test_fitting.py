@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import caffe_sdk as caffe
 from caffe_sdk.app.fitting import Examples, Fit, Plan, Step, correct, fit_arrays, fit_solver, read_model
@@ -170,6 +171,22 @@ def test_a_solver_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with caffe.get_solver("solver.prototxt") as solver:
         solver.step(1)
         assert made[0].loss == pytest.approx(float(solver.net.blobs["loss"].data))
+
+
+def test_a_solver_file_says_how_images_become_inputs(tmp_path: Path, rng: np.random.Generator) -> None:
+    for i in range(2):
+        Image.fromarray(rng.integers(0, 256, (6, 7, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "list.txt").write_text("0.png 0\n1.png 1\n")
+    source = f'''layer {{ name: "d" type: "ImageData" top: "x" top: "y" transform_param {{ scale: 0.5 mean_value: 9 }}
+        image_data_param {{ source: "{tmp_path}/list.txt" root_folder: "{tmp_path}/" batch_size: 2 }} }}'''
+    (tmp_path / "net.prototxt").write_text(source + SOLVED[SOLVED.index('layer { name: "ip"') :])
+    (tmp_path / "solver.prototxt").write_text(f'net: "{tmp_path}/net.prototxt" {SOLVER} max_iter: 1')
+    with fit_solver(str(tmp_path / "solver.prototxt")) as training:
+        record = training.record
+    assert record is not None
+    assert (record.channels, record.scale) == ("BGR", 0.5)
+    assert record.mean is not None
+    assert record.mean.tolist() == [9, 9, 9]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,13 @@ def test_images_come_back_as_they_went(bridge: Bridge, rng: np.random.Generator)
     assert bridge("net_classes", net).size == 0
 
 
+def test_the_client_is_warned_where_no_record_is(bridge: Bridge) -> None:
+    net = bridge("net_create", "net.prototxt", "test", "")["net"]
+    found = bridge("net_infer", net, np.full((3, 5, 4), 255, np.uint8), "data", {})
+    assert found["values"].max() == 1
+    assert "no record of preprocessing" in bridge.said[0]
+
+
 def test_what_is_known_of_a_net_goes_with_it(bridge: Bridge) -> None:
     first, second = (bridge("import_net", "net.prototxt", "", {"Classes": [name]})["net"] for name in "ab")
     bridge("release", first)

@@ -15,6 +15,7 @@ import pytest
 import caffe_sdk
 from caffe_sdk.preprocessing import Preprocessing
 from tests.matlab import octave, toolbox
+from tests.matlab.test_life import Talk
 
 HERE = Path(__file__).parent
 PREPARED = {
@@ -113,6 +114,30 @@ def test_the_digits_demo_from_its_own_folder(root: Path, tmp_path: Path) -> None
     assert float(accuracy[1]) > 0.95
     for made in ("progress.png", "confusion.png", "filters.png", "map.png", "digits.mat"):
         assert (tmp_path / made).is_file()
+
+
+def test_ctrl_c_ends_a_training_and_functions_may_fail(tmp_path: Path) -> None:
+    user = Talk(tmp_path, "pipe")
+    try:
+        user.type("X = single(mod(1:4000, 7)); X = reshape(X, 400, 10); Y = mod((1:400).', 2);")
+        user.type("n = caffe.NetSpec(); n.data = caffe.layers.Input('shape', struct('dim', [1 10]));")
+        user.type("n.ip = caffe.layers.InnerProduct(n.data, 'num_output', 2);")
+        user.type("o = @(varargin) caffe.trainingOptions('sgdm', 'MiniBatchSize', 4, 'MaxEpochs', 3, varargin{:});")
+        user.type("caffe.train(X, Y, n, o('MaxEpochs', 100000, 'VerboseFrequency', 1));")
+        user.wait_for("Base Learning")
+        user.wait_for("|           5 |")
+        user.press_ctrl_c()
+        user.type("disp('stopped')")
+        user.wait_for("stopped")
+        user.type(
+            "try, caffe.train(X, Y, n, o('OutputFcn', @(info) error('mine:own', 'own'))); catch e, disp(e.identifier), end"
+        )
+        user.wait_for("mine:own")
+        user.type("[net, info] = caffe.train(X, Y, n, o('Verbose', false)); disp(numel(info.TrainingLoss))")
+        user.wait_for("300")
+    finally:
+        user.close()
+    assert octave.bridge_is_gone(tmp_path)
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS)

@@ -18,7 +18,7 @@ counts = accumarray([rows columns], 1, numel(kinds) * [1 1]);
 handle = caffe.internal.new_figure('Confusion', isempty(file) && caffe.internal.has_screen());
 panel = axes('Parent', handle);
 shares = counts ./ max(1, sum(counts, 2));
-imagesc(shares, 'Parent', panel, [0 1]);
+imagesc(panel, shares, [0 1]);
 colormap(panel, interp1([0; 1], [1 1 1; 0 0.45 0.70], linspace(0, 1, 64).'));
 names = kinds;
 if ~iscell(names)

@@ -34,7 +34,7 @@ end
 function draw(panel, name, curves)
 % The curves of one panel.
 colours = caffe.internal.colours(numel(curves));
-lines = zeros(1, numel(curves));
+drawn = [];
 lowest = Inf;
 highest = 0;
 for k = 1:numel(curves)
@@ -43,8 +43,8 @@ for k = 1:numel(curves)
   if strcmp(curve.phase, 'test')
     marker = 'o';
   end
-  lines(k) = line(curve.iterations, curve.values, 'Parent', panel, 'Color', colours(k, :), 'LineWidth', 1.2, ...
-    'Marker', marker, 'MarkerSize', 4);
+  drawn = [drawn, line(curve.iterations, curve.values, 'Parent', panel, 'Color', colours(k, :), 'LineWidth', 1.2, ...
+    'Marker', marker, 'MarkerSize', 4)]; %#ok<AGROW>
   positive = curve.values(curve.values > 0);
   lowest = min([lowest positive]);
   highest = max([highest positive]);
@@ -61,7 +61,7 @@ if strcmp(name, 'score')
   set(panel, 'YLim', span + max(diff(span), 1e-6) * [-0.05 0.05]);
 end
 if ~strcmp(name, 'learning rate')
-  legend(lines, strrep(cellfun(@(curve) curve.label, curves, 'UniformOutput', false), '_', ' '), ...
+  legend(drawn, strrep(cellfun(@(curve) curve.label, curves, 'UniformOutput', false), '_', ' '), ...
     'Location', corner);
 end
 end

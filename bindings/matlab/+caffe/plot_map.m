@@ -17,11 +17,11 @@ caffe.internal.check(numel(labels) == size(points, 1), 'there must be a label fo
 handle = caffe.internal.new_figure('Map', isempty(file) && caffe.internal.has_screen());
 axes_handle = axes('Parent', handle);
 colours = caffe.internal.colours(numel(kinds));
-drawn = zeros(1, numel(kinds));
+drawn = [];
 for k = 1:numel(kinds)
   own = points(which == k, :);
-  drawn(k) = line(own(:, 1), own(:, 2), 'Parent', axes_handle, 'LineStyle', 'none', 'Marker', 'o', 'MarkerSize', 4, ...
-    'MarkerFaceColor', colours(k, :), 'MarkerEdgeColor', colours(k, :), 'Color', colours(k, :));
+  drawn = [drawn, line(own(:, 1), own(:, 2), 'Parent', axes_handle, 'LineStyle', 'none', 'Marker', 'o', ...
+    'MarkerSize', 4, 'MarkerFaceColor', colours(k, :), 'MarkerEdgeColor', colours(k, :), 'Color', colours(k, :))]; %#ok<AGROW>
 end
 axis(axes_handle, 'equal');
 reach = max(max(points) - min(points)) * 0.04;

@@ -17,17 +17,18 @@ classdef ProgressPlot < handle
       self.figure = caffe.internal.new_figure('Training progress', self.visible, panels);
       self.axes = [];
       if options.Classifies
-        self.axes(end + 1) = self.panel(panels, 1, iterations, 'Accuracy (%)');
-        set(self.axes(end), 'YLim', [0 100]);
+        self.axes = self.panel(panels, 1, iterations, 'Accuracy (%)');
+        set(self.axes, 'YLim', [0 100]);
       end
-      self.axes(end + 1) = self.panel(panels, panels, iterations, 'Loss');
+      self.axes = [self.axes, self.panel(panels, panels, iterations, 'Loss')];
       xlabel(self.axes(end), 'Iteration');
       self.lines = [];
       for k = 1:numel(self.axes)
-        self.lines(k, 1) = line(NaN, NaN, 'Parent', self.axes(k), 'Color', [0 0.45 0.70], 'LineWidth', 1, ...
+        training = line(NaN, NaN, 'Parent', self.axes(k), 'Color', [0 0.45 0.70], 'LineWidth', 1, ...
           'Marker', 'none');
-        self.lines(k, 2) = line(NaN, NaN, 'Parent', self.axes(k), 'Color', [0.84 0.37 0], 'LineWidth', 1.5, ...
+        validation = line(NaN, NaN, 'Parent', self.axes(k), 'Color', [0.84 0.37 0], 'LineWidth', 1.5, ...
           'Marker', 'o', 'MarkerSize', 4);
+        self.lines = [self.lines; training, validation];
       end
       if options.Validates
         legend(self.axes(1), {'Training', 'Validation'}, 'Location', 'southeast');

@@ -27,7 +27,7 @@ classdef TrainingWatch < handle
         self.chunk = 1;
       end
       self.plot = [];
-      if strcmp(options.Plots, 'training-progress') || ~isempty(options.PlotFile)
+      if ~isempty(options.PlotFile) || (strcmp(options.Plots, 'training-progress') && caffe.internal.has_screen())
         self.plot = caffe.internal.ProgressPlot(options, fit.iterations);
       end
     end
@@ -114,9 +114,9 @@ classdef TrainingWatch < handle
       if isempty(row)
         row = nan(1, 8);
       end
-      info = struct('Epoch', value(row(1)), 'Iteration', value(row(2)), 'TimeSinceStart', value(row(3)), ...
-        'TrainingLoss', value(row(4)), 'ValidationLoss', value(row(7)), 'BaseLearnRate', value(row(6)), ...
-        'TrainingAccuracy', value(100 * row(5)), 'ValidationAccuracy', value(100 * row(8)), 'State', state);
+      info = struct('Epoch', if_any(row(1)), 'Iteration', if_any(row(2)), 'TimeSinceStart', if_any(row(3)), ...
+        'TrainingLoss', if_any(row(4)), 'ValidationLoss', if_any(row(7)), 'BaseLearnRate', if_any(row(6)), ...
+        'TrainingAccuracy', if_any(100 * row(5)), 'ValidationAccuracy', if_any(100 * row(8)), 'State', state);
       for k = 1:numel(self.options.OutputFcn)
         call = self.options.OutputFcn{k};
         if nargout(call) == 0
@@ -138,18 +138,17 @@ classdef TrainingWatch < handle
         mod(floor(clock / 60), 60), mod(clock, 60)), number('%.2f%%', 100 * row(5)), number('%.2f%%', 100 * row(8)), ...
         number('%.4f', row(4)), number('%.4f', row(7)), number('%.4g', row(6))};
       widths = [7 11 14 12 12 12 12 15];
-      columns = self.columns();
       text = '|';
-      for k = find(columns)
+      for k = find(self.columns())
         text = sprintf('%s %*s |', text, widths(k), cells{k});
       end
       fprintf('%s\n', text);
     end
-    function columns = columns(self)
+    function shown = columns(self)
       % Which of the eight columns there are.
       accuracy = self.options.Classifies;
       validation = self.options.Validates;
-      columns = logical([1 1 1 accuracy accuracy && validation 1 validation 1]);
+      shown = logical([1 1 1 accuracy accuracy && validation 1 validation 1]);
     end
     function text = heading(self)
       % What stands over the table.
@@ -172,7 +171,7 @@ classdef TrainingWatch < handle
   end
 end
 
-function value = value(value)
+function value = if_any(value)
 % [] for what there is none of, as MATLAB's own functions have it.
 if isnan(value)
   value = [];
