@@ -24,7 +24,7 @@ demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts
 	@$(bin)/python tools/demo.py
 
 test: .venv/ready octave clients ## run every test, with coverage
-	@$(bin)/python -m pytest --cov
+	@$(bin)/python -m pytest --cov --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 check: style types rungs protos layers docs ## everything that judges the code without running it
 

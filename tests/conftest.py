@@ -10,7 +10,9 @@ from pathlib import Path
 # Before NumPy is first imported: otherwise its BLAS takes every core for itself, beside the engine's own threads.
 for _pool in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(_pool, "1")
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+# Two threads, unless as many test runners share the cores: threads that wait for a core wait for each other.
+_runners = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, (os.cpu_count() or 1) // _runners))))
 
 import numpy as np
 import pytest

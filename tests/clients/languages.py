@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import shutil
 import subprocess
@@ -24,7 +25,9 @@ def client_folder(language: str) -> Path:
         if not (folder / "node_modules" / "typescript").is_dir():
             pytest.skip("the client's libraries are not installed; `make clients` installs them")
         return folder
-    made = subprocess.run(["make", "--silent", "-C", str(folder)], capture_output=True, text=True, check=False)
+    with (folder / "Makefile").open() as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        made = subprocess.run(["make", "--silent", "-C", str(folder)], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     return folder
 
