@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from caffe_sdk.data.datum import Buffer
 from caffe_sdk.errors import HandleError, MissingFileError, WriteError
 
 Identity = tuple[object, ...]
@@ -46,8 +47,8 @@ class Cursor(ABC):
         """The key of the record."""
 
     @abstractmethod
-    def value(self) -> bytes:
-        """The bytes of the record."""
+    def value(self) -> Buffer:
+        """The bytes of the record; a view of them may be one of a larger piece that was read."""
 
     @abstractmethod
     def close(self) -> None:
@@ -233,7 +234,7 @@ class Database(ABC):
         with Walk(self) as walk:
             found = walk.seek(start)
             while found:
-                yield walk.key(), walk.value()
+                yield walk.key(), bytes(walk.value())
                 found = walk.step()
 
     def keys(self, start: int = 0) -> Iterator[bytes]:
@@ -352,8 +353,8 @@ class Walk:
         with self._ready():
             return self._open().key()
 
-    def value(self) -> bytes:
-        """The bytes of the record."""
+    def value(self) -> Buffer:
+        """The bytes of the record, or a view of them."""
         with self._ready():
             return self._open().value()
 

@@ -58,7 +58,7 @@ def create_database(path: str | os.PathLike[str], backend: str | int = "LEVELDB"
         from caffe_sdk.data.lmdb import LMDBWriter
 
         return LMDBWriter(path, overwrite)
-    from caffe_sdk.data.leveldb import LevelDBWriter
+    from caffe_sdk.data.leveldb_writer import LevelDBWriter
 
     return LevelDBWriter(path, overwrite)
 

@@ -3,16 +3,23 @@
 They run without the interpreter lock, so the thread that prepares data does not hold up the one that computes.
 """
 
+# mypy: allow-untyped-calls
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+
+from caffe_sdk.data import kernels_numpy
 
 
-def _compiled(function: Callable[..., None]) -> Any:
+def _compiled(function: Callable[..., Any]) -> Any:
     """Compiled on first use; cached beside this file, else in the user's cache, else nowhere."""
     try:
         return numba.njit(nogil=True, cache=True)(function)
@@ -130,3 +137,48 @@ def interpolate(pixels, rows, columns, out):  # type: ignore[no-untyped-def]
             above, below, row_out = lines[upper[y] % 2], lines[lower[y] % 2], out[c, y]
             for x in range(width):
                 row_out[x] = ((above[x] * from_upper[y] >> 16) + (below[x] * from_lower[y] >> 16) + 2) >> 2
+
+
+unsnap = _compiled(kernels_numpy.unsnap)
+
+
+# -- checksums ---------------------------------------------------------------------------------------------------------
+
+_CASTAGNOLI = np.array(kernels_numpy.CASTAGNOLI, np.uint32)
+
+
+@numba.extending.intrinsic
+def _crc_of_eight(typing, crc, word):  # type: ignore[no-untyped-def]
+    """The processor's own instruction for CRC-32C: eight bytes at once."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64), ir.IntType(64)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse42.crc32.64.64")
+        return builder.call(function, arguments)
+
+    return numba.types.uint64(numba.types.uint64, numba.types.uint64), made
+
+
+@_compiled
+def _crc_by_instruction(data):  # type: ignore[no-untyped-def]
+    whole = len(data) // 8 * 8
+    crc = np.uint64(0xFFFFFFFF)
+    for word in data[:whole].view(np.uint64):
+        crc = _crc_of_eight(crc, word)  # type: ignore[call-arg]
+    for byte in data[whole:]:
+        crc = np.uint64(_CASTAGNOLI[(crc ^ byte) & np.uint64(0xFF)]) ^ (crc >> np.uint64(8))
+    return crc ^ np.uint64(0xFFFFFFFF)
+
+
+@_compiled
+def _crc_by_table(data):  # type: ignore[no-untyped-def]
+    crc = np.uint32(0xFFFFFFFF)
+    for byte in data:
+        crc = np.uint32(_CASTAGNOLI[(crc ^ byte) & np.uint32(0xFF)]) ^ (crc >> np.uint32(8))
+    return crc ^ np.uint32(0xFFFFFFFF)
+
+
+_features = llvmlite.binding.get_host_cpu_features()
+_has_instruction = platform.machine().lower() in ("x86_64", "amd64") and _features.get("sse4.2", False)
+crc32c = _crc_by_instruction if _has_instruction else _crc_by_table
+"""See `kernels_numpy.crc32c`."""

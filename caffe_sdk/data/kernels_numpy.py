@@ -66,3 +66,58 @@ def interpolate(
     above = lines[:, upper] * from_upper[:, None] >> 16
     below = lines[:, lower] * from_lower[:, None] >> 16
     out[...] = (above + below + 2) >> 2
+
+
+def crc32c(data: npt.NDArray[np.uint8]) -> int:
+    """The checksum CRC-32C (Castagnoli) of bytes; byte by byte, so slow, but the compiled one is not."""
+    crc = 0xFFFFFFFF
+    for byte in data.tobytes():
+        crc = CASTAGNOLI[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def _castagnoli() -> list[int]:
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+CASTAGNOLI = _castagnoli()
+
+
+def unsnap(data: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> bool:
+    """Undo Google's Snappy: whether ``data``, without the length in front, unpacks to exactly the size of ``out``.
+
+    Its elements are bytes as they are, or copies of what came before; see
+    https://github.com/google/snappy/blob/main/format_description.txt.
+    """
+    at = to = 0
+    while at < len(data):
+        tag = int(data[at])
+        kind, count = tag & 3, (tag >> 2) + 1
+        more = max(0, count - 60) if kind == 0 else (1, 2, 4)[kind - 1]  # bytes of a number behind the tag
+        at += 1
+        if at + more > len(data):
+            return False
+        number = 0
+        for i in range(more):
+            number |= int(data[at + i]) << 8 * i
+        at += more
+        if kind == 0:
+            count = number + 1 if more else count
+            if at + count > len(data) or to + count > len(out):
+                return False
+            out[to : to + count] = data[at : at + count]
+            at += count
+        else:
+            if kind == 1:
+                number, count = number | tag >> 5 << 8, (tag >> 2 & 7) + 4
+            if number == 0 or number > to or to + count > len(out):
+                return False
+            for i in range(to, to + count):  # one after the other: a copy may be of what it has just written
+                out[i] = out[i - number]
+        to += count
+    return to == len(out)

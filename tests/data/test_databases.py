@@ -19,7 +19,6 @@ from caffe_sdk.data.databases import create_database, find_backend, open_databas
 from caffe_sdk.errors import (
     ArgumentError,
     CorruptFileError,
-    DeviceError,
     FileError,
     HandleError,
     MissingFileError,
@@ -220,15 +219,6 @@ def test_the_other_backend(tmp_path: Path) -> None:
         open_database(level, "sqlite")
 
 
-def test_no_plyvel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make(tmp_path / "db", "LEVELDB")
-    monkeypatch.setitem(__import__("sys").modules, "plyvel", None)
-    with pytest.raises(DeviceError, match="backend: LMDB"):
-        open_database(path)
-    with pytest.raises(DeviceError, match="plyvel"):
-        create_database(tmp_path / "new", "LEVELDB")
-
-
 def big(tmp_path: Path, backend: str) -> Path:
     return make(tmp_path / "db", backend, 200, 100_000)
 
@@ -238,10 +228,8 @@ def test_damaged_leveldb(tmp_path: Path) -> None:
     tables = sorted(path.glob("*.ldb"))
     content = tables[0].read_bytes()
     tables[0].write_bytes(content[: len(content) // 2])
-    with open_database(path) as db, pytest.raises(CorruptFileError, match="LevelDB cannot read") as caught:
-        list(db.items())
-    assert str(path) in str(caught.value)
-    assert "private" not in str(caught.value)
+    with pytest.raises(CorruptFileError, match=r"db: table \d+.ldb has \d+ bytes of \d+"):
+        open_database(path)
     tables[0].unlink()
     with pytest.raises(CorruptFileError, match="missing files"):
         open_database(path)
@@ -337,47 +325,11 @@ def test_where_nothing_can_be_written(tmp_path: Path, backend: str) -> None:
         create_database(tmp_path / "file" / "db", backend)
 
 
-def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
-    """And nothing else: neither what is in use, however old, nor what is so new that it may not be locked yet."""
-    path = make(tmp_path / "db", "LEVELDB")
-    old, new = (tmp_path / "private" / (leveldb.PREFIX + name) for name in ("old", "new"))
-    for folder in (old, new):
-        folder.mkdir()
-        (folder / "000003.log").write_bytes(b"x")
-    os.utime(old, (0, 0))
-    with open_database(path) as db:
-        in_use = next(folder for folder in old.parent.iterdir() if folder != new)
-        os.utime(in_use, (0, 0))
-        shutil.copytree(path, tmp_path / "copy")
-        with open_database(tmp_path / "copy") as other:
-            assert list(db.items()) == list(other.items())
-            assert not old.exists()
-            assert new.exists()
-            assert in_use.exists()
-    shutil.rmtree(new)
-
-
-def test_no_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make(tmp_path / "db", "LEVELDB")
-    with monkeypatch.context() as context:
-        context.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-        with pytest.raises(WriteError, match="TMPDIR"):
-            open_database(path)
-
-
 def test_a_table_vanishing_while_opening_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process's LevelDB may rearrange its tables between our listing of them and the opening."""
+    """Another process's LevelDB may rearrange its tables between our reading of the manifest and looking for them."""
     path = make(tmp_path / "db", "LEVELDB")
     table = next(path.glob("*.ldb"))
-    moved = [tmp_path / "aside"]
-    shutil.move(table, moved[0])
-    fill = leveldb._Snapshot._fill
-
-    def fill_then_restore(self: leveldb._Snapshot) -> None:
-        fill(self)
-        if moved:
-            shutil.move(moved.pop(), table)
-
-    monkeypatch.setattr(leveldb._Snapshot, "_fill", fill_then_restore)
+    shutil.move(table, tmp_path / "aside")
+    monkeypatch.setattr(leveldb.time, "sleep", lambda seconds: shutil.move(tmp_path / "aside", table))
     with open_database(path) as db:
         assert list(db.items()) == items(10)
