@@ -129,9 +129,8 @@ def test_ctrl_c_ends_a_training_and_functions_may_fail(tmp_path: Path) -> None:
         user.press_ctrl_c()
         user.type("disp('stopped')")
         user.wait_for("stopped")
-        user.type(
-            "try, caffe.train(X, Y, n, o('OutputFcn', @(info) error('mine:own', 'own'))); catch e, disp(e.identifier), end"
-        )
+        user.type("wrong = o('OutputFcn', @(info) error('mine:own', 'own'));")
+        user.type("try, caffe.train(X, Y, n, wrong); catch e, disp(e.identifier), end")
         user.wait_for("mine:own")
         user.type("[net, info] = caffe.train(X, Y, n, o('Verbose', false)); disp(numel(info.TrainingLoss))")
         user.wait_for("300")
