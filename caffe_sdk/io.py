@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffe_sdk.errors import ArgumentError, CorruptFileError, DataError, also
+from caffe_sdk.errors import ArgumentError, CorruptFileError, DataError, LimitError, also
 from caffe_sdk.schema.files import PathLike, read_bytes
 from caffe_sdk.schema.messages import BlobProto, BlobProtoVector, Datum
 from caffe_sdk.schema.wire import BlobArray, decode_blob, encode_blob
@@ -259,12 +259,18 @@ def load_image(filename: PathLike, color: bool = True) -> Array:
     return decode_image(read_bytes(filename), str(filename), color)
 
 
-def decode_image(data: bytes, where: str, color: bool = True) -> Array:
-    """The image that the bytes of a file hold, as `load_image` gives it. Raises CorruptFileError at ``where``."""
+def decode_image(data: bytes, where: str, color: bool = True, max_pixels: int | None = None) -> Array:
+    """The image that the bytes of a file hold, as `load_image` gives it. Raises CorruptFileError at ``where``.
+
+    Of more than ``max_pixels`` only the size is read: LimitError.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(BytesIO(data)) as opened:
+            if max_pixels is not None and opened.width * opened.height > max_pixels:
+                what = f"an image of {opened.width} x {opened.height} pixels"
+                raise LimitError(where, what, f"send {max_pixels:,} pixels at most")
             img = _floats(opened)
     except UnidentifiedImageError:
         raise CorruptFileError(where, "this is not an image", "give a PNG or JPEG, for example") from None

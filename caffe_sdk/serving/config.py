@@ -47,6 +47,8 @@ class ModelConfig:
     """Bytes of inputs that may wait; more are refused."""
     max_run_bytes: int = 4 << 30
     """Memory that one batch may take besides the weights; clients' shapes that need more are refused."""
+    max_image_pixels: int = 50_000_000
+    """Pixels an encoded image may have; larger ones are refused before they are decoded."""
     priority_levels: int = 2
     """Priorities there are: 1 is served first."""
     default_priority: int = 2
@@ -73,6 +75,7 @@ LEAST: dict[str, float] = {
     "max_queue_requests": 1,
     "max_queue_bytes": 1,
     "max_run_bytes": 1,
+    "max_image_pixels": 1,
     "priority_levels": 1,
     "default_priority": 1,
     "default_timeout_ms": 0,

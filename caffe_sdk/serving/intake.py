@@ -12,6 +12,7 @@ from caffe_sdk import io
 from caffe_sdk.app.images import prepare
 from caffe_sdk.errors import ArgumentError, ShapeError
 from caffe_sdk.memory import Array, Shape
+from caffe_sdk.preprocessing import plain
 from caffe_sdk.serving.deploy import Deployed
 from caffe_sdk.serving.requests import InferRequest, TensorSpec
 
@@ -40,14 +41,17 @@ class Batch:
         return tuple((name, array.shape[1:]) for name, array in self.inputs.items())
 
 
-def take(deployed: Deployed, request: InferRequest, where: str) -> Batch:
-    """What a request asks for. Raises ArgumentError, ShapeError, CorruptFileError that say what is wrong with it."""
+def take(deployed: Deployed, request: InferRequest, where: str, max_pixels: int) -> Batch:
+    """What a request asks for. Raises ArgumentError, ShapeError, CorruptFileError that say what is wrong with it.
+
+    Images of more than ``max_pixels`` are not decoded: LimitError.
+    """
     given = dict(request.inputs)
     if request.images is not None:
         name = image_input(deployed, where)
         if name in given:
             raise ArgumentError(where, f"input '{name}' is given as numbers and as images", "give one of them")
-        given[name] = _images(deployed, name, request.images, where)
+        given[name] = _images(deployed, name, request.images, where, max_pixels)
     _check_names(where, "input", given, [spec.name for spec in deployed.inputs])
     inputs = {spec.name: _numbers(spec, given[spec.name], where) for spec in deployed.inputs if spec.name in given}
     if missing := [spec.name for spec in deployed.inputs if spec.name not in inputs]:
@@ -71,11 +75,12 @@ def image_input(deployed: Deployed, where: str) -> str:
     return found[0]
 
 
-def _images(deployed: Deployed, name: str, images: Sequence[bytes], where: str) -> Array:
+def _images(deployed: Deployed, name: str, images: Sequence[bytes], where: str, max_pixels: int) -> Array:
     if not images:
         raise ArgumentError(where, "there are no images", "give one or more")
-    decoded = [io.decode_image(data, f"{where}: image {i}") for i, data in enumerate(images)]
-    return prepare(deployed.net, deployed.record, decoded)
+    decoded = [io.decode_image(data, f"{where}: image {i}", max_pixels=max_pixels) for i, data in enumerate(images)]
+    record = deployed.record or plain(deployed.items[name][0])
+    return prepare(deployed.net, record, decoded)
 
 
 def _check_names(where: str, kind: str, given: Iterable[str], known: list[str]) -> None:

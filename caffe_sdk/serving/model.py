@@ -74,7 +74,7 @@ class ServedModel:
         came = time.monotonic_ns()
         try:
             deadline, priority = self._deadline(request), self._priority(request)
-            batch = intake.take(self._deployed, request, self._where)
+            batch = intake.take(self._deployed, request, self._where, self.config.max_image_pixels)
             pending = Pending(self._where, lambda *end: self._settle(came, batch.items, *end), deadline)
             self._begin(pending)
         except CaffeError as error:

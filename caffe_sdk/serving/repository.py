@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffe_sdk import threads
-from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, NotReadyError
+from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, InternalError, NotReadyError
 from caffe_sdk.serving import config, folder
 from caffe_sdk.serving.config import ModelConfig
 from caffe_sdk.serving.deploy import deploy
@@ -250,7 +250,8 @@ class Repository:
             self._set(name, number, _Version(LOADING, signature, "is being loaded"))
         try:
             model = self._make(name, number, path, settings)
-        except CaffeError as error:
+        except Exception as unexpected:  # noqa: BLE001 - whatever it is, the index tells and other models are not hurt
+            error = _known(unexpected, f"model '{name}' version {number}")
             log.warning("model '%s' version %d is not loaded: %s", name, number, error)
             if old is None:
                 self._set(name, number, _Version(UNAVAILABLE, signature, str(error)))
@@ -266,7 +267,7 @@ class Repository:
         deployed = deploy(folder.files_of(path), settings.shapes, self.options.allow_code)
         try:
             return ServedModel(name, str(number), deployed, settings, self._processors)
-        except CaffeError:
+        except BaseException:
             deployed.net.close()
             raise
 
@@ -295,3 +296,11 @@ class Repository:
     def _set(self, name: str, number: int, version: _Version) -> None:
         with self._lock:
             self._versions.setdefault(name, {})[number] = version
+
+
+def _known(error: Exception, where: str) -> CaffeError:
+    """The error, or what stands for one that should have been another."""
+    if isinstance(error, CaffeError):
+        return error
+    log.error("%s does not load in a way it should not", where, exc_info=error)
+    return InternalError(where, f"{type(error).__name__}: {error}", "see the server's log")

@@ -49,7 +49,7 @@ def warm_up(deployed: Deployed, contexts: Contexts, sizes: Sizes, processors: Pr
 
     Raises what the net raises, and LimitError for memory it may not take.
     """
-    for size in sizes.all:
+    for size in reversed(sizes.all):  # so that memory that may not be taken is told at once
         batch = {name: np.zeros((size, *sizes), np.float32) for name, sizes in deployed.items.items()}
         outputs = [spec.name for spec in deployed.outputs]
         for run in range(1 + RUNS):

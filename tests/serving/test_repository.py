@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from caffe_sdk.errors import CaffeError, HandleError, MissingFileError, NotReadyError
 from caffe_sdk.serving import InferRequest, Options, Repository
+from caffe_sdk.serving import repository as repository_module
+from caffe_sdk.serving.deploy import Deployed
+from caffe_sdk.serving.folder import VersionFiles
 from tests.serving.models import SMALL, put
 
 ITEM = {"data": np.ones((1, 3, 8, 8), np.float32)}
@@ -213,3 +219,39 @@ def test_versions_change_and_no_client_notices(tmp_path: Path, repository: Repos
         each.join(30)
     assert failed == []
     assert seen == {"1", "2", "3"}
+
+
+def test_what_nobody_thought_of_hurts_no_other(
+    tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a")
+    put(tmp_path, "b")
+    real = repository_module.deploy
+
+    def deploy(files: VersionFiles, *more: Any) -> Deployed:
+        if files.folder.parent.name == "a":
+            raise RecursionError("too deep")
+        return real(files, *more)
+
+    monkeypatch.setattr(repository_module, "deploy", deploy)
+    repository.poll()
+    assert states(repository) == {"a:1": "UNAVAILABLE", "b:1": "READY"}
+    assert "RecursionError: too deep" in repository.index()[0].reason
+
+
+def test_a_model_too_large_is_told_before_memory_is_taken(tmp_path: Path, repository: Repository) -> None:
+    put(tmp_path, max_batch_size=10**7)
+    repository.poll()
+    assert "10000000 items take" in repository.index()[0].reason
+
+
+def test_what_is_unloaded_is_freed(tmp_path: Path, repository: Repository) -> None:
+    put(tmp_path)
+    repository.poll()
+    model = repository.get("small")
+    model.infer(InferRequest(ITEM))
+    weights = weakref.ref(model._deployed.net.params["fc"][0].data_memory)
+    del model
+    repository.unload("small")
+    gc.collect()
+    assert weights() is None

@@ -48,5 +48,5 @@ def test_every_size_is_known_afterwards(tmp_path: Path) -> None:
 
 def test_a_net_that_needs_too_much_memory(tmp_path: Path) -> None:
     deployed = deploy(files_of(put(tmp_path)))
-    with pytest.raises(LimitError, match=r"here: 1 items take [\d,]+ bytes, and a batch may take 100"):
+    with pytest.raises(LimitError, match=r"here: 4 items take [\d,]+ bytes, and a batch may take 100"):
         warm_up(deployed, Contexts(deployed, 100, "here"), Sizes(4), Processors())

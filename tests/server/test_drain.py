@@ -1,0 +1,53 @@
+"""The end of a server: what was taken is answered, what comes later is refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+
+from caffe_sdk.server import Options, start
+from tests.server.squeezenet import wait_until_ready
+from tests.serving.models import HOSTED, Gate, put, register
+
+
+def test_requests_under_way_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch)
+    put(tmp_path, "m", text=HOSTED)
+    server = wait_until_ready(start(Options("127.0.0.1:0", models=str(tmp_path), grace=30)))
+    Gate.arrived.clear()
+    Gate.let_through.clear()
+    stub, answers = triton.InferenceServerClient(server.address), []
+    values = triton.InferInput("data", [1, 2], "FP32")
+    values.set_data_from_numpy(np.ones((1, 2), np.float32))
+    clients = [threading.Thread(target=lambda: answers.append(stub.infer("m", [values]))) for _ in range(3)]
+    for each in clients:
+        each.start()
+    repository = server.backend.repository
+    assert repository is not None
+    until = time.monotonic() + 30
+    while repository.get("m").statistics.snapshot().pending < 3 and time.monotonic() < until:
+        time.sleep(0.005)
+    ending = threading.Thread(target=server.stop)
+    ending.start()
+    with pytest.raises(InferenceServerException) as refused:
+        ask_until(stub, until)
+    Gate.let_through.set()
+    ending.join(30)
+    for each in clients:
+        each.join(30)
+    assert [answer.as_numpy("out").tolist() for answer in answers] == [[[2, 2]]] * 3
+    assert refused.value.status() in ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
+    stub.close()
+
+
+def ask_until(stub: triton.InferenceServerClient, end: float) -> None:
+    """Ask whether the server lives, again and again until it is refused."""
+    while time.monotonic() < end:
+        stub.is_server_live(client_timeout=1)
+        time.sleep(0.01)
