@@ -10,13 +10,15 @@ from __future__ import annotations
 import functools
 import math
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from caffe_sdk.engine.cpu import machine_code
 from caffe_sdk.engine.cpu.copies import is_kept
 from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, plain
+from caffe_sdk.engine.cpu.folding_job import ADDRESSES, FOLDING
 from caffe_sdk.engine.cpu.layouts import Promise, place_of, reorder
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
@@ -221,8 +223,6 @@ def folded(plan: Plan, norm: Work, bias: Tensor | None, count: int) -> tuple[Ope
 
     ``norm`` is a `batch_norm_global`, with scale and shift if it has them, or an `affine`.
     """
-    from caffe_sdk.engine.portable.loops import channels as loops
-
     channels = next(t.count for name in ("deviation", "scale", "shift") if (t := norm.arguments.get(name)) is not None)
     default = {"mean": 0.0, "variance": 1.0, "scale": 1.0, "shift": 0.0}
     given = {**{name: norm.arguments.get(name) for name in default}, "bias": bias}
@@ -234,9 +234,15 @@ def folded(plan: Plan, norm: Work, bias: Tensor | None, count: int) -> tuple[Ope
     share = plan.read(weight if weight is not None else _constant(1, 1.0), plain((1,)))
     a, b = plan.room(plain((count,))), plan.room(plain((count,)))
     made = plan.write(deviation, plain((channels,))) if deviation is not None else plan.room(plain((channels,)))
-    eps = np.float32(norm.arguments.get("eps", 0.0))
-    operands = (mean, variance, share, scale, shift, added, a, b, made)
-    plan.step("loop folded coefficients", loops.folded_coefficients, *operands, eps)
+    record = np.zeros(1, FOLDING)
+    record["channels"], record["count"], record["eps"] = channels, count, norm.arguments.get("eps", 0.0)
+
+    def ready(*arrays: Array) -> Callable[[], None]:
+        for name, array in zip(ADDRESSES, arrays, strict=True):
+            record[name] = array.ctypes.data
+        return functools.partial(machine_code.function("fold"), record.ctypes.data)
+
+    plan.step_made_by("loop folded coefficients", ready, mean, variance, share, scale, shift, added, a, b, made)
     return a, b
 
 

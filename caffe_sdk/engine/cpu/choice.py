@@ -66,7 +66,7 @@ def chosen(work: Work) -> str:
         map(str, (work.name, problem.x, problem.y, problem.taps, problem.pad, problem.group, *more))
     ).replace(", ", ",")
     return tuning.quickest(key, WAYS[work.name], _bare(work)) or (
-        WINOGRAD if winograd.pays(problem, renewed=work.name != "convolution") else DIRECT
+        WINOGRAD if winograd.pays(problem, gradient=work.name != "convolution") else DIRECT
     )
 
 

@@ -1,4 +1,4 @@
-"""Loops of `winograd_kernels` as machine code that is kept on disk, so that Numba is imported once for each machine.
+"""Loops that inference needs as machine code that is kept on disk, so that Numba is imported once for each machine.
 
 Numba keeps what it compiled, too, but needs itself to load it: half a second and 100 MB before the first result of a
 net. Here LLVM alone loads it. What is kept is kept for a processor, the versions of Numba and LLVM, and the text of
@@ -12,15 +12,18 @@ import functools
 import hashlib
 import importlib.metadata
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from caffe_sdk.engine.cpu import user_cache
+from caffe_sdk.engine.cpu.library import library
+from caffe_sdk.engine.cpu.winograd_job import THREAD_NUMBER
 
 HERE = Path(__file__).parent
 SOURCES = (
     *(HERE / f"{name}.py" for name in ("machine_code", "winograd_job", "winograd_kernels", "winograd_transforms")),
+    *(HERE / f"{name}.py" for name in ("folding_job", "folding_kernels")),
     *(HERE.parent / "portable" / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd")),
 )
 """All that a loop is made from."""
@@ -40,11 +43,16 @@ DIGEST = hashlib.sha256().digest_size
 _loading = threading.Lock()
 
 
-def address_of(loop: str, functions: Mapping[str, Any]) -> int:
-    """Where a loop's machine code begins: a function of a job's address. ``functions`` of C are what loops may call."""
+@functools.cache
+def function(loop: str) -> Callable[[int], None]:
+    """A loop, to be called with a record's address. It runs without the interpreter's lock."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address_of(loop))
+
+
+@functools.cache
+def address_of(loop: str) -> int:
+    """Where a loop's machine code begins."""
     with _loading:
-        for name, function in functions.items():
-            _llvm().add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
         path = user_cache.folder("loops") / f"{loop}-{_fingerprint()}"
         code = load(path)
         if code is None:
@@ -69,6 +77,7 @@ def _llvm() -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    binding.add_symbol(THREAD_NUMBER, ctypes.cast(library().omp.omp_get_thread_num, ctypes.c_void_p).value)
     return binding
 
 
@@ -92,9 +101,10 @@ def _machine() -> Any:
 
 def _made(loop: str) -> bytes:
     """A loop compiled by Numba, as an object file that needs nothing of Numba."""
-    from caffe_sdk.engine.cpu import winograd_kernels
+    from caffe_sdk.engine.cpu import folding_kernels, winograd_kernels
+    from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
-    instructions, native = winograd_kernels.compiled(loop)
+    instructions, native = as_instructions(*{**folding_kernels.LOOPS, **winograd_kernels.LOOPS}[loop])
     module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=SYMBOL, native=native))
     for function in module.functions:
         if function.name not in (native, SYMBOL) and not function.is_declaration:

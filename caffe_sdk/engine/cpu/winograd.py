@@ -2,7 +2,8 @@
 
 Numbers stay in oneDNN's blocks of 16 channels, so nothing is reordered between these convolutions and its own.
 Transformed filters are a place of the weight: they are made anew when a program reads a weight that was written since.
-What the loops of `winograd_kernels` do with a `winograd_job` is said there.
+Where tiles are few, as in a single image, reading those four times as many numbers would take longer than to transform
+filters on the way, so nothing is kept. What the loops of `winograd_kernels` do with a `winograd_job` is said there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from ctypes import CFUNCTYPE, c_uint, c_void_p
+from ctypes import c_uint, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from caffe_sdk.engine.cpu.layouts import Layout, reorder
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import Operand
-from caffe_sdk.engine.cpu.winograd_job import JOB, THREAD_NUMBER
+from caffe_sdk.engine.cpu.winograd_job import JOB
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import Array, Place, Shape, aligned
@@ -39,6 +40,11 @@ PANEL = WIDTH * PIXEL
 CHUNK, WIDE = 48, 384
 """Tiles transformed at once, twice as many from so many channels on: few enough that they stay in the cache, enough
 that what they are multiplied with need not be fetched too often."""
+
+
+FEW, FEW_NUMBERS = 64, 1 << 14
+"""Tiles, and places of transformed tiles, up to which filters are transformed on the way: these stay in the cache."""
+FEW_ROWS = 8  # a multiple of those that are summed in registers then
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class Problem:
         """Tiles of all images."""
         return self.y[0] * math.prod(self.grid)
 
+    @property
+    def has_few_tiles(self) -> bool:
+        """Whether filters had better be transformed on the way."""
+        return self.taps == 3 and self.tiles <= FEW and self.tiles * self.x[1] // self.group <= FEW_NUMBERS
+
 
 def problem(x: Shape, y: Shape, geometry: ConvolutionGeometry) -> Problem:
     """The convolution as a problem; Unsupported if it is no 3x3 or 5x5 one of steps of one, or cuts blocks."""
@@ -92,20 +103,23 @@ def problem_of(work: Work) -> Problem:
     return problem(x.shape, y.shape, work["geometry"])
 
 
-def pays(p: Problem, renewed: bool = False) -> bool:
+def pays(p: Problem, gradient: bool = False) -> bool:
     """Whether it is quicker than direct convolution, by a rule.
 
     All in products of one input and one output channel: those of direct convolution, those of whole tiles, what the
-    transforms take, and what it takes to fetch the filters, which are four times as many, or to make them, where they
-    are ``renewed`` each time, or are what is computed. Measured over 3 to 28 places a side and 16 to 512 channels.
+    transforms take, and what it takes to fetch the filters, which are four times as many, or to make them: on the way
+    where tiles are few, and for a ``gradient``, before which they changed, or which they are. Measured over 3 to 28
+    places a side and 16 to 512 channels.
     """
     channels, out = p.x[1] / p.group, p.y[1] / p.group
     padded = _blocks(p.x[1] // p.group) * _blocks(p.y[1] // p.group) * BLOCK * BLOCK / (channels * out)
     direct = p.taps**2 * p.y[0] * p.y[2] * p.y[3]
-    tiles = -(-p.tiles // ROWS) * ROWS * PLACES * 1.15
     transforms = p.tiles * 385 * (1 / channels + 1 / out)
+    if p.has_few_tiles and not gradient:
+        return direct > 1.1 * padded * (-(-p.tiles // 4) * 4 * PLACES * 1.35 + transforms + 300)
+    tiles = -(-p.tiles // ROWS) * ROWS * PLACES * 1.15
     fetching = PLACES * (12 if channels * out >= 128 * 128 else 6)
-    making = 480 * p.taps if renewed else 0
+    making = 480 * p.taps if gradient else 0
     return direct > 1.1 * padded * (tiles + transforms + fetching + making)
 
 
@@ -219,9 +233,9 @@ class Job:
         where = self.record.ctypes.data
         self._arguments: tuple[Any, ...] = (where,)
         if threads == 1:
-            self._call = _alone(loop)
+            self._call = machine_code.function(loop)
         else:
-            self._call, self._arguments = _team(), (_address(loop), where, threads, 0)
+            self._call, self._arguments = _team(), (machine_code.address_of(loop), where, threads, 0)
 
     def run(self) -> None:
         """Do all items."""
@@ -230,22 +244,11 @@ class Job:
 
 
 @functools.cache
-def _alone(loop: str) -> Any:
-    """A loop as a function of a job's address, for one thread."""
-    return CFUNCTYPE(None, c_void_p)(_address(loop))
-
-
-@functools.cache
 def _team() -> Any:
     """OpenMP's way to call a function in several threads, the very ones that oneDNN computes in."""
     call = library().omp.GOMP_parallel
     call.argtypes, call.restype = (c_void_p, c_void_p, c_uint, c_uint), None
     return call
-
-
-@functools.cache
-def _address(loop: str) -> int:
-    return machine_code.address_of(loop, {THREAD_NUMBER: library().omp.omp_get_thread_num})
 
 
 def address(array: Array) -> int:
@@ -263,16 +266,21 @@ def convolution(plan: Plan, work: Work) -> None:
     if y.memory in (x.memory, residual.memory if residual is not None else None):
         raise Unsupported("Winograd", "a convolution in place")
     p = problem_of(work)
-    source = plan.read(x, images(p.x))
-    filters = plan.read(weight, transformed(p.weight).descriptor, transformed(p.weight))
-    after = {"residual": plan.read(residual, images(p.y)) if residual is not None else None}
+    place = transformed(p.weight)
+    operands = {"x": plan.read(x, images(p.x))}
+    if p.has_few_tiles:
+        operands["w"] = plan.read(weight, place.blocked)
+    else:
+        operands["u"] = plan.read(weight, place.descriptor, place)
+    if residual is not None:
+        operands["residual"] = plan.read(residual, images(p.y))
     if norm is not None:
-        after["scale"], after["bias"] = batchnorm.folded(plan, norm, bias, _blocks(p.y[1]) * BLOCK)
+        operands["scale"], operands["bias"] = batchnorm.folded(plan, norm, bias, _blocks(p.y[1]) * BLOCK)
     elif bias is not None:
-        after["bias"] = plan.read(bias, vector(p.y[1:2]))
-    operands = {"x": source, "u": filters, "y": plan.write(y, images(p.y)), **after}
+        operands["bias"] = plan.read(bias, vector(p.y[1:2]))
+    operands["y"] = plan.write(y, images(p.y))
     slope = 1.0 if relu is None else relu
-    _convolve(plan, "convolution_forward winograd", p, transformed(p.weight), operands, slope)
+    _convolve(plan, "convolution_forward winograd", p, place, operands, slope)
 
 
 def convolution_grad_data(plan: Plan, work: Work) -> None:
@@ -298,12 +306,15 @@ def _convolve(
     slope: float = 1.0,
 ) -> None:
     """Plan a loop whose ``operands`` are, by the names of `JOB`, images, filters, and what there is of others."""
-    chunk, panels_of_part = _cut(p)
+    few = "w" in operands
+    chunk, panels_of_part = _cut(p, few)
     parts_of_group = -(-_panels(place.blocks_out) // panels_of_part)
     parts = p.group * parts_of_group
-    v_panel = m_panel = -(-chunk // ROWS) * ROWS * PANEL
-    v_place, m_place = _apart(_panels(place.blocks_in) * v_panel), _apart(panels_of_part * m_panel)
-    own = PLACES * (v_place + m_place + PIXEL)
+    rows = FEW_ROWS if few else ROWS
+    v_panel = m_panel = -(-chunk // rows) * rows * PANEL
+    v_place, m_place = _apart(_panels(place.blocks_in) * v_panel), _apart((1 if few else panels_of_part) * m_panel)
+    u_place = _apart(2 * BLOCK * PANEL // 2)
+    own = PLACES * (v_place + m_place + PIXEL) + (12 * u_place if few else 0)
     room = plan.room(plain((num_threads() * own // FLOAT,)))
     values = {
         "items": -(-p.tiles // chunk) * parts,
@@ -327,7 +338,10 @@ def _convolve(
         v = address(room)
         m = v + PLACES * v_place
         where = {name: address(array) for name, array in zip(operands, arrays, strict=True) if array is not None}
-        return Job("convolve", {**values, **where, "v": v, "m": m, "patch": m + PLACES * m_place}).run
+        where |= {"v": v, "m": m, "patch": m + PLACES * m_place}
+        if few:
+            where |= {"u": where["patch"] + PLACES * PIXEL, "u_place": u_place}
+        return Job("convolve_few" if few else "convolve", {**values, **where}).run
 
     plan.step_made_by(name, made, room, *operands.values())
 
@@ -391,10 +405,10 @@ def _tiles(p: Problem) -> dict[str, int]:
     return {**where, **_images("x", p.x), **_images("y", p.y), "pad_top": p.pad[0], "pad_left": p.pad[1]}
 
 
-def _cut(p: Problem) -> tuple[int, int]:
+def _cut(p: Problem, few: bool) -> tuple[int, int]:
     """Into what the work is cut: tiles of a chunk, and panels of y's channels of a part."""
     wide = (p.x[1] + p.y[1]) // p.group >= 2 * WIDE
-    chunks = -(-p.tiles // (2 * CHUNK if wide else CHUNK))
+    chunks = 1 if few else -(-p.tiles // (2 * CHUNK if wide else CHUNK))
     panels = _panels(_blocks(p.y[1] // p.group))
     parts = -(-num_threads() // (chunks * p.group))
     return -(-p.tiles // chunks), -(-panels // min(parts, panels))

@@ -1,8 +1,8 @@
 """What becomes of tiles of y, and of filters, in Winograd's minimal filtering; of x see `portable.loops.winograd`.
 
 And back: what becomes of the gradient of y, and the gradient of filters. The transforms are for 3x3 filters and 4x4
-tiles of y, and for 5x5 filters and 2x2 tiles: both have tiles of x of 6x6, and the same points. Filters are transformed
-in float64. Importing this module imports Numba.
+tiles of y, and for 5x5 filters and 2x2 tiles: both have tiles of x of 6x6, and the same points. Gradients of filters
+are transformed in float64. Importing this module imports Numba.
 """
 
 # mypy: allow-untyped-calls
@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from caffe_sdk.engine.portable.loops.compiled import inlined
-from caffe_sdk.engine.portable.loops.vectors import NBYTES, load, rectified, rounded, splat, store, widened
+from caffe_sdk.engine.portable.loops.vectors import NBYTES, fused, load, rectified, rounded, splat, store, widened
 from caffe_sdk.engine.portable.loops.winograd import POINTS, from_tile, load6, pair_from_tile, store6
 
 _A, _B = POINTS
 _G = 1 / (_A**2 * _B**2)
 _GA0, _GA1, _GA2, _GA3, _GA4 = (_A**i / (2 * _A**2 * (_A**2 - _B**2)) for i in range(5))
 _GB0, _GB1, _GB2, _GB3, _GB4 = (_B**i / (2 * _B**2 * (_B**2 - _A**2)) for i in range(5))
+
+_g = np.float32(_G)
+_ga0, _ga1, _ga2, _ga4 = map(np.float32, (_GA0, _GA1, _GA2, _GA4))
+_gb0, _gb1, _gb2, _gb4 = map(np.float32, (_GB0, _GB1, _GB2, _GB4))
+_a2, _b2 = np.float32(_A**2), np.float32(_B**2)
+
+ROWS_OF_G = np.array([[_GA0, _GA1, _GA2], [_GB0, _GB1, _GB2]], np.float32)
+"""Rows 1 and 3 of G for a 3x3 filter, which are rows 2 and 4 but for the sign of the number in the middle."""
 
 # -- tiles of y --------------------------------------------------------------------------------------------------------
 
@@ -82,59 +92,73 @@ def transform_out_to_2(m: int, place: int, y: int, r: int, row: int, scale: Any,
 
 
 @inlined
+def _six(first: Any, even_a: Any, odd_a: Any, even_b: Any, odd_b: Any, last: Any) -> Any:
+    """What is at the six points, from sums of even and of odd powers at two of them."""
+    a, b, minus_a, minus_b = splat(_ga1), splat(_gb1), splat(-_ga1), splat(-_gb1)
+    return (
+        first,
+        fused(a, odd_a, even_a),
+        fused(minus_a, odd_a, even_a),
+        fused(b, odd_b, even_b),
+        fused(minus_b, odd_b, even_b),
+        last,
+    )
+
+
+@inlined
 def _of_filter(w0: Any, w1: Any, w2: Any) -> Any:
-    """G w: three numbers of a filter become six, all of 64 bits."""
-    even_a, odd_a = splat(_GA0) * w0 + splat(_GA2) * w2, splat(_GA1) * w1
-    even_b, odd_b = splat(_GB0) * w0 + splat(_GB2) * w2, splat(_GB1) * w1
-    return splat(_G) * w0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w2
+    """G w: three numbers of a filter become six."""
+    even_a, even_b = splat(_ga0) * w0 + splat(_ga2) * w2, splat(_gb0) * w0 + splat(_gb2) * w2
+    return _six(splat(_g) * w0, even_a, w1, even_b, w1, w2)
 
 
 @inlined
 def _of_filter_5(w0: Any, w1: Any, w2: Any, w3: Any, w4: Any) -> Any:
-    """G w: five numbers of a filter become six, all of 64 bits."""
-    even_a, odd_a = splat(_GA0) * w0 + splat(_GA2) * w2 + splat(_GA4) * w4, splat(_GA1) * w1 + splat(_GA3) * w3
-    even_b, odd_b = splat(_GB0) * w0 + splat(_GB2) * w2 + splat(_GB4) * w4, splat(_GB1) * w1 + splat(_GB3) * w3
-    return splat(_G) * w0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, w4
+    """G w: five numbers of a filter become six."""
+    even_a = splat(_ga0) * w0 + splat(_ga2) * w2 + splat(_ga4) * w4
+    even_b = splat(_gb0) * w0 + splat(_gb2) * w2 + splat(_gb4) * w4
+    return _six(splat(_g) * w0, even_a, w1 + splat(_a2) * w3, even_b, w1 + splat(_b2) * w3, w4)
 
 
 @inlined
 def _filter_column(w: int, step: int) -> Any:
-    return _of_filter(widened(load(w)), widened(load(w + 3 * step)), widened(load(w + 6 * step)))
-
-
-@inlined
-def _filter_row(u: int, place: int, w0: Any, w1: Any, w2: Any) -> None:
-    v = _of_filter(w0, w1, w2)
-    store6(u, place, (rounded(v[0]), rounded(v[1]), rounded(v[2]), rounded(v[3]), rounded(v[4]), rounded(v[5])))
+    return _of_filter(load(w), load(w + 3 * step), load(w + 6 * step))
 
 
 @inlined
 def transform_filter(w: int, step: int, u: int, place: int) -> None:
     """G w G^T of a 3x3 filter for a block of channels, whose nine vectors are ``step`` apart."""
     a, b, c = _filter_column(w, step), _filter_column(w + step, step), _filter_column(w + 2 * step, step)
-    _filter_row(u, place, a[0], b[0], c[0])
-    _filter_row(u + 6 * place, place, a[1], b[1], c[1])
-    _filter_row(u + 12 * place, place, a[2], b[2], c[2])
-    _filter_row(u + 18 * place, place, a[3], b[3], c[3])
-    _filter_row(u + 24 * place, place, a[4], b[4], c[4])
-    _filter_row(u + 30 * place, place, a[5], b[5], c[5])
+    store6(u, place, _of_filter(a[0], b[0], c[0]))
+    store6(u + 6 * place, place, _of_filter(a[1], b[1], c[1]))
+    store6(u + 12 * place, place, _of_filter(a[2], b[2], c[2]))
+    store6(u + 18 * place, place, _of_filter(a[3], b[3], c[3]))
+    store6(u + 24 * place, place, _of_filter(a[4], b[4], c[4]))
+    store6(u + 30 * place, place, _of_filter(a[5], b[5], c[5]))
+
+
+@inlined
+def outer_rows(w: int, step: int, u: int, place: int) -> None:
+    """Rows 0 and 5 of G w G^T of a 3x3 filter for a block of channels."""
+    g = splat(_g)
+    store6(u, place, _of_filter(g * load(w), g * load(w + step), g * load(w + 2 * step)))
+    store6(u + 6 * place, place, _of_filter(load(w + 6 * step), load(w + 7 * step), load(w + 8 * step)))
+
+
+@inlined
+def inner_rows(w: int, step: int, g0: Any, g1: Any, g2: Any, u: int, place: int) -> None:
+    """Rows 1 and 2, or 3 and 4, of G w G^T of a 3x3 filter for a block of channels; g is the first of them in G."""
+    a = g0 * load(w) + g2 * load(w + 6 * step)
+    b = g0 * load(w + step) + g2 * load(w + 7 * step)
+    c = g0 * load(w + 2 * step) + g2 * load(w + 8 * step)
+    d, e, f, minus_g1 = load(w + 3 * step), load(w + 4 * step), load(w + 5 * step), splat(np.float32(0)) - g1
+    store6(u, place, _of_filter(fused(g1, d, a), fused(g1, e, b), fused(g1, f, c)))
+    store6(u + 6 * place, place, _of_filter(fused(minus_g1, d, a), fused(minus_g1, e, b), fused(minus_g1, f, c)))
 
 
 @inlined
 def _filter_column_5(w: int, step: int) -> Any:
-    return _of_filter_5(
-        widened(load(w)),
-        widened(load(w + 5 * step)),
-        widened(load(w + 10 * step)),
-        widened(load(w + 15 * step)),
-        widened(load(w + 20 * step)),
-    )
-
-
-@inlined
-def _filter_row_5(u: int, place: int, w0: Any, w1: Any, w2: Any, w3: Any, w4: Any) -> None:
-    v = _of_filter_5(w0, w1, w2, w3, w4)
-    store6(u, place, (rounded(v[0]), rounded(v[1]), rounded(v[2]), rounded(v[3]), rounded(v[4]), rounded(v[5])))
+    return _of_filter_5(load(w), load(w + 5 * step), load(w + 10 * step), load(w + 15 * step), load(w + 20 * step))
 
 
 @inlined
@@ -142,12 +166,12 @@ def transform_filter_5(w: int, step: int, u: int, place: int) -> None:
     """G w G^T of a 5x5 filter for a block of channels, whose 25 vectors are ``step`` apart."""
     a, b, c = _filter_column_5(w, step), _filter_column_5(w + step, step), _filter_column_5(w + 2 * step, step)
     d, e = _filter_column_5(w + 3 * step, step), _filter_column_5(w + 4 * step, step)
-    _filter_row_5(u, place, a[0], b[0], c[0], d[0], e[0])
-    _filter_row_5(u + 6 * place, place, a[1], b[1], c[1], d[1], e[1])
-    _filter_row_5(u + 12 * place, place, a[2], b[2], c[2], d[2], e[2])
-    _filter_row_5(u + 18 * place, place, a[3], b[3], c[3], d[3], e[3])
-    _filter_row_5(u + 24 * place, place, a[4], b[4], c[4], d[4], e[4])
-    _filter_row_5(u + 30 * place, place, a[5], b[5], c[5], d[5], e[5])
+    store6(u, place, _of_filter_5(a[0], b[0], c[0], d[0], e[0]))
+    store6(u + 6 * place, place, _of_filter_5(a[1], b[1], c[1], d[1], e[1]))
+    store6(u + 12 * place, place, _of_filter_5(a[2], b[2], c[2], d[2], e[2]))
+    store6(u + 18 * place, place, _of_filter_5(a[3], b[3], c[3], d[3], e[3]))
+    store6(u + 24 * place, place, _of_filter_5(a[4], b[4], c[4], d[4], e[4]))
+    store6(u + 30 * place, place, _of_filter_5(a[5], b[5], c[5], d[5], e[5]))
 
 
 # -- backwards: from the gradient of y to that of filters --------------------------------------------------------------

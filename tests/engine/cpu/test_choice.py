@@ -51,7 +51,7 @@ def test_the_rule_for_five_taps(side, batch, pays):
 def test_filters_that_change_each_time_cost():
     p = winograd.problem((4, 512, 7, 7), (4, 512, 7, 7), SAME)
     assert winograd.pays(p)
-    assert not winograd.pays(p, renewed=True)
+    assert not winograd.pays(p, gradient=True)
 
 
 def test_what_pays_is_chosen():

@@ -136,7 +136,7 @@ def test_in_place_is_left_to_others():
 
 @pytest.mark.usefixtures("everywhere")
 def test_filters_are_transformed_when_they_change_and_only_then():
-    x, out, g = SHAPES["panels of every width"]
+    x, out, g = SHAPES["many chunks"]
     t, expected = tensors(sizes(x, out, g)), tensors(sizes(x, out, g))
 
     def calls(engine, t):
@@ -157,6 +157,16 @@ def test_filters_are_transformed_when_they_change_and_only_then():
         calls(ReferenceEngine(), expected)
         close(t["y"], expected["y"])
         close(t["dx"], expected["dx"])
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_for_few_tiles_nothing_is_kept():
+    x, out, g = SHAPES["panels of every width"]
+    t = tensors(sizes(x, out, g))
+    program = compiled(lambda e, t: e.convolution(t["x"], t["weight"], t["bias"], t["y"], g), t)
+    assert program.names() == ["convolution_forward winograd"]
+    program.run()
+    assert not any(place.derived for place in t["weight"].memory.places)
 
 
 @pytest.mark.usefixtures("everywhere")

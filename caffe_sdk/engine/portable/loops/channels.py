@@ -44,29 +44,6 @@ def running_statistics(
 
 
 @compiled
-def folded_coefficients(
-    mean: Array,
-    variance: Array,
-    weight: Array,
-    scale: Array,
-    shift: Array,
-    bias: Array,
-    a: Array,
-    b: Array,
-    deviation: Array,
-    eps: float,
-) -> None:
-    """a and b, and the deviation, such that a x + b is x + bias normalized, scaled and shifted; 0 where they go on."""
-    share = weight.dtype.type(1) / weight[0] if weight[0] != 0 else weight.dtype.type(0)
-    a[mean.size :] = 0
-    b[mean.size :] = 0
-    for c in range(mean.size):
-        deviation[c] = np.sqrt(share * variance[c] + eps)
-        a[c] = scale[c] / deviation[c]
-        b[c] = shift[c] + (bias[c] - share * mean[c]) * a[c]
-
-
-@compiled
 def square(x: Array, y: Array) -> None:
     """y = x^2."""
     for c in range(x.size):

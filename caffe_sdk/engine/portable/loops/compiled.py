@@ -33,3 +33,13 @@ def inlined(function: Loop) -> Loop:
     """A function that becomes part of the loops that call it."""
     made: Loop = numba.njit(nogil=True, forceinline=True, error_model="numpy")(function)
     return made
+
+
+def as_instructions(loop: Loop, record: Any) -> tuple[str, str]:
+    """A loop on a record of NumPy's as LLVM's instructions, and the name in them of the function that it became.
+
+    The function takes places for nothing and for an error, and a pointer to a record.
+    """
+    kind: Any = numba.types
+    made = numba.cfunc(kind.void(kind.CPointer(numba.from_dtype(record))), error_model="numpy")(loop)
+    return made.inspect_llvm(), made.native_name.removeprefix("cfunc.")

@@ -85,6 +85,27 @@ def store(typing: Any, address: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def load_number(typing: Any, address: Any) -> Any:
+    """The float32 number at an address."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], ir.FloatType().as_pointer()))
+
+    return types.float32(types.int64), made
+
+
+@intrinsic
+def store_number(typing: Any, address: Any, number: Any) -> Any:
+    """Put a float32 number at an address."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], ir.FloatType().as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float32), made
+
+
+@intrinsic
 def splat(typing: Any, number: Any) -> Any:
     """A vector of one number sixteen times, as wide as the number is."""
     wide = number == types.float64
@@ -161,6 +182,17 @@ _operator(operator.mul, "fmul")
 
 
 @intrinsic
+def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once, also where a * b is needed again."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(_FLOATS, [_FLOATS, _FLOATS, _FLOATS])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32"), arguments)
+
+    return Vector(Vector, Vector, Vector), made
+
+
+@intrinsic
 def rectified(typing: Any, vector: Any, slope: Any) -> Any:
     """The vector where it is greater than 0, slope * vector elsewhere."""
 
@@ -175,14 +207,15 @@ def rectified(typing: Any, vector: Any, slope: Any) -> Any:
 # -- products of matrices ----------------------------------------------------------------------------------------------
 
 
-def product(rows: int, width: int, distance: int, depth: int) -> Any:
+def product(rows: int, width: int, distance: int, depth: int, distance_b: int = 0) -> Any:
     """A function ``multiply(a, a_row, a_step, b, c, count, add)`` for a small piece of a product of matrices.
 
     c = a b, or c + a b if ``add``. c has ``rows`` rows of ``width`` vectors. Rows of b and c are ``distance`` bytes
-    apart; the numbers of a are ``a_row`` bytes apart along its rows and ``a_step`` along the ``count`` columns that are
-    summed over. All others are addresses. ``depth`` products are summed in registers (rows x width + width + 1 of
-    them), and the sums of so many are then added up: short sums have small rounding errors.
+    apart, or those of b ``distance_b``; the numbers of a are ``a_row`` bytes apart along its rows and ``a_step`` along
+    the ``count`` columns that are summed over. All others are addresses. ``depth`` products are summed in registers
+    (rows x width + width + 1 of them), and the sums of so many then added up: short sums have small rounding errors.
     """
+    row_of_b = _INT(distance_b or distance)
 
     @intrinsic
     def multiply(typing: Any, a: Any, a_row: Any, a_step: Any, b: Any, c: Any, count: Any, add: Any) -> Any:
@@ -196,11 +229,11 @@ def product(rows: int, width: int, distance: int, depth: int) -> Any:
                     builder.store(_ZERO, sums[at])
                 here = builder.add(a, builder.mul(start, a_step))
                 starts = [builder.add(here, builder.mul(a_row, _INT(i))) for i in range(rows)]
-                first = builder.add(b, builder.mul(start, _INT(distance)))
+                first = builder.add(b, builder.mul(start, row_of_b))
                 left = builder.sub(count, start)
                 deep = builder.select(builder.icmp_signed("<", left, _INT(depth)), left, _INT(depth))
                 with cgutils.for_range(builder, deep) as loop:
-                    row = builder.add(first, builder.mul(loop.index, _INT(distance)))
+                    row = builder.add(first, builder.mul(loop.index, row_of_b))
                     vectors = [_load(builder, row, NBYTES * j) for j in range(width)]
                     column = builder.mul(loop.index, a_step)
                     for i in range(rows):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, load, splat, store
+from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, fused, load, splat, store
 from caffe_sdk.memory import Array
 
 PLACES = 36
@@ -36,11 +36,18 @@ _SUM, _PRODUCT = np.float32(_A**2 + _B**2), np.float32(_A**2 * _B**2)
 @inlined
 def to_tile(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
     """B^T d: six numbers of a tile of x."""
-    even_a, odd_a = d4 - splat(_B2) * d2, splat(_A1) * (d3 - splat(_B2) * d1)
-    even_b, odd_b = d4 - splat(_A2) * d2, splat(_B1) * (d3 - splat(_A2) * d1)
+    even_a, odd_a = d4 - splat(_B2) * d2, d3 - splat(_B2) * d1
+    even_b, odd_b = d4 - splat(_A2) * d2, d3 - splat(_A2) * d1
     first = d4 - splat(_SUM) * d2 + splat(_PRODUCT) * d0
     last = d5 - splat(_SUM) * d3 + splat(_PRODUCT) * d1
-    return first, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, last
+    return (
+        first,
+        fused(splat(_A1), odd_a, even_a),
+        fused(splat(-_A1), odd_a, even_a),
+        fused(splat(_B1), odd_b, even_b),
+        fused(splat(-_B1), odd_b, even_b),
+        last,
+    )
 
 
 @inlined
