@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
 
 from caffe_sdk.engine.cpu import batchnorm
-from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain
-from caffe_sdk.engine.cpu.library import Unsupported, axes
+from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, part, plain, tagged
+from caffe_sdk.engine.cpu.library import Unsupported, axes, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import (
     ADD,
@@ -29,7 +33,7 @@ from caffe_sdk.engine.cpu.primitives import (
 )
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
-from caffe_sdk.memory import Shape, Tensor
+from caffe_sdk.memory import Array, Shape, Tensor
 
 DIRECT = 1  # dnnl_convolution_direct
 BLOCK = 16
@@ -77,6 +81,10 @@ def convolution(plan: Plan, work: Work) -> None:
     norm, residual, relu = (work.arguments.get(name) for name in ("norm", "residual", "relu"))
     if residual is not None and residual.memory is y.memory:
         raise Unsupported("oneDNN", "a residual that is overwritten while it is needed")
+    if _is_framed(work):
+        with suppress(Unsupported):
+            _framed(plan, work)
+            return
     shapes = _Shapes(x.shape, y.shape, work["geometry"])
     by_channel = plain((1, *shapes.bias, *(1,) * (len(shapes.y) - 2)))
     joined = [(kind, by_channel) for kind in (MULTIPLY, ADD) if norm is not None]
@@ -95,6 +103,50 @@ def convolution(plan: Plan, work: Work) -> None:
         operands |= {joined_with(i): plan.seen_as(each, by_channel) for i, each in enumerate(coefficients)}
     operands[DST] = plan.write(y, computation.layout(DST))
     plan.execute(computation, operands)
+
+
+def _is_framed(work: Work) -> bool:
+    """Whether the window is a single place but the image padded, so that all around y there is nothing but bias."""
+    g, more = work["geometry"], (work.arguments.get(name) for name in ("norm", "residual"))
+    alone = len(g.kernel) == 2 and g.axis == 1 and {*g.kernel, *g.stride} == {1} and any(g.pad)
+    return alone and all(each is None for each in more) and work["x"].memory is not work["y"].memory
+
+
+def _framed(plan: Plan, work: Work) -> None:
+    """What is inside the frame is convolved without padding, where oneDNN is quick, and put in its place."""
+    x, weight, bias, y, relu = *(work[name] for name in ("x", "weight", "bias", "y")), work.arguments.get("relu")
+    geometry: ConvolutionGeometry = work["geometry"]
+    inside = (*y.shape[:2], *x.shape[2:])
+    shapes = _Shapes(x.shape, inside, replace(geometry, pad=(0, 0)))
+    computation = shapes.forward(bias, relu)
+    layout, target = computation.layout(DST), tagged(y.shape, "aBcd16b")
+    if layout != tagged(inside, "aBcd16b"):
+        raise Unsupported("oneDNN", "a frame around other than blocks")
+    middle = plan.room(layout)
+    operands = {
+        SRC: plan.read(x, computation.layout(SRC)),
+        WEIGHTS: plan.read(weight, computation.layout(WEIGHTS)),
+        BIAS: plan.read(bias, plain(shapes.bias)) if bias is not None else None,
+        DST: middle,
+    }
+    plan.execute(computation, operands)
+    whole = plan.write(y, target)
+    engine, within = library().engine, part(target, inside, (0, 0, *geometry.pad))
+    put = PrimitiveDescriptor("reorder", layout, engine, within, engine)
+    plan.execute(put, {SRC: middle, DST: plan.seen_as(whole, within)})
+    edges = (*(-(-size // BLOCK) for size in y.shape[1:2]), *y.shape[2:], *geometry.pad)
+    plan.call("loop frame", _frame, whole, operands[BIAS], edges, 1.0 if relu is None else relu)
+
+
+def _frame(y: Array, bias: Array | None, sizes: Shape, slope: float) -> None:
+    """Put the bias of each channel, rectified, around images (n, blocks, h, w, 16)."""
+    blocks, height, width, down, across = sizes
+    image = y.reshape(-1, blocks, height, width, BLOCK)
+    numbers = np.zeros((blocks, 1, 1, BLOCK), np.float32)
+    if bias is not None:
+        numbers.reshape(-1)[: bias.size] = np.where(bias > 0, bias, slope * bias)
+    image[:, :, :down], image[:, :, height - down :] = numbers, numbers
+    image[:, :, :, :across], image[:, :, :, width - across :] = numbers, numbers
 
 
 def convolution_grad_data(plan: Plan, work: Work) -> None:

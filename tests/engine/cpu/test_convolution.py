@@ -14,6 +14,8 @@ CONVOLUTIONS = {
     "oblong": ((2, 16, 7, 11), 32, geometry((3, 1), stride=(2, 1), pad=(0, 2))),
     "pointwise": ((2, 17, 5, 3), 33, geometry((1, 1))),
     "pointwise, stride": ((2, 16, 8, 8), 16, geometry((1, 1), stride=2)),
+    "pointwise, padding": ((2, 17, 5, 3), 33, geometry((1, 1), pad=(1, 2))),
+    "pointwise, padding across, groups": ((2, 32, 5, 3), 64, geometry((1, 1), pad=(0, 1), group=2)),
     "groups": ((2, 32, 9, 9), 64, geometry((5, 5), pad=2, group=2)),
     "odd groups": ((2, 12, 9, 9), 9, geometry((3, 3), group=3)),
     "a group per channel": ((2, 24, 9, 9), 24, geometry((3, 3), pad=1, group=24)),
@@ -45,6 +47,18 @@ def test_convolution_and_gradients(case, bias):
         engine.convolution_grad_data(t["dy"], t["weight"], t["dx"], g)
 
     assert left_to_reference(agree(shapes, calls)) == []
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_a_frame_of_bias_is_rectified(slope):
+    g = geometry((1, 1), pad=1)
+    shapes = {"x": (1, 16, 4, 4), "weight": (24, 16, 1, 1), "bias": (24,), "y": (1, 24, 6, 6)}
+
+    def calls(engine, t):
+        engine.convolution(t["x"], t["weight"], t["bias"], t["y"], g)
+        engine.relu(t["y"], t["y"], slope)
+
+    assert "loop frame" in agree(shapes, calls).names()
 
 
 def test_four_spatial_axes_are_left_to_the_reference():
