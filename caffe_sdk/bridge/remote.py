@@ -98,6 +98,7 @@ class RemoteSession(Session):
         self._remote_nets: dict[int, clients.RemoteNet] = {}
         self._remote_solvers: dict[int, tuple[clients.RemoteSolver, SolverNets]] = {}
         self._records: dict[int, Preprocessing | None] = {}
+        self._texts: dict[int, str] = {}
 
     def close(self) -> None:
         """End the connection; the server lets go what was made through it."""
@@ -121,6 +122,7 @@ class RemoteSession(Session):
         handle = self._hold(self._client.net(content, phase, weights, level, stages))
         beside = [each for each in (weights, model) if isinstance(each, str)]
         self._records[handle] = preprocessing or records.find(*beside)
+        self._texts[handle] = content
         return handle
 
     def preprocessing(self, net: int) -> Preprocessing | None:
@@ -201,8 +203,11 @@ class RemoteSession(Session):
         self._net_of(net).save(path)
 
     def net_text(self, net: int) -> str:
-        what = "a net on a server has its description there only"
-        raise ArgumentError(f"net '{self._net_of(net).name}'", what, "keep its prototxt, and save its weights")
+        held = self._net_of(net)
+        if net not in self._texts:
+            what = "a solver's net has its description on the server only"
+            raise ArgumentError(f"net '{held.name}'", what, "keep its prototxt, and save its weights")
+        return self._texts[net]
 
     # -- solvers -------------------------------------------------------------------------------------------------------
 
@@ -243,6 +248,7 @@ class RemoteSession(Session):
         elif handle in self._remote_nets and not self._is_of_solver(handle):
             self._remote_nets.pop(handle).close()
             self._records.pop(handle, None)
+            self._texts.pop(handle, None)
 
     def reset(self) -> Objects:
         solvers = list(self._remote_solvers)

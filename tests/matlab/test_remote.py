@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from caffe_sdk.server import Options, RunningServer, start
-from tests.matlab import octave
+from tests.matlab import octave, toolbox
 
 TOKEN = "correct-horse-battery"
 SAME = """
@@ -42,6 +42,37 @@ def test_a_script_gets_the_same_numbers(server: RunningServer, tmp_path: Path) -
     script = SAME.format(address=server.address, options=f", 'Token', '{TOKEN}'")
     assert octave.run(script, tmp_path).splitlines()[-1] == "the same"
     assert octave.bridge_is_gone(tmp_path)
+
+
+TOOLBOX = """
+files = {{'{given}/small.prototxt', '{given}/small.caffemodel'}};
+images = reshape(uint8(mod(1:12 * 9 * 3 * 4, 251)), [12 9 3 4]);
+answers = cell(2, 5);
+for k = 1:2
+  net = caffe.import(files{{:}}, 'AverageImage', [30 20 10], 'Labels', {{'a', 'b', 'c'}});
+  answers{{k, 1}} = caffe.predict(net, images, 'MiniBatchSize', 3);
+  answers{{k, 2}} = caffe.activations(net, images, 'conv', 'OutputAs', 'rows');
+  [~, answers{{k, 3}}] = caffe.detect(net, images(:, :, :, 1), [1 1 5 5; 2 3 6 7]);
+  caffe.save_mat(net, 'net.mat');
+  answers{{k, 4}} = caffe.predict(caffe.load_mat('net.mat'), images);
+  options = caffe.trainingOptions('adam', 'MaxEpochs', 2, 'MiniBatchSize', 4, 'Seed', 1, 'Verbose', false);
+  net = caffe.train(images, [7; 8; 9; 7], files{{1}}, options);
+  answers{{k, 5}} = caffe.predict(net, images);
+  if k == 1
+    caffe.connect('{address}', 'Token', '{token}');
+  end
+end
+for k = 1:5
+  check_close(answers{{2, k}}, answers{{1, k}}, 1e-4);
+end
+check_equal(caffe.classify(net, images) >= 7, true(4, 1));
+"""
+
+
+def test_the_toolbox_on_a_server(server: RunningServer, tmp_path: Path) -> None:
+    """Training on arrays happens here; its net then lives on the server as the others do."""
+    toolbox.small_net(tmp_path, classes=3)
+    octave.run(TOOLBOX.format(given=tmp_path, address=server.address, token=TOKEN), tmp_path)
 
 
 def test_errors_and_the_way_back(server: RunningServer, tmp_path: Path) -> None:

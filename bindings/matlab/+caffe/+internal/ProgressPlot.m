@@ -35,7 +35,7 @@ classdef ProgressPlot < handle
       end
       if self.visible
         uicontrol(self.figure, 'Style', 'pushbutton', 'String', 'Stop', 'Units', 'normalized', ...
-          'Position', [0.88 0.94 0.1 0.05], 'Callback', @(varargin) self.stop());
+          'Position', [0.88 0.005 0.1 0.05], 'Callback', @(varargin) self.stop());
       end
     end
     function draw(self, rows)
