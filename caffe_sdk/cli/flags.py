@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
 
 from caffe_sdk import __version__
+from caffe_sdk.cli import serve_flags
 from caffe_sdk.data.classics import DATA_SETS
 from caffe_sdk.errors import ArgumentError
 
@@ -206,34 +206,8 @@ def _positive(word: str) -> int:
     return int(word)
 
 
-def _seconds(word: str) -> float:
-    try:
-        seconds = float(word)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number of seconds")
-    return seconds
-
-
 def _serve(commands: Any) -> None:
-    command = _command(commands, "serve", "serve", "serve models, nets and solvers to clients over gRPC and HTTP")
-    command.add_argument("--address", default="127.0.0.1:50051", help="host:port or unix:path (default: %(default)s)")
-    command.add_argument(
-        "--models", metavar="DIR", help="folder of models to serve, and in which clients may open files"
-    )
-    text = "look at the folder for new, changed and removed models every so many seconds (default: once)"
-    command.add_argument("--poll", metavar="SECONDS", type=_seconds, default=0.0, help=text)
-    text = "batches computed at a time, which divide the threads (default: %(default)s)"
-    command.add_argument("--parallel", metavar="N", type=_positive, default=1, help=text)
-    text = "serve models with layers written in Python, and with files outside their folders"
-    command.add_argument("--allow-code", action="store_true", help=text)
-    command.add_argument("--workers", type=int, default=64, help="calls at a time (default: %(default)s)")
-    command.add_argument("--max-message", type=int, default=2**31 - 1, help="bytes (default: %(default)s)")
-    command.add_argument("--insecure", action="store_true", help="allow an address that other computers can reach")
-    command.add_argument("--http", metavar="ADDRESS", help="host:port for HTTP: inference, metrics (default: none)")
-    text = "how lines of the log look; json has one for each request, too (default: %(default)s)"
-    command.add_argument("--log-format", choices=("text", "json"), default="text", help=text)
+    serve_flags.add_to(_command(commands, "serve", "serve", "serve models, and hold nets and solvers, for clients"))
 
 
 def _pythonpath(commands: Any) -> None:

@@ -30,15 +30,20 @@ def put(tensor: Any, values: npt.ArrayLike, where: str = "tensor") -> Any:
     To be called on the message where it stands in a larger one: protobuf copies a message that is put into another, and
     that takes longer than all the rest. Raises ArgumentError for values that are no numbers.
     """
+    array = as_known(values, where)
+    tensor.shape.extend(array.shape)
+    tensor.type = TYPES[array.dtype]
+    tensor.data = array.tobytes()
+    return tensor
+
+
+def as_known(values: npt.ArrayLike, where: str = "tensor") -> Array:
+    """An array of a type that messages have, its own or float32. ArgumentError for values that are no numbers."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(where, f"values of type {array.dtype} are no numbers", "give float32")
     little = array.dtype.newbyteorder("<")
-    dtype = little if little in TYPES else DTYPES[pb.DATA_TYPE_FLOAT32]
-    tensor.shape.extend(array.shape)
-    tensor.type = TYPES[dtype]
-    tensor.data = np.asarray(array, dtype).tobytes()
-    return tensor
+    return np.asarray(array, little if little in TYPES else DTYPES[pb.DATA_TYPE_FLOAT32])
 
 
 def put_all(named_tensors: Any, arrays: Mapping[str, npt.ArrayLike]) -> None:

@@ -51,6 +51,7 @@ class Clients:
         self._owners: dict[int, Client] = {}
         self._holder: dict[int, int] = {}  # by net: the object it counts with, itself or its solver
         self._sizes: dict[int, int] = {}  # by net: bytes that are counted for it
+        self._endings: list[Callable[[], None]] = []  # what ends each lease
         self._releasing = ThreadPoolExecutor(2, "caffe-release")
         self._ends = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="caffe-clients", daemon=True)
@@ -76,19 +77,28 @@ class Clients:
                 client.last = self._clock()
                 self._tidy(client)
 
-    def attach(self, client: Client) -> None:
-        """A lease begins. To be called within a call of the client."""
+    def attach(self, client: Client, end: Callable[[], None]) -> None:
+        """A lease begins, which ``end()`` ends. To be called within a call of the client."""
         with self._lock:
             client.leases += 1
+            self._endings.append(end)
 
-    def detach(self, client: Client) -> None:
-        """A lease ends: with the last one, everything is let go, by a thread of its own."""
+    def dismiss(self) -> None:
+        """End all leases: the server is about to end."""
+        with self._lock:
+            endings = list(self._endings)
+        for end in endings:
+            end()
+
+    def detach(self, client: Client, end: Callable[[], None]) -> None:
+        """A lease ended: with the last one, everything is let go, by a thread of its own."""
         with self._lock:
             client.leases -= 1
+            self._endings.remove(end)
             client.last = self._clock()
             handles = [] if client.leases else self._take(client)
         if handles:
-            log.info("%s is gone: %d objects are let go", client, len(handles))
+            log.debug("%s is gone: %d objects are let go", client, len(handles))
             with contextlib.suppress(RuntimeError):  # the server has ended, and let everything go
                 self._releasing.submit(self._release, handles)
 
@@ -107,10 +117,6 @@ class Clients:
     def check_shape(self, place: str, shape: Sequence[int]) -> None:
         """`check_blob` for the values of a shape; what else may be wrong with it is not looked at."""
         self.check_blob(place, BYTES * prod(max(size, 0) for size in shape))
-
-    def check_reply(self, nbytes: int) -> None:
-        """Raise LimitError for values that would be more than one blob may have, together."""
-        self.check_blob("the blobs asked for, together,", nbytes)
 
     def hold(self, client: Client, kind: str, handle: int, size: Size, nets: Mapping[int, int]) -> None:
         """An object of "nets" or "solvers" belongs to a client from now on; ``nets`` are its nets and their bytes.

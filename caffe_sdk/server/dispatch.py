@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -68,6 +69,7 @@ def _call(method: str, backend: Backend, context: grpc.ServicerContext) -> Itera
     metadata = context.invocation_metadata()
     try:
         identity = backend.access.admit_call(method, authorization(metadata))
+        identity = identity if identity.name else replace(identity, name=common_name(context))
         with backend.clients.calling(identity.name, session_name(metadata)) as client:
             yield Call(method, identity, client, context)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the server lives on
@@ -95,6 +97,12 @@ def _held(
 ) -> None:
     with begin(context) as call:
         answer(request, call, send_response_callback)
+
+
+def common_name(context: grpc.ServicerContext) -> str:
+    """Whom the client's certificate names; empty where it needs none."""
+    found: dict[str, list[bytes]] = dict(context.auth_context())  # type: ignore[arg-type] # the stubs are wrong
+    return b"".join(found.get("x509_common_name", [])[:1]).decode("utf-8", "replace")
 
 
 def session_name(metadata: Any) -> str:

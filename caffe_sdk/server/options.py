@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from caffe_sdk.rpc.transport import MAX_MESSAGE
 from caffe_sdk.server.security.limits import Limits
+from caffe_sdk.server.security.tls import Tls
 from caffe_sdk.serving import Options as RepositoryOptions
 
 
@@ -29,7 +30,9 @@ class Options:
     max_message: int = MAX_MESSAGE
     """Bytes a message may have, either way; protobuf ends at 2 GiB."""
     insecure: bool = False
-    """Whether to listen beyond this computer, to anybody: there is no encryption and no password."""
+    """Whether to listen beyond this computer although there is no encryption, or nothing that tells who calls."""
+    tls: Tls | None = None
+    """The certificates with which the server shows who it is, and encrypts; None: it does neither."""
     tokens: str | None = None
     """A file of the tokens with which clients show who they are (`caffe_sdk.server.security.tokens`); None: anybody who
     can connect may call everything."""

@@ -41,6 +41,7 @@ class RunningServer:
         ended = self._server.stop(self.backend.options.grace)
         for door in self.doors:
             door.stop()
+        self.backend.clients.dismiss()
         self.session.reset()
         ended.wait()
         self.backend.close()
@@ -55,7 +56,7 @@ class RunningServer:
 def start(options: Options) -> RunningServer:
     """Start a server. ArgumentError for options that make no sense, BridgeError when the address cannot be had."""
     address = options.address
-    host = address if address.startswith("unix:") else host_and_port("address", address, options.insecure)[0]
+    host = address if address.startswith("unix:") else host_and_port("address", address, options)[0]
     backend = Backend.of(options)
     try:
         return _start(backend, host)
@@ -72,8 +73,12 @@ def _start(backend: Backend, host: str) -> RunningServer:
     recorder = Recorder(backend.journal, {name for each in served for name in each.methods()})
     server = grpc.server(pool, interceptors=[recorder, Gate(backend.access)], options=settings)
     server.add_generic_rpc_handlers([handlers(each, backend) for each in served])
+    credentials = options.tls.credentials() if options.tls is not None else None
     try:
-        port = server.add_insecure_port(options.address)
+        if credentials is None:
+            port = server.add_insecure_port(options.address)
+        else:
+            port = server.add_secure_port(options.address, credentials)
     except RuntimeError as error:
         remedy = "choose another port, or end the program that has it"
         raise BridgeError(options.address, f"cannot listen there: {error}", remedy) from None

@@ -80,5 +80,6 @@ def open_doors(backend: Backend) -> Sequence[Door]:
         raise ArgumentError("http", "there are no models to serve", "name their folder: --models DIR")
     from caffe_sdk.server.http.door import HttpDoor  # aiohttp takes a while, so only who wants it waits for it
 
-    host, port = host_and_port("http", options.http, options.insecure)
-    return [HttpDoor(backend, backend.repository, host, port)]
+    host, port = host_and_port("http", options.http, options)
+    tls = options.tls.context() if options.tls is not None else None
+    return [HttpDoor(backend, backend.repository, host, port, tls)]

@@ -21,7 +21,15 @@ from caffe_sdk.app.descriptions import Objects
 from caffe_sdk.app.paths import Inside
 from caffe_sdk.app.session import Session
 from caffe_sdk.client import Client, ServerFile
-from caffe_sdk.errors import ArgumentError, BridgeError, CaffeError, CancelledError, HandleError, InternalError
+from caffe_sdk.errors import (
+    ArgumentError,
+    BridgeError,
+    CaffeError,
+    CancelledError,
+    HandleError,
+    InternalError,
+    LimitError,
+)
 from caffe_sdk.rpc import pb
 from caffe_sdk.server import Options, RunningServer, start
 from caffe_sdk.server.native.replies import event_message
@@ -316,12 +324,29 @@ def test_phases(remote: Client, phase: str | int) -> None:
         remote.net(NET, phase)
 
 
-def test_the_limit_of_a_message() -> None:
-    with start(Options(LOCAL, max_message=100_000)) as server, client.connect(server.address) as remote:
+def test_values_beyond_a_message_travel_in_chunks(rng: np.random.Generator) -> None:
+    text = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 5 dim: 100000 } } }'
+    values = rng.random((5, 100_000), np.float32)
+    with start(Options(LOCAL, max_message=1_000_000)) as server, client.connect(server.address) as remote:
+        net = remote.net(text)
+        net.blobs["d"].data = values
+        np.testing.assert_array_equal(net.blobs["d"].data, values)
+        np.testing.assert_array_equal(net.forward(d=values + 1)["d"], values + 1)
+        with pytest.raises(LimitError, match="the values have 2000000 bytes, and a message has room for 934464"):
+            net.forward()
+        wide = 'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "ip" inner_product_param { num_output: 5 } }'
+        one, other = remote.net(text + wide), remote.net(text + wide)
+        assert one.copy_from(other.to_bytes()) == ["ip"]
+        remote.limit = 2**31
+        with pytest.raises(LimitError, match="too much for one message"):
+            net.blobs["d"].data = values
+
+
+def test_messages_are_compressed_on_demand(server: RunningServer) -> None:
+    with client.connect(server.address, compress=True) as remote:
         net = remote.net(NET)
-        with pytest.raises(BridgeError, match="too much for one message"):
-            net.blobs["data"].data = np.zeros(100_000)
-        net.forward()
+        net.blobs["data"].data = np.ones((4, 1, 6, 6))
+        assert net.blobs["data"].data.min() == 1
 
 
 # -- several clients, and their ends -----------------------------------------------------------------------------------
@@ -333,7 +358,7 @@ def test_two_clients_queue_for_one_net(server: RunningServer, remote: Client, rn
 
     def work(value: float) -> None:
         with client.connect(server.address) as mine:
-            same = client.RemoteNet(mine, net._description, owned=False)
+            same = client.RemoteNet(mine, net._description.message, owned=False)
             data = np.full((4, 1, 6, 6), value, np.float32)
             expected = same.forward(data=data)["prob"]
             for _ in range(20):

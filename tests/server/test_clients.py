@@ -82,13 +82,13 @@ def test_a_solver_counts_its_nets_and_histories(house: House) -> None:
 def test_what_a_client_holds_goes_with_its_last_lease(house: House) -> None:
     with house.clients.calling("", "a") as client:
         house.net(client)
-        house.clients.attach(client)
-        house.clients.attach(client)
+        house.clients.attach(client, print)
+        house.clients.attach(client, int)
     with house.clients.calling("", "b") as other:
         kept = house.net(other)
-    house.clients.detach(client)
+    house.clients.detach(client, print)
     assert house.session.objects() == Objects(0, 2)
-    house.clients.detach(client)
+    house.clients.detach(client, int)
     house.clients.close()
     assert house.session.objects() == Objects(0, 1)
     house.session.describe_net(kept)
@@ -99,7 +99,7 @@ def test_idle_clients_are_let_go_unless_they_hold_a_lease(house: House) -> None:
         with house.clients.calling("", name) as client:
             house.net(client)
             if name == "attached":
-                house.clients.attach(client)
+                house.clients.attach(client, print)
     with house.clients.calling("", "busy"):
         house.clock.now = house.clients.limits.idle_seconds + 1
         with house.clients.calling("", "lively"):

@@ -1,4 +1,4 @@
-"""``python -m caffe_sdk.server`` as a process: started, used, asked to end."""
+"""``caffe serve`` as a process: started, used, asked to end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from caffe_sdk import client
 from caffe_sdk.errors import BridgeError, CancelledError
 from tests.app.texts import NET, SOLVER
 
-COMMAND = [sys.executable, "-m", "caffe_sdk.server"]
+COMMAND = [sys.executable, "-m", "caffe_sdk.cli", "serve"]
 
 
 @pytest.fixture
@@ -59,4 +59,4 @@ def test_a_bad_address_is_told(root: Path) -> None:
     command = [*COMMAND, "--address", "0.0.0.0:0"]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=30)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("address: '0.0.0.0:0' is open to other computers")
+    assert "address: '0.0.0.0:0' is open to other computers, and there is no encryption and no password" in ended.stderr

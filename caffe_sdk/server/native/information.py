@@ -35,8 +35,12 @@ class Server:
     @held_open
     def attach(self, request: Any, call: Call, send: Callable[[Any], None]) -> None:
         """Hold a lease until the call ends; no thread waits for that."""
-        self._backend.clients.attach(call.client)
-        call.when_over(lambda: self._backend.clients.detach(call.client))
+
+        def end() -> None:
+            send(None)
+
+        self._backend.clients.attach(call.client, end)
+        call.when_over(lambda: self._backend.clients.detach(call.client, end))
         send(pb.AttachReply(limits=self._limits()))
 
     def _limits(self) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from caffe_sdk.errors import ArgumentError, CaffeError
+from caffe_sdk.errors import ArgumentError, CaffeError, LimitError
 from caffe_sdk.io import decode_image
+from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put, put_all
 from caffe_sdk.server.backend import Backend
@@ -27,12 +28,15 @@ from caffe_sdk.server.native.requests import (
     weights_of,
 )
 
+ROOM = 2**16  # bytes of a message beside its values
+
 
 class Nets:
     """The calls of the service, by their names in the .proto. Raises CaffeErrors."""
 
     def __init__(self, backend: Backend) -> None:
         self._session, self._clients = backend.session, backend.clients
+        self._most = max(1, backend.options.max_message - ROOM)
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -75,7 +79,7 @@ class Nets:
         """Values of several blobs as of one moment."""
         part, references = known(PARTS, request.part, "part"), list(map(reference_of, request.blobs))
         net = self._net(request, call)
-        self._clients.check_reply(self._session.blobs_size(net, references))
+        check_message(self._session.blobs_size(net, references), self._most)
         reply = pb.Blobs()
         for array in self._session.get_blobs(net, references, part):
             put(reply.tensors.add(), array)
@@ -105,7 +109,7 @@ class Nets:
         """The values of a blob, in chunks."""
         part = known(PARTS, request.part, "part")
         values = self._session.get_blob(self._net(request, call), reference_of(request.blob), part)
-        yield from chunks.cut(values, min(max(request.chunk, 0) or chunks.CHUNK, 2**30))
+        yield from chunks.cut(values, min(max(request.chunk, 0) or chunks.CHUNK, self._most))
 
     def reshape_blob(self, request: Any, call: Call) -> Any:
         """Give a blob another shape."""
@@ -127,14 +131,14 @@ class Nets:
         reply, inputs = pb.ForwardReply(), arrays_of(request.inputs)
         net, blobs = self._net(request, call), list(request.blobs)
         outputs = self._session.forward(net, inputs, *layers_of(request), blobs)
-        put_all(reply.outputs, _only(blobs, outputs) if request.omit_outputs else outputs)
+        _put_all(reply.outputs, _only(blobs, outputs) if request.omit_outputs else outputs, self._most)
         return reply
 
     def predict(self, request: Any, call: Call) -> Any:
         """Outputs for images in files."""
         net = self._net(request, call)
         reply, images = pb.ForwardReply(), [decode_image(data, "image") for data in request.images]
-        put_all(reply.outputs, self._session.predict(net, images, list(request.blobs)))
+        _put_all(reply.outputs, self._session.predict(net, images, list(request.blobs)), self._most)
         return reply
 
     def backward(self, request: Any, call: Call) -> Any:
@@ -142,7 +146,7 @@ class Nets:
         reply, diffs = pb.BackwardReply(), arrays_of(request.diffs)
         net, blobs = self._net(request, call), list(request.blobs)
         found = self._session.backward(net, diffs, *layers_of(request), blobs)
-        put_all(reply.diffs, _only(blobs, found) if request.omit_diffs else found)
+        _put_all(reply.diffs, _only(blobs, found) if request.omit_diffs else found, self._most)
         return reply
 
     def clear_param_diffs(self, request: Any, call: Call) -> Any:
@@ -168,11 +172,14 @@ class Nets:
 
     def get_weights(self, request: Any, call: Call) -> Any:
         """The weights as the bytes of a caffemodel."""
-        return pb.GetWeightsReply(data=self._session.net_bytes(self._net(request, call)))
+        data = self._session.net_bytes(self._net(request, call))
+        check_message(len(data), self._most)
+        return pb.GetWeightsReply(data=data)
 
     def download_weights(self, request: Any, call: Call) -> Iterator[Any]:
         """The weights as the bytes of a caffemodel, in chunks."""
-        yield from chunks.cut_bytes(self._session.net_bytes(self._net(request, call)), chunks.CHUNK)
+        data = self._session.net_bytes(self._net(request, call))
+        yield from chunks.cut_bytes(data, min(chunks.CHUNK, self._most))
 
     def save_net(self, request: Any, call: Call) -> Any:
         """Write the weights to a file in the folder."""
@@ -193,5 +200,17 @@ class Nets:
         return message
 
 
-def _only(names: list[str], arrays: dict[str, Any]) -> dict[str, Any]:
+def check_message(nbytes: int, most: int) -> None:
+    """Raise LimitError for values that do not go into one message."""
+    if nbytes > most:
+        what = f"the values have {nbytes} bytes, and a message has room for {most}"
+        raise LimitError("reply", what, "ask for less at a time, or fetch blobs with DownloadBlob")
+
+
+def _put_all(tensors: Any, arrays: dict[str, Array], most: int) -> None:
+    check_message(sum(array.nbytes for array in arrays.values()), most)
+    put_all(tensors, arrays)
+
+
+def _only(names: list[str], arrays: dict[str, Array]) -> dict[str, Array]:
     return {name: arrays[name] for name in names}

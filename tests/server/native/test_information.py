@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
@@ -75,3 +78,29 @@ def test_names_of_sessions(stubs: SimpleNamespace, name: str) -> None:
     assert status(caught.value) == "INVALID_ARGUMENT"
     with pytest.raises(grpc.RpcError, match="is no name of a session"):
         next(stubs.Attach(pb.AttachRequest(), metadata=[("caffe-session", name)]))
+
+
+KILLED = """
+import sys, time
+from caffe_sdk import client
+from tests.app.texts import NET, SOLVER
+remote = client.connect(sys.argv[1])
+net, solver = remote.net(NET), remote.solver(SOLVER)
+events = solver.events(10**9)
+next(events)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_client_is_let_go(root: Path, server: RunningServer, stubs: SimpleNamespace) -> None:
+    """Its net and its solver that trains; another client's net stays and goes on."""
+    kept = stubs.CreateNet(CREATE, metadata=named("other")).net
+    command = [sys.executable, "-c", KILLED, server.address]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert server.session.objects() == Objects(1, 2)
+        process.kill()
+        until(lambda: server.session.objects() == Objects(0, 1))
+    assert stubs.Forward(pb.ForwardRequest(net=kept), metadata=named("other")).outputs
