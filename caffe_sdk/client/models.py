@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from caffe_sdk.client import asks
 from caffe_sdk.client.files import Image
+from caffe_sdk.client.link import Link
 from caffe_sdk.rpc.tensors import Array
-
-if TYPE_CHECKING:
-    from caffe_sdk.client.connection import Client
 
 
 class RemoteModels:
     """The models of a server's repository. ``version`` is the latest that is ready where it is empty."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Link) -> None:
         self._client = client
 
     def list(self) -> list[Any]:

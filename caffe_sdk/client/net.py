@@ -7,25 +7,23 @@ import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from caffe_sdk.client import asks
 from caffe_sdk.client.description import Description, nbytes, parameter
 from caffe_sdk.client.files import Image, ServerFile, Weights, weights_bytes
+from caffe_sdk.client.link import Link
 from caffe_sdk.errors import LimitError
 from caffe_sdk.rpc.tensors import Array
 from caffe_sdk.schema.files import write_bytes
-
-if TYPE_CHECKING:
-    from caffe_sdk.client.connection import Client
 
 
 class RemoteNet:
     """A net on the server. It is released when it is closed or forgotten."""
 
-    def __init__(self, client: Client, description: Any, owned: bool = True) -> None:
+    def __init__(self, client: Link, description: Any, owned: bool = True) -> None:
         self._client, self._description = client, Description(description)
         self._net = self._description.handle
         self.name, self.phase = self._description.name, self._description.phase

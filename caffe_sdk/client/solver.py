@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from caffe_sdk.client import asks
 from caffe_sdk.client.files import ServerFile
+from caffe_sdk.client.link import Link
 from caffe_sdk.client.net import RemoteNet
-
-if TYPE_CHECKING:
-    from caffe_sdk.client.connection import Client
 
 
 class RemoteSolver:
     """A solver on the server. It is released when it is closed or forgotten."""
 
-    def __init__(self, client: Client, description: Any) -> None:
+    def __init__(self, client: Link, description: Any) -> None:
         self._client, self._solver = client, description.solver
         self.net = self._owned_net(description.net)
         self.test_nets = [self._owned_net(net) for net in description.test_nets]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from caffe_sdk.client import asks, connection, description, files, models, net, solver
+from caffe_sdk.client import asks, connection, description, files, link, models, net, solver
 from caffe_sdk.client.aio import connection as aio_connection
+from caffe_sdk.client.aio import link as aio_link
 from caffe_sdk.client.aio import models as aio_models
 from caffe_sdk.client.aio import net as aio_net
 from caffe_sdk.client.aio import solver as aio_solver
@@ -70,3 +71,8 @@ def test_what_a_run_gives() -> None:
         ["a", "b"],
         [],
     )
+
+
+def test_connections_are_links() -> None:
+    for kind, link_kind in ((connection.Client, link.Link), (aio_connection.AsyncClient, aio_link.AsyncLink)):
+        assert {name for name in vars(link_kind) if not name.startswith("_")} <= set(dir(kind))

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from caffe_sdk.client import asks
+from caffe_sdk.client.aio.link import AsyncLink
 from caffe_sdk.client.files import Image
 from caffe_sdk.rpc.tensors import Array
-
-if TYPE_CHECKING:
-    from caffe_sdk.client.aio.connection import AsyncClient
 
 
 class AsyncModels:
     """The models of a server's repository; as `RemoteModels`."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncLink) -> None:
         self._client = client
 
     async def list(self) -> list[Any]:

@@ -5,25 +5,23 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from caffe_sdk.client import asks
+from caffe_sdk.client.aio.link import AsyncLink
 from caffe_sdk.client.description import Description, nbytes, parameter
 from caffe_sdk.client.files import Image, ServerFile, Weights, weights_bytes
 from caffe_sdk.errors import LimitError
 from caffe_sdk.rpc.tensors import Array
 from caffe_sdk.schema.files import write_bytes
 
-if TYPE_CHECKING:
-    from caffe_sdk.client.aio.connection import AsyncClient
-
 
 class AsyncNet:
     """A net on the server. It is released when it is closed, or the connection ends."""
 
-    def __init__(self, client: AsyncClient, description: Any, owned: bool = True) -> None:
+    def __init__(self, client: AsyncLink, description: Any, owned: bool = True) -> None:
         self._client, self._description, self._owned = client, Description(description), owned
         self._net = self._description.handle
         self.name, self.phase = self._description.name, self._description.phase

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from caffe_sdk.client import asks
+from caffe_sdk.client.aio.link import AsyncLink
 from caffe_sdk.client.aio.net import AsyncNet
 from caffe_sdk.client.files import ServerFile
-
-if TYPE_CHECKING:
-    from caffe_sdk.client.aio.connection import AsyncClient
 
 
 class AsyncSolver:
     """A solver on the server. It is released when it is closed, or the connection ends."""
 
-    def __init__(self, client: AsyncClient, solver: int, nets: Sequence[AsyncNet]) -> None:
+    def __init__(self, client: AsyncLink, solver: int, nets: Sequence[AsyncNet]) -> None:
         self._client, self._solver = client, solver
         self.net, *self.test_nets = nets
 
