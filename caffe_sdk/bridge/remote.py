@@ -7,10 +7,9 @@ what a solver reads and writes (databases, snapshots) is on the server.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
-import grpc
 import numpy as np
 
 from caffe_sdk import client as clients
@@ -20,14 +19,14 @@ from caffe_sdk.app.descriptions import LayerDescription, NetDescription, Objects
 from caffe_sdk.app.images import prepare
 from caffe_sdk.app.models import Weights
 from caffe_sdk.app.session import HANDLE_BITS, Session, Training
-from caffe_sdk.errors import ArgumentError, CaffeError, HandleError
+from caffe_sdk.client.asks import PARTS
+from caffe_sdk.errors import ArgumentError, HandleError
 from caffe_sdk.memory import Array
 from caffe_sdk.preprocessing import Preprocessing
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put
-from caffe_sdk.rpc.transport import SESSION_KEY, channel_options
 from caffe_sdk.schema import prototxt
-from caffe_sdk.schema.files import read_bytes, read_text
+from caffe_sdk.schema.files import read_text
 from caffe_sdk.schema.messages import NetParameter, SolverParameter
 from caffe_sdk.solver import events
 
@@ -41,60 +40,16 @@ def connect(address: str, token: str = "", certificates: str | None = None) -> R
     certificates (PEM) that are trusted, or "" for those that gRPC trusts. Raises BridgeError when nobody answers, what
     the server raises, and MissingFileError.
     """
-    options = channel_options()
-    if certificates is None:
-        channel = grpc.insecure_channel(address, options=options)
-    else:
-        trusted = read_bytes(certificates) if certificates else None
-        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted), options=options)
-    headers = [(SESSION_KEY, secrets.token_hex(16))]
-    if token:
-        headers.append(("authorization", f"Bearer {token}"))
-    client = clients.Client(grpc.intercept_channel(channel, _Headers(headers)), address)
-    try:
-        client.call("GetInformation", pb.GetInformationRequest(), timeout=PATIENCE, wait_for_ready=True)
-        lease = client.stream("Attach", pb.AttachRequest())  # while it is held, the server keeps what we make
-        next(lease)
-    except CaffeError:
-        channel.close()
-        raise
-    return RemoteSession(client, channel, lease)
-
-
-class _Call(NamedTuple):
-    """What gRPC's interceptors are told of a call."""
-
-    method: str
-    timeout: float | None
-    metadata: Any
-    credentials: Any
-    wait_for_ready: bool | None
-    compression: Any
-
-
-class _Headers(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
-    """Sends headers along with every call."""
-
-    def __init__(self, headers: Sequence[tuple[str, str]]) -> None:
-        self._headers = headers
-
-    def intercept_unary_unary(self, proceed: Any, call: Any, request: Any) -> Any:
-        return proceed(self._with_headers(call), request)
-
-    def intercept_unary_stream(self, proceed: Any, call: Any, request: Any) -> Any:
-        return proceed(self._with_headers(call), request)
-
-    def _with_headers(self, call: Any) -> _Call:
-        metadata = [*(call.metadata or ()), *self._headers]
-        return _Call(call.method, call.timeout, metadata, call.credentials, call.wait_for_ready, call.compression)
+    security = clients.Security(token=token or None, authority=certificates)
+    return RemoteSession(clients.connect(address, PATIENCE, security=security))
 
 
 class RemoteSession(Session):
     """Nets and solvers of a server, by handles of our own. Raises what the server raises, and BridgeError."""
 
-    def __init__(self, client: clients.Client, channel: grpc.Channel, lease: Generator[Any, None, None]) -> None:
+    def __init__(self, client: clients.Client) -> None:
         super().__init__()
-        self._client, self._channel, self._lease = client, channel, lease
+        self._client = client
         self._remote_nets: dict[int, clients.RemoteNet] = {}
         self._remote_solvers: dict[int, tuple[clients.RemoteSolver, SolverNets]] = {}
         self._records: dict[int, Preprocessing | None] = {}
@@ -102,9 +57,7 @@ class RemoteSession(Session):
 
     def close(self) -> None:
         """End the connection; the server lets go what was made through it."""
-        self._lease.close()
         self._client.close()
-        self._channel.close()
 
     # -- nets ----------------------------------------------------------------------------------------------------------
 
@@ -155,7 +108,7 @@ class RemoteSession(Session):
     def set_blobs(self, net: int, values: Iterable[Values]) -> None:
         request = pb.SetBlobsRequest(net=self._net_of(net).handle)
         for blob, which, array in values:
-            entry = request.blobs.add(blob=_reference(blob), part=clients.PARTS[which])
+            entry = request.blobs.add(blob=_reference(blob), part=PARTS[which])
             put(entry.values, np.asarray(array))
         self._client.call("SetBlobs", request)
 

@@ -32,6 +32,11 @@ class RemoteNet:
         if self._finalizer is not None:
             self._finalizer.atexit = False
 
+    @property
+    def handle(self) -> int:
+        """What the server calls the net."""
+        return int(self._net)
+
     # -- what there is -------------------------------------------------------------------------------------------------
 
     @property

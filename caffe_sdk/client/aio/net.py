@@ -28,6 +28,11 @@ class AsyncNet:
         self.inputs, self.outputs = self._description.inputs, self._description.outputs
 
     @property
+    def handle(self) -> int:
+        """What the server calls the net."""
+        return int(self._net)
+
+    @property
     def blobs(self) -> OrderedDict[str, AsyncBlob]:
         """Blobs by name, in the order they are made."""
         return OrderedDict((name, AsyncBlob(self, blob)) for name, blob in self._description.references().items())
