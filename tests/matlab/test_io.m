@@ -30,6 +30,12 @@ check_error(@() caffe.io.load_image(1), 'caffe:argument', 'im_file must be a str
 check_error(@() caffe.io.load_image('nowhere.png'), 'caffe:missingFile', 'nowhere.png does not exist');
 end
 
+function test_imresize_is_there_as_in_matlab()
+caffe.version(); % whoever uses caffe has it
+image = reshape(single(1:60), [4 5 3]);
+check_equal(imresize(image, [8 3], 'bilinear'), caffe.imresize(image, [8 3], 'bilinear'));
+end
+
 function test_mean_there_and_back()
 for channels = [1 3]
   mean_data = reshape(single(1:200 * 300 * channels) / 7, [200 300 channels]);

@@ -28,6 +28,12 @@ for wrong = {-1, [0 1], 'a', []}
   check_error(@() caffe.set_device(wrong{1}), 'caffe:argument', 'device_id must be non-negative integer');
 end
 check_error(@() caffe.set_device(0.5), 'caffe:argument', 'is not a whole number');
+try
+  caffe.set_mode_gpu(); % where there is none it says so
+  caffe.set_mode_cpu();
+catch problem
+  check_equal(problem.identifier, 'caffe:device');
+end
 end
 
 function test_values_encoded_and_decoded()
