@@ -93,29 +93,40 @@ class Validation:
     """Examples that a net is judged by, all of them, whatever their number."""
 
     def __init__(self, solver: Solver, config: Any, names: tuple[str, str], examples: Examples, batch: int) -> None:
-        self._solver, self._names, self._examples, self._batch = solver, names, examples, batch
+        self._solver, self._config, self._names = solver, config, names
+        self._examples, self._batch = examples, batch
         self._scores = deploy.score_blob(config)
-        self._net = Net(config, TEST)
-        self._solver.share_weights(self._net)
+        self._nets: dict[int, Net] = {}  # by batch size: the last batch may be a smaller one
 
     def __call__(self) -> tuple[float, float]:
         """Loss and accuracy, means over the examples."""
         losses = hits = 0.0
         for start in range(0, len(self._examples.data), self._batch):
-            rows = slice(start, start + self._batch)
-            data, targets = self._examples.data[rows], self._examples.targets[rows]
+            data, targets = (array[start : start + self._batch] for array in self._examples)
+            net = self._net_for(len(data))
             for name, array in zip(self._names, (data, targets), strict=True):
-                self._net.blobs[name].reshape(*array.shape)
-                self._net.blobs[name].data[...] = array
-            losses += self._net._forward(0, len(self._net.layers) - 1) * len(data)
+                net.blobs[name].data[...] = array
+            losses += net._forward(0, len(net.layers) - 1) * len(data)
             if self._scores is not None:
-                hits += correct(self._net.blobs[self._scores].data, targets)
+                hits += correct(net.blobs[self._scores].data, targets)
         count = len(self._examples.data)
         return losses / count, hits / count if self._scores is not None else math.nan
 
+    def _net_for(self, size: int) -> Net:
+        """A net for so many items, with the weights that are trained."""
+        if size not in self._nets:
+            net = Net(self._config, TEST)
+            self._nets[size] = net
+            self._solver.share_weights(net)
+            for name in self._names:
+                net.blobs[name].reshape(size, *net.blobs[name].shape[1:])
+            net.reshape()
+        return self._nets[size]
+
     def close(self) -> None:
-        """Give back the net's memory."""
-        self._net.close()
+        """Give back the nets' memory."""
+        for net in self._nets.values():
+            net.close()
 
 
 class Feed:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffe_sdk.app import inference
+from caffe_sdk.app.blobs import Values, overwrite
 from caffe_sdk.app.fitting import Examples, Fit, Plan, Step, fit_arrays, fit_solver, read_model
 from caffe_sdk.app.inference import Input
 from caffe_sdk.app.session import HANDLE_BITS, Session
@@ -21,6 +22,7 @@ from caffe_sdk.bridge.translate import Options, average_of, integer, items_of, p
 from caffe_sdk.bridge.values import Array
 from caffe_sdk.data.digits import read_digits, split
 from caffe_sdk.errors import ArgumentError, CancelledError, HandleError, WriteError
+from caffe_sdk.net import Net
 from caffe_sdk.preprocessing import Preprocessing
 
 RULES = {
@@ -66,20 +68,31 @@ class Trainings:
         for fit in list(self.running):
             self._end(fit)
 
-    def _fit_arrays(self, model: str, data: Array, targets: Array, options: Options) -> dict[str, Any]:
-        channels = data.shape[-3] if data.ndim > 2 else 1
-        order = "RGB" if channels == 3 else "GRAY"
-        scale = float(options["Scale"].item()) if "Scale" in options else 1.0
-        record = Preprocessing(None, None, order, average_of(options.get("AverageImage"), order), scale)
+    def _fit_arrays(self, model: str | Array, data: Array, targets: Array, options: Options) -> dict[str, Any]:
+        """Begin to train a prototxt, by its path or text, or from what a net has learnt already."""
+        text = path_of(model) if isinstance(model, str) else self.session.net_text(integer(model))
+        record = None if isinstance(model, str) else self.session.preprocessing(integer(model))
+        if record is None or "Scale" in options or "AverageImage" in options:
+            record = _record(data, options)
         plan = plan_of(options)
         train = _examples(record, data, targets)
         validation = None
         if "ValidationX" in options:
             validation = _examples(record, options["ValidationX"], options["ValidationY"])
         solver, weights = solver_of(options, len(train.data)), path_of(options.get("Weights", ""))
-        fit = fit_arrays(read_model(path_of(model)), train, plan, solver, validation, weights)
+        fit = fit_arrays(read_model(text), train, plan, solver, validation, weights)
         fit.record = record
+        if not isinstance(model, str):
+            self._take_weights(fit.solver.net, integer(model))
         return self._begin(fit, options.get("Classes"))
+
+    def _take_weights(self, net: Net, handle: int) -> None:
+        """Give a net that is to be trained the weights of one that there is."""
+        for layer in self.session.describe_net(handle).layers:
+            if layer.params and layer.name in net.layer_dict:
+                blobs = [(layer.name, index) for index in range(len(layer.params))]
+                arrays = self.session.get_blobs(handle, blobs)
+                overwrite(net, [Values(blob, "data", array) for blob, array in zip(blobs, arrays, strict=True)])
 
     def _begin(self, fit: Fit, classes: Any) -> dict[str, Any]:
         handle = secrets.randbits(HANDLE_BITS)
@@ -133,6 +146,14 @@ def _digits() -> dict[str, Array]:
         found[f"{name}_images"] = turned(images[places])
         found[f"{name}_labels"] = labels[places].astype(float).reshape(1, -1)
     return found
+
+
+def _record(data: Array, options: Options) -> Preprocessing:
+    """How ``data`` becomes the net's input, by the options of a training."""
+    channels = data.shape[-3] if data.ndim > 2 else 1
+    order = "RGB" if channels == 3 else "GRAY"
+    scale = float(options["Scale"].item()) if "Scale" in options else 1.0
+    return Preprocessing(None, None, order, average_of(options.get("AverageImage"), order), scale)
 
 
 def _examples(record: Preprocessing, data: Array, targets: Array) -> Examples:

@@ -149,6 +149,14 @@ assert(more.TrainingLoss(1) < info.TrainingLoss(1));
 check_error(@() caffe.train(e.X, e.Y, given('small.prototxt'), quick('CheckpointPath', 'nowhere')), 'caffe:write', 'is no folder');
 end
 
+function test_training_goes_on_from_a_net()
+e = expected();
+[net, info] = caffe.train(e.X, e.Y, given('small.prototxt'), quick(), 'Scale', 0.01, 'AverageImage', [100 110 120]);
+[net, more] = caffe.train(e.X, e.Y, net, quick('InitialLearnRate', 1e-6, 'MaxEpochs', 1));
+assert(mean(more.TrainingLoss) < info.TrainingLoss(1) / 2);
+check_equal(mean(caffe.classify(net, e.X) == e.Y) > 0.8, true);
+end
+
 function test_a_solver_file()
 here = pwd();
 back = onCleanup(@() cd(here));

@@ -7,7 +7,8 @@ function [net, info] = train(varargin)
 %   Y is what to learn: names in a cell array or whole numbers, then the net classifies; or other numbers,
 %   N x outputs or H x W x C x N, then it comes near to them. A .mat file has both as its X and Y.
 %   model is a prototxt file, the text of one, or a caffe.NetSpec; its data layers give way to X and Y,
-%   and a loss is added if it has none. options are those of caffe.trainingOptions.
+%   and a loss is added if it has none. Or it is a caffe.Net: then training begins with its weights and
+%   prepares X as that net does. options are those of caffe.trainingOptions.
 %     'Scale'         what X is multiplied with, after                                     default: 1
 %     'AverageImage'  this was subtracted: H x W x C, or a number for each channel   default: nothing
 %     'Task'          'classification' or 'regression', if Y does not tell it
@@ -72,11 +73,11 @@ end
 caffe.internal.check(numel(given) >= 4, 'usage: caffe.train(X, Y, model, options)');
 [X, Y, model, options] = given{1:4};
 check_options(options);
-more = struct('Scale', [], 'AverageImage', [], 'Task', 'auto', 'Weights', '');
-more = caffe.internal.options(more, given(5:end));
+own = struct('Scale', [], 'AverageImage', [], 'Task', 'auto', 'Weights', '');
+own = caffe.internal.options(own, given(5:end));
 told = caffe.internal.given(rmfield(options, {'OutputFcn', 'Plots', 'PlotFile', 'ValidationData'}));
-told = with_fields(told, caffe.internal.given(rmfield(more, 'Task')));
-[targets, classes] = targets_of(Y, more.Task, []);
+told = with_fields(told, caffe.internal.given(rmfield(own, 'Task')));
+[targets, classes] = targets_of(Y, own.Task, []);
 options.Classifies = ~isempty(classes);
 options.Validates = ~isempty(options.ValidationData);
 if options.Classifies
@@ -84,7 +85,7 @@ if options.Classifies
 end
 if options.Validates
   told.ValidationX = pixels(options.ValidationData{1});
-  told.ValidationY = targets_of(options.ValidationData{2}, more.Task, classes);
+  told.ValidationY = targets_of(options.ValidationData{2}, own.Task, classes);
 end
 begin = @() caffe.internal.call('fit_arrays', text_of(model), pixels(X), targets, told);
 end
@@ -104,21 +105,25 @@ caffe.internal.check(isnumeric(X) || islogical(X), 'X must be an array of number
 end
 
 function text = text_of(model)
-% The prototxt of a net: a file's name, or its text.
+% The prototxt of a net: a file's name, or its text; or the handle of a net that there is.
+if isa(model, 'caffe.Net')
+  text = model.handle_net;
+  return
+end
 if isa(model, 'caffe.NetSpec')
   model = model.to_proto();
 end
-caffe.internal.check(ischar(model), 'model must be a prototxt file, or a caffe.NetSpec');
+caffe.internal.check(ischar(model), 'model must be a prototxt file, a caffe.NetSpec or a caffe.Net');
 if ~any(model == '{')
   caffe.internal.check_file(model);
 end
 text = model;
 end
 
-function all = with_fields(all, more)
-names = fieldnames(more);
+function told = with_fields(told, others)
+names = fieldnames(others);
 for k = 1:numel(names)
-  all.(names{k}) = more.(names{k});
+  told.(names{k}) = others.(names{k});
 end
 end
 
