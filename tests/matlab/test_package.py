@@ -86,9 +86,11 @@ def test_signatures_are_those_of_the_functions() -> None:
         text = _source(name).read_text(encoding="utf-8")
         declared = re.search(rf"function (?:[^=\n]*= )?{name.rpartition('.')[2]}\(([^)]*)\)", text)
         assert declared is not None, name
-        named = [each["name"] for each in signature["inputs"]]
+        places = [each["name"] for each in signature["inputs"] if each["kind"] != "namevalue"]
         if declared[1] != "varargin":
-            assert named == declared[1].split(", "), name
+            assert places == declared[1].removesuffix(", varargin").split(", "), name
+        options = [each["name"] for each in signature["inputs"] if each["kind"] == "namevalue"]
+        assert [option for option in options if f"'{option}'" not in text] == [], name
 
 
 def _source(name: str) -> Path:

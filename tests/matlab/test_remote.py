@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from caffe_sdk.app.descriptions import Objects
 from caffe_sdk.server import Options, RunningServer, start
 from tests.matlab import octave, toolbox
 
@@ -104,6 +105,17 @@ def test_errors_and_the_way_back(server: RunningServer, tmp_path: Path) -> None:
       disp('went well');
     """
     assert octave.run(script, tmp_path).splitlines()[-1] == "went well"
+
+
+@pytest.mark.parametrize("end", ["", "system(sprintf('kill -9 %d', caffe.internal.connection().link.pid));"])
+def test_the_server_lets_go_when_the_client_ends(server: RunningServer, tmp_path: Path, end: str) -> None:
+    script = f"""
+      caffe.connect('{server.address}', 'Token', '{TOKEN}');
+      nets = {{caffe.Net(test_net_file(), 'test'), caffe.Net(test_net_file(), 'train')}};
+      disp('made'); {end}
+    """
+    assert octave.run(script, tmp_path).strip() == "made"
+    wait_for(lambda: server.session.objects() == Objects(0, 0))
 
 
 def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
