@@ -15,6 +15,7 @@ import pytest
 
 from caffe_sdk.app.descriptions import Objects
 from caffe_sdk.server import Options, RunningServer, start
+from tests.doors.bridge_client import wait_for
 from tests.matlab import octave, toolbox
 
 TOKEN = "correct-horse-battery"
@@ -107,7 +108,9 @@ def test_errors_and_the_way_back(server: RunningServer, tmp_path: Path) -> None:
     assert octave.run(script, tmp_path).splitlines()[-1] == "went well"
 
 
-@pytest.mark.parametrize("end", ["", "system(sprintf('kill -9 %d', caffe.internal.connection().link.pid));"])
+@pytest.mark.parametrize(
+    "end", ["", "bridge = caffe.internal.connection(); system(sprintf('kill -9 %d', bridge.link.pid));"]
+)
 def test_the_server_lets_go_when_the_client_ends(server: RunningServer, tmp_path: Path, end: str) -> None:
     script = f"""
       caffe.connect('{server.address}', 'Token', '{TOKEN}');
