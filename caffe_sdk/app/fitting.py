@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from caffe_sdk.errors import ArgumentError, CaffeError, ShapeError
 from caffe_sdk.memory import Array
 from caffe_sdk.net import Net
 from caffe_sdk.preprocessing import Preprocessing, from_transform
-from caffe_sdk.schema import prototxt
+from caffe_sdk.schema import prototxt, wire
 from caffe_sdk.schema.messages import TEST, NetParameter, SolverParameter
 from caffe_sdk.solver import Solver, get_solver
 from caffe_sdk.solver.events import Iteration, Tested
@@ -110,7 +110,8 @@ class Validation:
             if self._scores is not None:
                 hits += correct(net.blobs[self._scores].data, targets)
         count = len(self._examples.data)
-        return losses / count, hits / count if self._scores is not None else math.nan
+        right = hits / self._examples.targets.size if self._scores is not None else math.nan
+        return losses / count, right
 
     def _net_for(self, size: int) -> Net:
         """A net for so many items, with the weights that are trained."""
@@ -181,7 +182,7 @@ class Fit:
             elif isinstance(event, Tested):
                 yield self._tested(event)
         if self.plan.keep_best and self._best[1]:
-            self.solver.net.copy_weights(_layers(self._best[1]), "the best weights")
+            self.solver.net.copy_weights(wire.decode_net(self._best[1], "weights").layers, "the best weights")
 
     def _made(self, event: Iteration) -> Iterator[Step]:
         done = event.iteration + 1
@@ -201,19 +202,22 @@ class Fit:
         return correct(net.blobs[self._scores].data, labels) / max(1, labels.size)
 
     def _judged(self, step: Step) -> Step:
-        """A step with the validation's numbers; ends the training where these have not got better for long."""
+        """A step with the validation's numbers. What the first weights are worth is told, but is no result."""
         assert self._validation is not None
         loss, accuracy = self._validation()
-        if not step.iteration:
-            pass  # what the first weights are worth is told, but they are no result
-        elif loss < self._best[0]:
-            self._best = (loss, b"".join(self.solver.net.encode()) if self.plan.keep_best else b"")
+        if step.iteration:
+            self._remember(loss)
+        return replace(step, validation_loss=loss, validation_accuracy=accuracy)
+
+    def _remember(self, loss: float) -> None:
+        """Keep the best weights if that is wished; end the training where they have not got better for long."""
+        if loss < self._best[0]:
+            self._best = (loss, self.weights() if self.plan.keep_best else b"")
             self._worse = 0
-        else:
-            self._worse += 1
+            return
+        self._worse += 1
         if self._worse >= self.plan.patience:
             self.stop("Met validation criterion")
-        return Step(**{**step.__dict__, "validation_loss": loss, "validation_accuracy": accuracy})
 
     def _tested(self, event: Tested) -> Step:
         """A test of the solver's own, as a step that has only that; of several test nets the first counts."""
@@ -337,9 +341,3 @@ def read_model(model: str) -> Any:
     if "{" in model or "\n" in model:
         return prototxt.parse(model, NetParameter)
     return prototxt.read(model, NetParameter)
-
-
-def _layers(data: bytes) -> Any:
-    from caffe_sdk.schema import wire
-
-    return wire.decode_net(data, "weights").layers

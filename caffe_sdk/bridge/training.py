@@ -75,10 +75,11 @@ class Trainings:
         if record is None or "Scale" in options or "AverageImage" in options:
             record = _record(data, options)
         plan = plan_of(options)
-        train = _examples(record, data, targets)
+        classes = "Classes" in options
+        train = _examples(record, data, targets, classes)
         validation = None
         if "ValidationX" in options:
-            validation = _examples(record, options["ValidationX"], options["ValidationY"])
+            validation = _examples(record, options["ValidationX"], options["ValidationY"], classes)
         solver, weights = solver_of(options, len(train.data)), path_of(options.get("Weights", ""))
         fit = fit_arrays(read_model(text), train, plan, solver, validation, weights)
         fit.record = record
@@ -156,16 +157,11 @@ def _record(data: Array, options: Options) -> Preprocessing:
     return Preprocessing(None, None, order, average_of(options.get("AverageImage"), order), scale)
 
 
-def _examples(record: Preprocessing, data: Array, targets: Array) -> Examples:
-    """Arrays of MATLAB's as a net takes them: images prepared, targets with items first."""
+def _examples(record: Preprocessing, data: Array, targets: Array, classes: bool) -> Examples:
+    """Arrays of MATLAB's as a net takes them: images prepared, targets with items first, or numbers of ``classes``."""
     items = items_of(data, 2 if data.ndim == 2 else 4)
     assert not isinstance(items, list)
-    if targets.ndim > 2:
-        wanted = pixels_of(targets)
-    else:
-        wanted = targets.T
-        if wanted.shape[1] == 1 or (len(wanted) == 1 and len(items) == wanted.size):
-            wanted = wanted.reshape(-1)
+    wanted = pixels_of(targets) if targets.ndim > 2 else targets.reshape(-1) if classes else targets.T
     return Examples(inference.prepared(Input("data", items.shape), record, items), wanted)
 
 

@@ -85,6 +85,12 @@ assert(all(isnan(info.TrainingAccuracy)));
 check_equal(size(caffe.predict(net, X)), [40 2]);
 worst = max(max(abs(caffe.predict(net, X) - Y)));
 assert(worst < 0.5, sprintf('%g', worst));
+one = caffe.NetSpec();
+one.data = caffe.layers.Input('shape', struct('dim', [1 10]));
+one.value = caffe.layers.InnerProduct(one.data, 'num_output', 1, 'weight_filler', struct('type', 'xavier'));
+[net, info] = caffe.train(X, Y(:, 1).', one, options);
+assert(info.TrainingLoss(end) < info.TrainingLoss(1) / 20);
+check_equal(size(caffe.predict(net, X)), [40 1]);
 end
 
 function stop = remember(info)
@@ -173,6 +179,7 @@ end
 
 function test_trainings_that_cannot_be()
 e = expected();
+check_error(@() caffe.train('nowhere.mat', given('small.prototxt'), quick()), 'caffe:missingFile', 'nowhere.mat');
 check_error(@() caffe.train(), 'caffe:argument', 'usage');
 check_error(@() caffe.train(e.X, e.Y, given('small.prototxt')), 'caffe:argument', 'usage');
 check_error(@() caffe.train(e.X, e.Y, given('small.prototxt'), 3), 'caffe:argument', 'trainingOptions gives');

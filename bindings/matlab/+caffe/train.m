@@ -66,6 +66,7 @@ if ischar(given{1}) && ~is_mat(given{1})
   return
 end
 if ischar(given{1})
+  caffe.internal.check_file(given{1});
   data = load(given{1});
   caffe.internal.check(isfield(data, 'X') && isfield(data, 'Y'), [given{1} ' must have the variables X and Y']);
   given = [{data.X, data.Y}, given(2:end)];
@@ -141,6 +142,9 @@ if strcmp(task, 'auto')
 end
 if strcmp(task, 'regression')
   targets = single(Y);
+  if isvector(targets)
+    targets = targets(:);
+  end
   classes = zeros(0, 1);
   return
 end
