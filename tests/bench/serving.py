@@ -25,10 +25,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -37,7 +38,6 @@ sys.path.insert(0, str(ROOT))
 
 from google.protobuf import text_format  # noqa: E402
 
-from caffe_sdk.errors import CaffeError  # noqa: E402
 from caffe_sdk.net import Net  # noqa: E402
 from caffe_sdk.serving import InferRequest, Options, Repository, ServedModel  # noqa: E402
 from tests.bench.models import NETS  # noqa: E402
@@ -256,40 +256,32 @@ def serve_rounds(net: str, clients: int, seconds: float, parallel: int) -> None:
                 print(found.rate, found.p99, flush=True)
 
 
-def soak(net: str, requests: int, clients: int) -> list[str]:
+def soak(net: str, requests: int, clients: int, grpc: bool = False) -> list[str]:
     """Many requests, a few of them malformed, cancelled or oversized: memory, answers, and who is still alive."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         put(root, net, "net", max_batch_size=16, max_queue_requests=4 * clients)
-        with Repository(root) as repository:
-            repository.poll()
+        with served(root, clients, grpc) as (repository, address):
             model = repository.get("net")
             wanted = answers(root / "net/1", [item(model, seed) for seed in range(32)])
-            counts: dict[str, int] = {}
-            lock = threading.Lock()
+            np.savez(
+                root / "wanted.npz",
+                **{f"{i} {part}": v for i, pair in enumerate(wanted) for part, v in zip("xy", pair, strict=True)},
+            )
+            counts: Counter[str] = Counter()
             memory = [resident()]
-
-            def send(generator: np.random.Generator) -> None:
-                outcome = one(model, wanted, generator)
-                with lock:
-                    counts[outcome] = counts.get(outcome, 0) + 1
-
-            def work(number: int, share: int) -> None:
-                generator = np.random.default_rng(number)
-                for _ in range(share):
-                    send(generator)
-
-            for _ in range(PARTS):
-                share = requests // PARTS // clients
-                threads = [threading.Thread(target=work, args=[number, share]) for number in range(clients)]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
+            for part in range(PARTS):
+                share = requests // PARTS
+                if grpc:
+                    counts += soak_from_elsewhere(address, root / "wanted.npz", clients, share, part)
+                else:
+                    counts += mixed(lambda: Direct(model), wanted, clients, share, part)
                 gc.collect()
                 memory.append(resident())
             alive = len(model.infer(item(model, 0)).outputs) > 0
-            pending = model.statistics.snapshot().pending
+            until = time.monotonic() + 10
+            while (pending := model.statistics.snapshot().pending) and time.monotonic() < until:
+                time.sleep(0.01)
     growth = memory[-1] / memory[1] - 1
     return [
         f"outcomes  {dict(sorted(counts.items()))}",
@@ -299,40 +291,134 @@ def soak(net: str, requests: int, clients: int) -> list[str]:
 
 
 PARTS = 5
+Pair = tuple[np.ndarray, np.ndarray]
+"""A net's input, and what it makes of it."""
 
 
-def one(model: ServedModel, wanted: Sequence[tuple[InferRequest, dict[str, np.ndarray]]], generator: object) -> str:
-    """One client's request, of one of the kinds there are; what became of it."""
-    assert isinstance(generator, np.random.Generator)
-    request, answer = wanted[generator.integers(len(wanted))]
-    (name,) = request.inputs
+class Client(Protocol):
+    """Who sends requests of one input."""
+
+    def infer(self, values: np.ndarray) -> np.ndarray:
+        """The output for an input."""
+
+    def cancel(self, values: np.ndarray) -> None:
+        """Send a request and give it up."""
+
+
+class Direct:
+    """A client in this process."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model, (self._input,) = model, model.inputs
+
+    def infer(self, values: np.ndarray) -> np.ndarray:
+        """The output for an input."""
+        (output,) = self._model.infer(InferRequest({self._input.name: values})).outputs.values()
+        return output
+
+    def cancel(self, values: np.ndarray) -> None:
+        """Send a request and give it up."""
+        self._model.submit(InferRequest({self._input.name: values})).cancel()
+
+
+class Triton:
+    """Triton's client."""
+
+    def __init__(self, address: str, model: str) -> None:
+        import tritonclient.grpc as triton
+
+        self._triton, self._model = triton, model
+        self._stub = triton.InferenceServerClient(address)
+        metadata = self._stub.get_model_metadata(model)
+        self._input, self._output = metadata.inputs[0].name, metadata.outputs[0].name
+
+    def infer(self, values: np.ndarray) -> np.ndarray:
+        """The output for an input."""
+        found: np.ndarray = self._stub.infer(self._model, [self._values(values)]).as_numpy(self._output)
+        return found
+
+    def cancel(self, values: np.ndarray) -> None:
+        """Send a request and give it up."""
+        self._stub.async_infer(self._model, [self._values(values)], lambda result, error: None).cancel()
+
+    def _values(self, values: np.ndarray) -> Any:
+        tensor = self._triton.InferInput(self._input, values.shape, "FP32")
+        tensor.set_data_from_numpy(np.ascontiguousarray(values))
+        return tensor
+
+
+def mixed(make: Callable[[], Client], wanted: Sequence[Pair], clients: int, requests: int, seed: int) -> Counter[str]:
+    """So many requests of every kind, shared out among clients; what became of them."""
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        generator, client = np.random.default_rng([seed, number]), make()
+        for _ in range(requests // clients):
+            outcome = one(client, wanted, generator)
+            with lock:
+                counts[outcome] += 1
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return counts
+
+
+def one(client: Client, wanted: Sequence[Pair], generator: np.random.Generator) -> str:
+    """One request, of one of the kinds there are; what became of it."""
+    values, answer = wanted[generator.integers(len(wanted))]
     kind = generator.random()
     try:
         if kind < 0.0033:
-            model.infer(InferRequest({name: request.inputs[name][:, :, 1:]}))
-        elif kind < 0.0066:
-            model.submit(request).cancel()
+            client.infer(values[:, :, 1:])
+            return "WRONG: a malformed request was answered"
+        if kind < 0.0066:
+            client.cancel(values)
             return "cancelled"
-        elif kind < 0.01:
-            many = np.repeat(request.inputs[name], 100, axis=0)
-            found = model.infer(InferRequest({name: many})).outputs
-            right = all(alike(found[key], np.repeat(value, 100, axis=0)) for key, value in answer.items())
-            return "oversized, right" if right else "WRONG"
-        else:
-            found = model.infer(request).outputs
-            return "right" if all(alike(found[key], value) for key, value in answer.items()) else "WRONG"
-    except CaffeError as error:
-        return f"refused: {error.code}"
-    return "WRONG: a malformed request was answered"
+        if kind < 0.01:
+            many = client.infer(np.repeat(values, 100, axis=0))
+            return "oversized, right" if alike(many, np.repeat(answer, 100, axis=0)) else "WRONG"
+        return "right" if alike(client.infer(values), answer) else "WRONG"
+    except Exception as error:
+        code = getattr(error, "code", None) or getattr(error, "status", lambda: None)()
+        if code is None:
+            raise
+        return f"refused: {code}"
 
 
-def answers(folder: Path, requests: Sequence[InferRequest]) -> list[tuple[InferRequest, dict[str, np.ndarray]]]:
+def soak_from_elsewhere(address: str, wanted: Path, clients: int, requests: int, seed: int) -> Counter[str]:
+    """`mixed` by clients over gRPC in another process."""
+    command = [
+        sys.executable,
+        __file__,
+        "soak-clients",
+        "--address",
+        address,
+        "--model",
+        "net",
+        "--wanted",
+        str(wanted),
+    ]
+    command += ["--clients", str(clients), "--requests", str(requests), "--seed", str(seed)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Counter(json.loads(done.stdout))
+
+
+def soak_clients(address: str, model: str, path: str, clients: int, requests: int, seed: int) -> None:
+    """What runs in that process."""
+    with np.load(path) as saved:
+        wanted = [(saved[f"{i} x"], saved[f"{i} y"]) for i in range(len(saved.files) // 2)]
+    print(json.dumps(mixed(lambda: Triton(address, model), wanted, clients, requests, seed)))
+
+
+def answers(folder: Path, requests: Sequence[InferRequest]) -> list[Pair]:
     """What the net itself makes of requests."""
     with Net(folder / "deploy.prototxt", "test", weights=folder / "net.caffemodel") as net:
-        return [
-            (each, {key: np.array(value) for key, value in net.forward(None, **each.inputs).items()})  # type: ignore[arg-type]
-            for each in requests
-        ]
+        (name,), (output,) = net.inputs, net.outputs
+        return [(each.inputs[name], np.array(net.forward(None, **each.inputs)[output])) for each in requests]  # type: ignore[arg-type]
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> bool:
@@ -353,7 +439,9 @@ def words(values: Sequence[float]) -> str:
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("batching", "overhead", "soak", "contexts", "serve-rounds", "clients"))
+    parser.add_argument(
+        "what", choices=("batching", "overhead", "soak", "contexts", "serve-rounds", "clients", "soak-clients")
+    )
     parser.add_argument("--net", default="", help="a net of tests/bench/models.py")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=4)
@@ -365,9 +453,14 @@ def main() -> None:
     parser.add_argument("--grpc", action="store_true", help="clients of another process, over gRPC")
     parser.add_argument("--address", default="", help=argparse.SUPPRESS)
     parser.add_argument("--model", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--wanted", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.what == "clients":
         triton_clients(given.address, given.model, given.clients, given.seconds)
+        return
+    if given.what == "soak-clients":
+        soak_clients(given.address, given.model, given.wanted, given.clients, given.requests, given.seed)
         return
     if given.what == "serve-rounds":
         serve_rounds(given.net or "caffenet", given.clients, given.seconds, given.parallel)
@@ -380,7 +473,7 @@ def main() -> None:
     elif given.what == "contexts":
         lines = contexts(given.net or "caffenet", given.clients, given.seconds, given.rounds)
     else:
-        lines = soak(given.net or "lenet", given.requests, given.clients)
+        lines = soak(given.net or "lenet", given.requests, given.clients, given.grpc)
     print("\n".join(lines))
 
 
