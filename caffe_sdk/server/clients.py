@@ -62,11 +62,15 @@ class Clients:
 
     @contextlib.contextmanager
     def calling(self, identity: str, name: str) -> Iterator[Client]:
-        """The client of a call, for as long as the call lasts. LimitError when it makes too many at a time."""
+        """The client of a call, for as long as the call lasts. LimitError when it makes too many at a time.
+
+        Who gives no name at all may be many clients (those of the inference protocol have none), so their calls are
+        bounded by the server's workers only.
+        """
         with self._lock:
             client = self._clients.setdefault((identity, name), Client(identity, name, self._clock()))
             most, under_way = self.limits.calls, sum(each.calls for each in self._account(client))
-            if most and under_way >= most:
+            if most and (identity or name) and under_way >= most:
                 raise LimitError(str(client), f"{under_way} calls are under way", "wait for the end of one")
             client.calls += 1
         try:

@@ -5,7 +5,7 @@
     python tests/bench/serving.py batching --net caffenet --clients 64
     python tests/bench/serving.py overhead --net squeezenet
     python tests/bench/serving.py batching --grpc
-    python tests/bench/serving.py soak --requests 10000
+    python tests/bench/serving.py soak --requests 10000 --grpc
     python tests/bench/serving.py contexts --net caffenet
 
 Everything is in this process: clients are threads that send a request of one item, wait for its result, and send the

@@ -32,6 +32,14 @@ def test_a_soak_finds_nothing_wrong() -> None:
     assert end == "end       alive, 0 pending"
 
 
+def test_a_soak_over_grpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "PARTS", 1)
+    outcomes, _, end = serving.soak("lenet", requests=1000, clients=4, grpc=True)
+    assert "WRONG" not in outcomes
+    assert "refused: StatusCode.INVALID_ARGUMENT" in outcomes
+    assert end == "end       alive, 0 pending"
+
+
 def test_contexts() -> None:
     lines = serving.contexts("lenet", clients=4, seconds=0.1, rounds=1)
     assert [line[:13] for line in lines] == ["1 at a time  ", "2 at a time  ", "gain of two  "]

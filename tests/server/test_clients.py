@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,6 +162,12 @@ def test_calls_at_a_time(house: House) -> None:
             pass
     with house.clients.calling("", "a"):
         pass
+
+
+def test_calls_of_nobody_in_particular_are_not_counted(house: House) -> None:
+    with contextlib.ExitStack() as calls:
+        clients = {calls.enter_context(house.clients.calling("", "")) for _ in range(10)}
+    assert len(clients) == 1
 
 
 def widened(dim: int) -> str:
