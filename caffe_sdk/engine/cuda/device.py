@@ -1,6 +1,6 @@
 """What the engine asks of a device: memory, kernels, matrix products, and things to know about it.
 
-Two kinds there are: a GPU (`cupy_device`) and the simulated device of the tests (`simulated`), which compiles the same
+Two kinds there are: a GPU (`gpu`) and the simulated device of the tests (`simulated`), which compiles the same
 kernels for the processor. Everything is done in the order it was asked for; only `download` and `wait` wait for it.
 """
 
@@ -58,7 +58,7 @@ class Facts:
     free: int
     """Bytes, now."""
     driver: str
-    runtime: str
+    """The newest CUDA that the driver knows, e.g. '12.4'."""
 
 
 class Replay(Protocol):

@@ -108,7 +108,7 @@ class SimulatedDevice:
 
     def facts(self) -> Facts:
         """Things to know."""
-        return Facts("simulated device", self.number, "0.0", 1, self.limit, self.limit, "none", "none")
+        return Facts("simulated device", self.number, "0.0", 1, self.limit, self.limit, "none")
 
     def _do(self, work: Callable[[], object]) -> None:
         if self._captured is None:

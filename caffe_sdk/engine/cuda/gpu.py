@@ -1,0 +1,265 @@
+"""A GPU: memory of the driver's pool, kernels compiled when first used, products by cuBLAS, all on one stream."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import threading
+from collections.abc import Callable
+from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
+
+from caffe_sdk.engine.cuda import compiler, driver, libraries
+from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
+from caffe_sdk.engine.cuda.device import Facts, Product
+from caffe_sdk.engine.cuda.driver import Driver, DriverError
+from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
+from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.memory import Array
+
+WAVES = 32
+"""Blocks of a launch at most, for each multiprocessor."""
+EVERYTHING = 2**64 - 1
+
+Compile = Callable[[str, int], bytes]
+"""From a file of kernels and an architecture to what the driver loads."""
+
+
+def wants_tf32() -> bool:
+    """Whether CAFFE_TF32 is 1: products on tensor cores, with 10 bits of mantissa. ArgumentError for no answer."""
+    said = os.environ.get("CAFFE_TF32", "0")
+    if said not in ("0", "1"):
+        raise ArgumentError("CAFFE_TF32", f"'{said}' is neither 0 nor 1", "1 is faster, 0 is Caffe's float32")
+    return said == "1"
+
+
+class GpuBuffer:
+    """Memory of a GPU."""
+
+    def __init__(self, device: GpuDevice, pointer: int, nbytes: int) -> None:
+        self._device, self.pointer, self.nbytes = device, pointer, nbytes
+
+    def __del__(self) -> None:
+        self._device.free(self.pointer)
+
+
+class GpuDevice:
+    """One GPU, counted from 0. DeviceError where there is none of this number."""
+
+    replays = True
+
+    def __init__(
+        self,
+        number: int,
+        cuda: Driver,
+        blas: Callable[[], ctypes.CDLL] = lambda: libraries.load("cublas", compiler.VERSIONS, "multiplying matrices"),
+        compile_family: Compile = lambda family, architecture: compiler.compiled(source(family), architecture),
+    ) -> None:
+        self.number, self._cuda, self._compile = number, cuda, compile_family
+        self._device = _handle(cuda, number)
+        self._context = cuda.made("cuDevicePrimaryCtxRetain", self._device)
+        self._thread = threading.local()
+        self._enter()
+        self._architecture = 10 * self._attribute(driver.MAJOR) + self._attribute(driver.MINOR)
+        self.blocks = WAVES * self._attribute(driver.PROCESSORS)
+        self._stream = cuda.made("cuStreamCreate", driver.NON_BLOCKING)
+        self._pool = self._own_pool()
+        self._capturing = False
+        self._to_free: list[int] = []
+        self._told = cuda.made("cuMemHostAlloc", 8, driver.MAPPED)
+        self._words = (c_int * 2).from_address(self._told.value or 0)
+        self._words[:] = [0, 0]
+        self.faults = cuda.address("cuMemHostGetDevicePointer_v2", self._told, 0)
+        self._functions: dict[str, c_void_p] = {}
+        self._modules: dict[str, c_void_p] = {}
+        self._workspace = self.allocate(WORKSPACE)
+        self._blas = Blas(blas(), self._stream, self._workspace.pointer, wants_tf32())
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+
+    def allocate(self, nbytes: int) -> GpuBuffer:
+        """Room for so many bytes. DeviceError with what is wanted and what is free where there is none."""
+        self._enter()
+        try:
+            return GpuBuffer(self, self._room(nbytes), nbytes)
+        except DriverError as error:
+            if error.number != driver.OUT_OF_MEMORY:
+                raise
+        gc.collect()
+        self.wait()
+        if self._pool is not None:
+            self._cuda.call("cuMemPoolTrimTo", self._pool, 0)
+        try:
+            return GpuBuffer(self, self._room(nbytes), nbytes)
+        except DriverError as error:
+            if error.number != driver.OUT_OF_MEMORY:
+                raise
+        facts = self.facts()
+        there = f"of {facts.memory:,} on GPU {self.number} ({facts.name}) {facts.free:,} are free"
+        what = f"{nbytes:,} bytes cannot be had: {there}"
+        raise DeviceError("memory", what, "use a smaller batch or input, or another GPU")
+
+    def free(self, pointer: int) -> None:
+        """Give memory back, after all that was asked for so far; not into what is being captured."""
+        if self._capturing:
+            self._to_free.append(pointer)
+            return
+        self._enter()
+        if self._pool is None:
+            self._cuda.call("cuMemFree_v2", pointer)
+        else:
+            self._cuda.call("cuMemFreeAsync", pointer, self._stream)
+
+    def clear(self, pointer: int, nbytes: int) -> None:
+        """Set bytes to 0."""
+        if nbytes:
+            self._enter()
+            self._cuda.call("cuMemsetD8Async", pointer, 0, nbytes, self._stream)
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        """Copy bytes on the device."""
+        if nbytes and source != target:
+            self._enter()
+            self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, nbytes, self._stream)
+
+    def upload(self, host: Array, pointer: int) -> None:
+        """Bring an array there. The driver has its bytes when this returns: the array's memory is pageable."""
+        if host.nbytes:
+            self._enter()
+            self._cuda.call("cuMemcpyHtoDAsync_v2", pointer, host.ctypes.data, host.nbytes, self._stream)
+
+    def download(self, pointer: int, host: Array) -> None:
+        """Bring numbers to an array, when all that was asked for is done."""
+        self._enter()
+        if host.nbytes:
+            self._cuda.call("cuMemcpyDtoHAsync_v2", host.ctypes.data, pointer, host.nbytes, self._stream)
+        self.wait()
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
+        """Run a kernel."""
+        self._enter()
+        sizes = blocks, 1, 1, threads, 1, 1, 0
+        self._cuda.call("cuLaunchKernel", self._function(kernel), *sizes, self._stream, arguments.addresses, None)
+
+    def multiply(self, product: Product) -> None:
+        """Compute a matrix product."""
+        self._enter()
+        self._blas.multiply(product)
+
+    def capture(self, work: Callable[[], None]) -> Graph:
+        """Write down what ``work`` asks for as a graph."""
+        self._enter()
+        self._cuda.call("cuStreamBeginCapture_v2", self._stream, driver.THREAD_LOCAL)
+        self._capturing = True
+        graph = c_void_p()
+        try:
+            work()
+        finally:
+            self._capturing = False
+            self._cuda.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
+            freed, self._to_free = self._to_free, []
+            for pointer in freed:
+                self.free(pointer)
+        try:
+            return Graph(self, self._cuda.made("cuGraphInstantiateWithFlags", graph, 0))
+        finally:
+            self._cuda.call("cuGraphDestroy", graph)
+
+    def start(self, graph: c_void_p) -> None:
+        """Launch a graph."""
+        self._enter()
+        self._cuda.call("cuGraphLaunch", graph, self._stream)
+
+    def drop(self, graph: c_void_p) -> None:
+        """Give a graph back."""
+        self._enter()
+        self._cuda.call("cuGraphExecDestroy", graph)
+
+    def wait(self) -> None:
+        """Until everything asked for is done."""
+        self._enter()
+        self._cuda.call("cuStreamSynchronize", self._stream)
+
+    def look(self) -> tuple[int, float] | None:
+        """What kernels told of so far, without waiting; forgotten then."""
+        number, bits = self._words
+        if not number:
+            return None
+        self.wait()
+        self._words[:] = [0, 0]
+        return number, ctypes.c_float.from_buffer(c_int(bits)).value
+
+    def facts(self) -> Facts:
+        """Things to know."""
+        self._enter()
+        free, total = c_size_t(), c_size_t()
+        self._cuda.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        name = ctypes.create_string_buffer(256)
+        self._cuda.call("cuDeviceGetName", name, len(name), self._device)
+        capability = f"{self._architecture // 10}.{self._architecture % 10}"
+        processors = self._attribute(driver.PROCESSORS)
+        return Facts(
+            name.value.decode(), self.number, capability, processors, total.value, free.value, self._cuda.version
+        )
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        """Make the GPU's context that of the thread. Another GPU's may have been set by another library."""
+        self._cuda.call("cuCtxSetCurrent", self._context)
+
+    def _attribute(self, number: int) -> int:
+        return self._cuda.number("cuDeviceGetAttribute", number, self._device)
+
+    def _own_pool(self) -> c_void_p | None:
+        """The driver's pool, which keeps what is given back; None where the GPU has none."""
+        if not self._attribute(driver.POOLS):
+            return None
+        pool = self._cuda.made("cuDeviceGetDefaultMemPool", self._device)
+        self._cuda.call("cuMemPoolSetAttribute", pool, driver.RELEASE_THRESHOLD, ctypes.byref(c_ulonglong(EVERYTHING)))
+        return pool
+
+    def _room(self, nbytes: int) -> int:
+        if self._pool is None:
+            return self._cuda.address("cuMemAlloc_v2", max(1, nbytes))
+        return self._cuda.address("cuMemAllocAsync", max(1, nbytes), self._stream)
+
+    def _function(self, kernel: Kernel) -> c_void_p:
+        function = self._functions.get(kernel.name)
+        if function is None:
+            module = self._modules.get(kernel.family)
+            if module is None:
+                image = ctypes.create_string_buffer(self._compile(kernel.family, self._architecture))
+                module = self._modules[kernel.family] = self._cuda.made("cuModuleLoadData", image)
+            function = self._functions[kernel.name] = self._cuda.made(
+                "cuModuleGetFunction", module, kernel.name.encode()
+            )
+        return function
+
+
+class Graph:
+    """Work that was captured."""
+
+    def __init__(self, device: GpuDevice, handle: c_void_p) -> None:
+        self._device, self._handle = device, handle
+
+    def launch(self) -> None:
+        """Do it."""
+        self._device.start(self._handle)
+
+    def __del__(self) -> None:
+        self._device.drop(self._handle)
+
+
+def _handle(cuda: Driver, number: int) -> int:
+    """The driver's handle of a GPU. DeviceError where there is none of this number."""
+    try:
+        count = cuda.number("cuDeviceGetCount")
+    except DriverError:
+        count = 0
+    if not 0 <= number < count:
+        there = "there is 1 GPU, number 0" if count == 1 else f"there are {count} GPUs" if count else "there is no GPU"
+        raise DeviceError("GPU", f"GPU {number} was asked for, and {there}", "choose another, or use set_mode_cpu()")
+    return cuda.number("cuDeviceGet", number)
