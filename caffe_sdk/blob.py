@@ -168,16 +168,16 @@ class Blob:
 
     @property
     def _gpu_data_ptr(self) -> int:
-        """As in pycaffe the address of the values on a GPU. Raises DeviceError: there is no GPU engine."""
+        """As in pycaffe the address of the values on a GPU. Raises DeviceError: blobs do not show it."""
         raise self._no_gpu()
 
     @property
     def _gpu_diff_ptr(self) -> int:
-        """As in pycaffe the address of the gradients on a GPU. Raises DeviceError: there is no GPU engine."""
+        """As in pycaffe the address of the gradients on a GPU. Raises DeviceError: blobs do not show it."""
         raise self._no_gpu()
 
     def _no_gpu(self) -> DeviceError:
-        return DeviceError(self._where, "is not on a GPU: this version has no GPU engine", "use data and diff")
+        return DeviceError(self._where, "shows no addresses of GPUs", "use data and diff")
 
     def _repr_html_(self) -> str:
         """What notebooks show: shape and range, and a sheet of the first pictures if it holds maps or images."""

@@ -6,6 +6,8 @@ from caffe_sdk import engine
 from caffe_sdk.errors import ArgumentError, DeviceError
 from caffe_sdk.layers import REGISTRY
 
+_device = 0
+
 
 def set_mode_cpu() -> None:
     """Compute on the CPU from now on, in the whole process: with the engine CAFFE_ENGINE names, oneDNN by default."""
@@ -13,19 +15,53 @@ def set_mode_cpu() -> None:
 
 
 def set_mode_gpu() -> None:
-    """Compute on the GPU from now on. DeviceError where there is no engine for it; the mode then stays as it was."""
-    raise DeviceError(
-        "set_mode_gpu",
-        f"this version has no GPU engine; its engines are {', '.join(engine.names())}",
-        "use set_mode_cpu()",
-    )
+    """Compute on the GPU that `set_device` chose, the first unless it did, from now on.
+
+    DeviceError where there is none, or what computing there needs is not installed; the mode then stays as it was.
+    """
+    _compute_on(_device, "set_mode_gpu")
 
 
 def set_device(device: int) -> None:
-    """Choose the GPU of GPU mode, counted from 0. DeviceError where there is none."""
+    """Choose the GPU of GPU mode, counted from 0. DeviceError where there is no such one."""
+    global _device
     if not isinstance(device, int) or device < 0:
         raise ArgumentError("set_device", f"device {device!r} is not a whole number of 0 or more", "0 is the first GPU")
-    raise DeviceError("set_device", f"GPU {device} was asked for; this version has no GPU engine", "use set_mode_cpu()")
+    if engine.current().name.startswith("cuda"):
+        _compute_on(device, "set_device")
+    else:
+        _check(device)
+    _device = device
+
+
+def use_gpus(devices: str) -> None:
+    """GPU mode as the command line asks for it: a device's number, or 'all' where there is one.
+
+    ArgumentError for what is no number, and for several: a process computes on one.
+    """
+    names = [str(i) for i in range(max(1, engine.gpus()))] if devices == "all" else devices.split(",")
+    if not all(name.strip().isdigit() for name in names):
+        raise ArgumentError("-gpu", f"'{devices}' are no device numbers", "give a number such as 0, or 'all'")
+    if len(names) > 1:
+        raise ArgumentError("-gpu", f"{len(names)} GPUs were asked for; a process computes on one", "give one number")
+    set_device(int(names[0]))
+    set_mode_gpu()
+
+
+def _compute_on(device: int, where: str) -> None:
+    try:
+        engine.choose_gpu(device)
+    except DeviceError as error:
+        raise error.at(where) from None
+
+
+def _check(device: int) -> None:
+    from caffe_sdk.engine.cuda import devices
+
+    try:
+        devices.check(device)
+    except DeviceError as error:
+        raise error.at("set_device") from None
 
 
 def layer_type_list() -> list[str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 import caffe_sdk as caffe
 from caffe_sdk import engine, mode
+from caffe_sdk.app import tasks
+from caffe_sdk.engine.cuda import CudaEngine, devices
+from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.errors import ArgumentError, DeviceError
+from tests.engine.cuda.mocked import device, mock, settings
 
 
 def test_cpu_mode_is_what_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,20 +34,72 @@ def test_the_mode_is_that_of_every_thread() -> None:
     assert seen == ["reference"]
 
 
-def test_without_a_gpu_engine_the_mode_stays() -> None:
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two GPUs, on a driver that is none."""
+    settings()
+    monkeypatch.setattr(devices, "driver", lambda: Driver(mock()))
+    monkeypatch.setattr(devices, "made", functools.cache(lambda n: CudaEngine(device(n), f"cuda:{n}" if n else "cuda")))
+    monkeypatch.setattr(mode, "_device", 0)
+    monkeypatch.setattr(engine.selection, "_made", {})
+    yield
+    mode.set_mode_cpu()
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Driver:
+        raise DeviceError("GPU", "there is no NVIDIA driver here", "use set_mode_cpu()")
+
+    monkeypatch.setattr(devices, "driver", missing)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_the_mode_stays() -> None:
     before = engine.current()
-    with pytest.raises(DeviceError, match="no GPU engine; its engines are cpu, portable, reference; use set_mode_cpu"):
+    with pytest.raises(DeviceError, match=r"^set_mode_gpu: GPU: there is no NVIDIA driver here; use set_mode_cpu"):
         caffe.set_mode_gpu()
-    with pytest.raises(DeviceError, match="GPU 1 was asked for"):
+    with pytest.raises(DeviceError, match=r"^set_device: GPU: there is no NVIDIA driver here"):
         caffe.set_device(1)
     with pytest.raises(ArgumentError, match="device -1 is not a whole number"):
         caffe.set_device(-1)
+    with pytest.raises(DeviceError, match=r"^set_device: GPU: there is no NVIDIA driver here"):
+        mode.use_gpus("all")
     assert engine.current() is before
+    assert engine.names() == ["cpu", "portable", "reference"]
+
+
+@pytest.mark.usefixtures("gpus")
+def test_a_gpu_is_chosen_by_its_number() -> None:
+    assert engine.names() == ["cpu", "cuda", "portable", "reference"]
+    caffe.set_device(1)
+    assert engine.current().name == "cpu"
+    caffe.set_mode_gpu()
+    assert engine.current().name == "cuda:1"
+    caffe.set_device(0)
+    assert engine.current().name == "cuda"
+    with pytest.raises(DeviceError, match=r"set_device: GPU: GPU 2 was asked for, and there are 2 GPUs, 0 to 1"):
+        caffe.set_device(2)
+    assert engine.current().name == "cuda"
+    mode.use_gpus("1")
+    assert engine.current().name == "cuda:1"
+    for wrong, words in (
+        ("0,1", "2 GPUs were asked for"),
+        ("all", "2 GPUs"),
+        ("first", "'first' are no device numbers"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            mode.use_gpus(wrong)
+    assert {fact.name: fact.value for fact in tasks.device_query()}["GPU 1"].startswith(
+        "Mock GPU, compute capability 9.0"
+    )
 
 
 def test_an_unknown_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAFFE_ENGINE", "abacus")
-    with pytest.raises(ArgumentError, match="'abacus' is not an engine; use one of cpu, fake, portable, reference"):
+    with pytest.raises(
+        ArgumentError, match="'abacus' is not an engine; use one of cpu, cuda, fake, portable, reference"
+    ):
         engine.current()
 
 

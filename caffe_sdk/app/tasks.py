@@ -252,8 +252,27 @@ def device_query() -> list[Fact]:
         Fact("Processor", _processor()),
         Fact("Instructions", _instructions()),
         Fact("Cores", f"{os.cpu_count() or 1}, of which {usable_cpus()} may be used"),
-        Fact("GPUs", "none: this version has no GPU engine"),
+        *_gpus(),
     ]
+
+
+def _gpus() -> list[Fact]:
+    """A line for each GPU, or why there is none."""
+    from caffe_sdk.engine.cuda import devices
+
+    try:
+        devices.driver()
+        facts = devices.facts()
+    except CaffeError as error:
+        return [Fact("GPUs", f"none: {error}")]
+    return [
+        Fact(
+            f"GPU {gpu.number}",
+            f"{gpu.name}, compute capability {gpu.capability}, {gpu.processors} multiprocessors, "
+            f"{gpu.free >> 20:,} of {gpu.memory >> 20:,} MiB free, driver for CUDA {gpu.driver}",
+        )
+        for gpu in facts
+    ] or [Fact("GPUs", "none: the NVIDIA driver finds no GPU")]
 
 
 def _cpuinfo(key: str) -> str:

@@ -11,7 +11,7 @@ from caffe_sdk.app.tasks import device_query
 def run(options: argparse.Namespace) -> int:
     """Print a line a fact. With -gpu it is an error when there is no such GPU."""
     if options.gpu:
-        mode.set_mode_gpu()
+        mode.use_gpus(options.gpu)
     facts = device_query()
     width = max(len(fact.name) for fact in facts)
     for fact in facts:

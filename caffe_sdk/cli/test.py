@@ -18,8 +18,8 @@ def run(options: argparse.Namespace) -> int:
     model = required(options, "model", "Need a model definition to score.")
     weights = required(options, "weights", "Need model weights to score.")
     if options.gpu:
-        mode.set_mode_gpu()
-    log.info("Use CPU.")
+        mode.use_gpus(options.gpu)
+    log.info("Use GPU with device ID %s" if options.gpu else "Use CPU.", *[options.gpu] * bool(options.gpu))
     log.info("Running for %d iterations.", options.iterations)
     for event in evaluate(model, weights, options.iterations, options.level, stages(options)):
         if isinstance(event, TestBatch):

@@ -18,8 +18,8 @@ def run(options: argparse.Namespace) -> int:
     """Time forward and backward passes; log each layer's mean time and the net's, and what the compiled net does."""
     model = required(options, "model", "Need a model definition to time.")
     if options.gpu:
-        mode.set_mode_gpu()
-    log.info("Use CPU.")
+        mode.use_gpus(options.gpu)
+    log.info("Use GPU with device ID %s" if options.gpu else "Use CPU.", *[options.gpu] * bool(options.gpu))
     log.info("*** Benchmark begins ***")
     log.info("Testing for %d iterations.", options.iterations)
     phase = (options.phase or "TRAIN").lower()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-from caffe_sdk import mode
+from caffe_sdk import engine, mode
 from caffe_sdk.app.tasks import open_solver
 from caffe_sdk.cli.control import Control
 from caffe_sdk.cli.flags import required, stages
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Train to ``max_iter``, or until somebody asks for the end; with others, where MPI started several."""
     path = required(options, "solver", "Need a solver definition to train.")
     if options.gpu:
-        mode.set_mode_gpu()
+        mode.use_gpus(options.gpu)
     peers = parallel.join()
     if not isinstance(peers, parallel.Ranks):
         return train(path, options, peers)
@@ -87,7 +87,12 @@ def _recorders(options: argparse.Namespace, solver: Solver) -> Iterator[metrics.
 
 def _choose_mode(solver: Solver) -> None:
     if solver.param.HasField("solver_mode") and solver.param.solver_mode == SolverParameter.GPU:
-        log.warning("The solver says solver_mode: GPU; this version has no GPU engine, and trains on the CPU.")
+        if engine.gpus():
+            mode.set_device(solver.param.device_id)
+            mode.set_mode_gpu()
+            log.info("Use GPU with device ID %d", solver.param.device_id)
+        else:
+            log.warning("The solver says solver_mode: GPU; there is no GPU here, and it trains on the CPU.")
     else:
         log.info("Use CPU.")
 

@@ -20,7 +20,7 @@ def train() -> int:
     parser = argparse.ArgumentParser("train.py", description="Train a net, with a process for each device.")
     parser.add_argument("--solver", required=True, help="solver proto definition")
     parser.add_argument("--snapshot", default="", help="solver snapshot to restore")
-    gpus = "list of device ids (default: 0); without a GPU engine, as many processes on the CPU"
+    gpus = "list of device ids (default: 0); as many processes train, on the CPU"
     parser.add_argument("--gpus", type=int, nargs="+", default=[0], help=gpus)
     parser.add_argument("--timing", action="store_true", help="show timing info for compute and communications")
     options = parser.parse_args()
@@ -31,7 +31,9 @@ def _train(options: argparse.Namespace) -> int:
     read_solver(options.solver)  # what is wrong with it is said once
     count = len(options.gpus)
     log.info("Using devices %s", options.gpus)
-    log.warning("This version has no GPU engine: %d process%s on the CPU.", count, "" if count == 1 else "es")
+    log.warning(
+        "Processes exchange gradients on the host only: %d process%s on the CPU.", count, "" if count == 1 else "es"
+    )
     arguments = ["train", "-solver", options.solver, "-snapshot", options.snapshot]
     if options.timing:
         arguments.append("-timing")

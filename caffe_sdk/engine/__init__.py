@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from caffe_sdk.engine.reference import ReferenceEngine as Engine
-from caffe_sdk.engine.selection import choose, current, names, select, use
+from caffe_sdk.engine.selection import choose, choose_gpu, current, gpus, names, select, use
 
-__all__ = ["Engine", "choose", "current", "names", "select", "use"]
+__all__ = ["Engine", "choose", "choose_gpu", "current", "gpus", "names", "select", "use"]

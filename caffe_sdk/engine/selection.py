@@ -32,6 +32,12 @@ def _fake() -> ReferenceEngine:
     return FakeEngine()
 
 
+def _cuda(number: int = 0) -> ReferenceEngine:
+    from caffe_sdk.engine.cuda import devices
+
+    return devices.made(number)
+
+
 def _simulated() -> ReferenceEngine:
     from caffe_sdk.engine.cuda import CudaEngine
     from caffe_sdk.engine.cuda.simulated import SimulatedDevice
@@ -45,6 +51,7 @@ MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
     "reference": _reference,
     "fake": _fake,
     "simulated": _simulated,
+    "cuda": _cuda,
 }
 """How to make each engine, by the name ``CAFFE_ENGINE`` gives it."""
 
@@ -53,12 +60,30 @@ _chosen: ReferenceEngine | None = None
 
 
 def names() -> list[str]:
-    """The names of the engines that compute for users (the fake and the simulated device are for tests)."""
-    return sorted(set(MAKERS) - {"fake", "simulated"})
+    """The names of the engines that compute for users here (the fake and the simulated device are for tests)."""
+    return sorted(set(MAKERS) - {"fake", "simulated"} - (set() if gpus() else {"cuda"}))
+
+
+def gpus() -> int:
+    """How many GPUs this computer has for the cuda engine."""
+    from caffe_sdk.engine.cuda import devices
+
+    return devices.count()
+
+
+def choose_gpu(number: int) -> None:
+    """Compute with a GPU from now on. DeviceError where there is no such one; the engine then stays as it was."""
+    from caffe_sdk.engine.cuda import devices
+
+    devices.check(number)
+    choose("cuda" if number == 0 else f"cuda:{number}")
 
 
 def select(name: str) -> ReferenceEngine:
-    """The engine of a name, made on first use. ArgumentError for a name that is none."""
+    """The engine of a name, made on first use; ``cuda:1`` is of the second GPU. ArgumentError for a name that is none."""
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and number.isdigit():
+        return _cuda(int(number))
     if name not in MAKERS:
         raise ArgumentError("CAFFE_ENGINE", f"'{name}' is not an engine", f"use one of {', '.join(sorted(MAKERS))}")
     if name not in _made:

@@ -336,7 +336,7 @@ def test_features_in_files(net: caffe.Net, run: Run) -> None:
         ({4: "0"}, 2, "0 mini-batches"),
         ({5: "sql"}, 2, "db_type 'sql'"),
         ({6: "TPU"}, 2, "device 'TPU'"),
-        ({6: "GPU"}, 8, "no GPU engine"),
+        ({6: "GPU"}, 8, "there is no NVIDIA driver here"),
         ({0: "nothing"}, 5, "Could not open file nothing"),
         ({3: "net.prototxt"}, 5, "exists already"),
         ({3: "net.prototxt/a", 5: "hdf5"}, 5, "cannot be written"),

@@ -155,7 +155,7 @@ def test_draw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         ("classify", ["deploy.npy", "o", *FLAGS], 5, "deploy.npy: this is no array"),
         ("classify", ["photos", "o", *FLAGS, "--ext", "gif"], 2, "there are no images"),
         ("classify", ["photos", "o", *FLAGS, "--images_dim", "a,b"], 2, "--images_dim: 'a,b' are no whole numbers"),
-        ("classify", ["photos", "o", *FLAGS, "--gpu"], 8, "no GPU engine"),
+        ("classify", ["photos", "o", *FLAGS, "--gpu"], 8, "there is no NVIDIA driver here"),
         ("classify", ["photos", "o"], 5, "Could not open file models/bvlc_reference_caffenet/deploy.prototxt"),
         ("detect", ["x.jpg", "o.csv", *FLAGS, "--context_pad=0"], 2, "Unknown input file type: not in txt or csv."),
         ("detect", ["bad.csv", "o.csv", *FLAGS, "--context_pad=0"], 5, "does not name xmax"),

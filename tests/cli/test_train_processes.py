@@ -24,7 +24,7 @@ def test_train_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert run(monkeypatch, "--solver", "solver.prototxt") == 0
     told = capsys.readouterr().err
     assert "Using devices [0]" in told
-    assert "no GPU engine: 1 process on the CPU" in told
+    assert "1 process on the CPU" in told
     write(tmp_path, SAVING + "max_iter: 6", PLAIN)
     assert run(monkeypatch, "--solver", "solver.prototxt", "--snapshot", "s_iter_4.solverstate", "--gpus", "1") == 0
     assert Path("s_iter_6.caffemodel").exists()

@@ -47,4 +47,4 @@ def test_choice_for_a_block() -> None:
 def test_engines_are_made_once() -> None:
     assert select("reference") is select("reference")
     assert isinstance(select("fake"), Engine)
-    assert names() == ["cpu", "portable", "reference"]
+    assert set(names()) >= {"cpu", "portable", "reference"}

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from caffe_sdk.engine.cpu import user_cache
+from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cpu.library import library
 from caffe_sdk.engine.cpu.winograd_job import THREAD_NUMBER
 

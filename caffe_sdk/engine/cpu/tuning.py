@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from caffe_sdk.engine.cpu import user_cache
+from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan

@@ -43,7 +43,7 @@ class Blas:
         self._call("cublasSetMathMode", self._handle, TF32_MATH if tf32 else DEFAULT_MATH)
 
     def multiply(self, p: Product) -> None:
-        """A product of row-major matrices: that of their transposes, in the other order, for cuBLAS counts by columns."""
+        """A product of row-major matrices: of their transposes, in the other order, for cuBLAS counts by columns."""
         ways = (TRANSPOSED if p.b_transposed else PLAIN), (TRANSPOSED if p.a_transposed else PLAIN)
         b_row, a_row = (p.k if p.b_transposed else p.n), (p.m if p.a_transposed else p.k)
         alpha, beta = ctypes.byref(c_float(1)), ctypes.byref(c_float(p.beta))

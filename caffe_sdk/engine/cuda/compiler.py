@@ -5,12 +5,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import os
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
 from typing import Any
 
+from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda.libraries import declare, load
-from caffe_sdk.engine.cuda.simulated import cache_folder
 from caffe_sdk.errors import InternalError
 
 VERSIONS = (12, 13)
@@ -61,13 +60,12 @@ def compiled(text: str, architecture: int, options: tuple[str, ...] = ()) -> byt
     From the cache, if they have been compiled before. InternalError with the compiler's words if they do not compile.
     """
     key = hashlib.sha256(f"{architecture} {version()} {options} {text}".encode()).hexdigest()[:24]
-    path = cache_folder() / "kernels" / key
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = path.with_suffix(f".{os.getpid()}")
-        made.write_bytes(_compile(text, architecture, options))
-        made.replace(path)  # whole or not at all, whoever looks
-    return path.read_bytes()
+    path = user_cache.folder("kernels") / key
+    if path.exists():
+        return path.read_bytes()
+    made = _compile(text, architecture, options)
+    user_cache.keep(path, made)
+    return made
 
 
 def _compile(text: str, architecture: int, options: tuple[str, ...]) -> bytes:

@@ -58,7 +58,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuGetErrorName": (c_int, POINTER(c_char_p)),
     "cuGetErrorString": (c_int, POINTER(c_char_p)),
 }
-"""The functions used (CUDA 12 and 13, cuda.h), with the types of their arguments. All return a CUresult, 0 for success."""
+"""The functions used (cuda.h of CUDA 12 and 13). All return a CUresult, 0 for success."""
 
 
 class DriverError(DeviceError):

@@ -56,7 +56,7 @@ class GpuDevice:
         compile_family: Compile = lambda family, architecture: compiler.compiled(source(family), architecture),
     ) -> None:
         self.number, self._cuda, self._compile = number, cuda, compile_family
-        self._device = _handle(cuda, number)
+        self._device = handle(cuda, number)
         self._context = cuda.made("cuDevicePrimaryCtxRetain", self._device)
         self._thread = threading.local()
         self._enter()
@@ -253,13 +253,14 @@ class Graph:
         self._device.drop(self._handle)
 
 
-def _handle(cuda: Driver, number: int) -> int:
+def handle(cuda: Driver, number: int) -> int:
     """The driver's handle of a GPU. DeviceError where there is none of this number."""
     try:
         count = cuda.number("cuDeviceGetCount")
     except DriverError:
         count = 0
     if not 0 <= number < count:
-        there = "there is 1 GPU, number 0" if count == 1 else f"there are {count} GPUs" if count else "there is no GPU"
+        several = f"there are {count} GPUs, 0 to {count - 1}"
+        there = several if count > 1 else "there is 1 GPU, number 0" if count else "there is no GPU"
         raise DeviceError("GPU", f"GPU {number} was asked for, and {there}", "choose another, or use set_mode_cpu()")
     return cuda.number("cuDeviceGet", number)

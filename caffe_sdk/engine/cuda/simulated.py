@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda.device import Facts, Product, Replay
 from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
 from caffe_sdk.errors import DeviceError, InternalError
@@ -159,26 +159,26 @@ def _matrices(pointer: int, shape: tuple[int, int], batch: int, step: int) -> Ar
 
 @functools.cache
 def _library(family: str) -> ctypes.CDLL:
+    return ctypes.CDLL(str(library_file(family)))
+
+
+def library_file(family: str) -> Path:
     """A .cu file's kernels for the processor, compiled when its text is new."""
     header = (FOLDER / "simulated.h").read_text(encoding="utf-8")
-    entries = "".join(f"ENTRY({kernel.name})\n" for kernel in kernels().values() if kernel.family == family)
+    entries = "".join(
+        f"ENTRY({kernel.name}, {int(kernel.cooperative)})\n" for kernel in kernels().values() if kernel.family == family
+    )
     text = header + source(family) + entries
     name = hashlib.sha256(" ".join((text, *OPTIONS)).encode()).hexdigest()[:24]
-    folder = cache_folder() / "simulated"
+    folder = user_cache.folder("simulated")
     path = folder / f"{family}-{name}.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _compile(text, path)
-    return ctypes.CDLL(str(path))
+        compile_library(text, path)
+    return path
 
 
-def cache_folder() -> Path:
-    """The user's folder for what can be made again."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "caffe_sdk"
-
-
-def _compile(text: str, path: Path) -> None:
+def compile_library(text: str, path: Path) -> None:
     """A shared library of C++ text. It appears whole or not at all, for other processes may wait for it too."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:

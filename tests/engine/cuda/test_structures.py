@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cuda.simulated import _compile
+from caffe_sdk.engine.cuda.simulated import compile_library
 from caffe_sdk.engine.cuda.sources import FOLDER, families, source
 from caffe_sdk.engine.cuda.structures import (
     MOST_AXES,
@@ -34,7 +34,7 @@ def test_fields_are_where_the_compiler_has_them(tmp_path):
             places = [f"offsetof({name}, {field[0]})" for field in kind._fields_] + [f"sizeof({name})"]
             text += f'extern "C" {{ extern const long layout_{name}[] = {{ {", ".join(places)} }}; }}\n'
         path = tmp_path / f"{family}.so"
-        _compile("#include <stddef.h>\n" + text, path)
+        compile_library("#include <stddef.h>\n" + text, path)
         library = ctypes.CDLL(str(path))
         for name, kind in STRUCTURES.items():
             if f"struct {name} {{" in source(family):

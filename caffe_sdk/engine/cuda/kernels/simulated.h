@@ -20,7 +20,7 @@ struct Dim {
 };
 static Dim gridDim, blockDim, blockIdx, threadIdx;
 
-static const unsigned MOST_FIBRES = 64;
+static const unsigned MOST_FIBRES = 256;
 static const int STACK = 1 << 16;
 static ucontext_t begin[MOST_FIBRES];
 static jmp_buf at[MOST_FIBRES], scheduler;
@@ -115,6 +115,15 @@ static inline void call(void (*kernel)(Types...), void** arguments) {
     call(kernel, arguments, std::index_sequence_for<Types...>{});
 }
 
-// Makes `call_name`, which takes arguments by their addresses, as devices do.
-#define ENTRY(name) \
-    extern "C" void call_##name(void** arguments) { call(&name, arguments); }
+template <class... Types>
+static inline const size_t* sizes(void (*)(Types...)) {
+    static const size_t all[] = {sizeof(typename std::decay<Types>::type)..., 0};
+    return all;
+}
+
+// Makes `call_name`, which takes arguments by their addresses, as devices do, and `sizes_name`, their sizes up to a 0;
+// `cooperative_name` says whether threads of a block work together.
+#define ENTRY(name, together) \
+    extern "C" { extern const int cooperative_##name = together; } \
+    extern "C" void call_##name(void** arguments) { call(&name, arguments); } \
+    extern "C" const size_t* sizes_##name() { return sizes(&name); }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from caffe_sdk.engine.cpu import user_cache
+from caffe_sdk.engine import user_cache
 
 
 def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

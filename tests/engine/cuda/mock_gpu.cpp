@@ -1,0 +1,252 @@
+// NVIDIA's driver and cuBLAS as far as the engine calls them, on the processor, strict: a wrong handle, address, size
+// or moment is an error. Modules are libraries of the simulated device, whose paths stand for their images.
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+typedef int (*Launch)(void (*)(void**), int, int, int, void**);
+typedef std::function<void()> Work;
+
+struct Function {
+    void (*call)(void**);
+    Launch launch;
+    const size_t* sizes;
+    int cooperative;
+};
+
+static const int INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_PERMITTED = 900;
+static int context, stream, pool;
+static thread_local void* current;
+static std::map<uintptr_t, size_t> rooms;
+static size_t total = 1 << 30, used;
+static bool capturing, device_has_pools = true;
+static std::vector<Work>* written;
+static std::string failing;
+static int failure, gpus = 2, math_mode = -1, captured, launched;
+
+extern "C" {
+
+// -- for the tests
+void mock_fail(const char* name, int status) { failing = name; failure = status; }
+void mock_set(size_t memory, int count, int pools) { total = memory; gpus = count; device_has_pools = pools; }
+int mock_math_mode() { return math_mode; }
+int mock_captured() { return captured; }
+int mock_launched() { return launched; }
+size_t mock_used() { return used; }
+size_t mock_rooms() { return rooms.size(); }
+
+static int check(const char* name, bool in_context = true) {
+    if (failing == name) {
+        failing.clear();
+        return failure;
+    }
+    return in_context && current != &context ? INVALID_CONTEXT : 0;
+}
+#define CHECK(name) if (int status = check(name)) return status
+#define NEED(condition, status) if (!(condition)) return status
+
+static bool inside(uintptr_t address, size_t bytes) {
+    auto room = rooms.upper_bound(address);
+    if (room == rooms.begin()) return false;
+    --room;
+    return address + bytes <= room->first + room->second;
+}
+
+static int enqueue(Work work) {
+    if (capturing) written->push_back(work);
+    else work();
+    return 0;
+}
+
+static int take(unsigned long long* at, size_t bytes) {
+    NEED(bytes, INVALID_VALUE);
+    NEED(used + bytes <= total, OUT_OF_MEMORY);
+    float* room = (float*)malloc(bytes + 4);
+    memset(room, 0xff, bytes + 4);
+    rooms[(uintptr_t)room] = bytes;
+    used += bytes;
+    *at = (uintptr_t)room;
+    return 0;
+}
+
+static int give(unsigned long long at) {
+    auto room = rooms.find(at);
+    NEED(room != rooms.end(), INVALID_VALUE);
+    used -= room->second;
+    free((void*)at);
+    rooms.erase(room);
+    return 0;
+}
+
+int cuInit(unsigned flags) { return flags ? INVALID_VALUE : check("cuInit", false); }
+int cuDriverGetVersion(int* version) { *version = 12040; return 0; }
+int cuDeviceGetCount(int* count) { *count = gpus; return check("cuDeviceGetCount", false); }
+int cuDeviceGet(int* device, int number) { *device = number; return number < gpus ? 0 : 101; }
+int cuDeviceGetName(char* name, int length, int device) { strncpy(name, "Mock GPU", length); return 0; }
+int cuDeviceGetAttribute(int* value, int attribute, int device) {
+    std::map<int, int> values = {{16, 1}, {75, 9}, {76, 0}, {115, device_has_pools}};
+    NEED(values.count(attribute), INVALID_VALUE);
+    *value = values[attribute];
+    return 0;
+}
+int cuDevicePrimaryCtxRetain(void** made, int device) { *made = &context; return 0; }
+int cuDeviceGetDefaultMemPool(void** made, int device) { *made = &pool; return 0; }
+int cuMemPoolSetAttribute(void* of, int attribute, void* value) {
+    return of == &pool && attribute == 4 && *(uint64_t*)value == ~0ull ? 0 : INVALID_VALUE;
+}
+int cuMemPoolTrimTo(void* of, size_t bytes) { return of == &pool ? 0 : INVALID_HANDLE; }
+int cuCtxSetCurrent(void* wanted) { current = wanted; return wanted == &context ? 0 : INVALID_CONTEXT; }
+int cuMemGetInfo_v2(size_t* free_bytes, size_t* all) { CHECK("cuMemGetInfo_v2"); *free_bytes = total - used; *all = total; return 0; }
+int cuMemAllocAsync(unsigned long long* at, size_t bytes, void* on) {
+    CHECK("cuMemAllocAsync");
+    NEED(on == &stream, INVALID_HANDLE);
+    NEED(!capturing, NOT_PERMITTED);
+    return take(at, bytes);
+}
+int cuMemFreeAsync(unsigned long long at, void* on) {
+    CHECK("cuMemFreeAsync");
+    NEED(on == &stream, INVALID_HANDLE);
+    NEED(!capturing, NOT_PERMITTED);
+    return give(at);
+}
+int cuMemAlloc_v2(unsigned long long* at, size_t bytes) { CHECK("cuMemAlloc_v2"); return take(at, bytes); }
+int cuMemFree_v2(unsigned long long at) { CHECK("cuMemFree_v2"); return give(at); }
+int cuMemHostAlloc(void** made, size_t bytes, unsigned flags) {
+    CHECK("cuMemHostAlloc");
+    NEED(flags == 3, INVALID_VALUE);
+    *made = malloc(bytes);
+    memset(*made, 0x55, bytes);
+    return 0;
+}
+int cuMemHostGetDevicePointer_v2(unsigned long long* at, void* host, unsigned flags) { *at = (uintptr_t)host; return flags; }
+int cuMemcpyHtoDAsync_v2(unsigned long long to, const void* from, size_t bytes, void* on) {
+    CHECK("cuMemcpyHtoDAsync_v2");
+    NEED(on == &stream && !capturing, NOT_PERMITTED);
+    NEED(inside(to, bytes), INVALID_VALUE);
+    memcpy((void*)to, from, bytes);
+    return 0;
+}
+int cuMemcpyDtoHAsync_v2(void* to, unsigned long long from, size_t bytes, void* on) {
+    CHECK("cuMemcpyDtoHAsync_v2");
+    NEED(on == &stream && !capturing, NOT_PERMITTED);
+    NEED(inside(from, bytes), INVALID_VALUE);
+    memcpy(to, (void*)from, bytes);
+    return 0;
+}
+int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t bytes, void* on) {
+    CHECK("cuMemcpyDtoDAsync_v2");
+    NEED(on == &stream && inside(to, bytes) && inside(from, bytes), INVALID_VALUE);
+    return enqueue([=] { memmove((void*)to, (void*)from, bytes); });
+}
+int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t bytes, void* on) {
+    CHECK("cuMemsetD8Async");
+    NEED(on == &stream && inside(at, bytes), INVALID_VALUE);
+    return enqueue([=] { memset((void*)at, value, bytes); });
+}
+int cuStreamCreate(void** made, unsigned flags) { CHECK("cuStreamCreate"); *made = &stream; return flags == 1 ? 0 : INVALID_VALUE; }
+int cuStreamSynchronize(void* on) { CHECK("cuStreamSynchronize"); return on == &stream && !capturing ? 0 : NOT_PERMITTED; }
+int cuStreamBeginCapture_v2(void* on, int mode) {
+    CHECK("cuStreamBeginCapture_v2");
+    NEED(on == &stream && !capturing && mode == 1, INVALID_VALUE);
+    capturing = true;
+    written = new std::vector<Work>;
+    return 0;
+}
+int cuStreamEndCapture(void* on, void** graph) {
+    CHECK("cuStreamEndCapture");
+    NEED(on == &stream && capturing, INVALID_VALUE);
+    capturing = false;
+    captured++;
+    *graph = written;
+    return 0;
+}
+int cuGraphInstantiateWithFlags(void** made, void* graph, unsigned long long flags) {
+    CHECK("cuGraphInstantiateWithFlags");
+    *made = new std::vector<Work>(*(std::vector<Work>*)graph);
+    return flags ? INVALID_VALUE : 0;
+}
+int cuGraphLaunch(void* graph, void* on) {
+    CHECK("cuGraphLaunch");
+    NEED(on == &stream && !capturing, INVALID_VALUE);
+    launched++;
+    for (auto& work : *(std::vector<Work>*)graph) work();
+    return 0;
+}
+int cuGraphExecDestroy(void* graph) { CHECK("cuGraphExecDestroy"); delete (std::vector<Work>*)graph; return 0; }
+int cuGraphDestroy(void* graph) { CHECK("cuGraphDestroy"); delete (std::vector<Work>*)graph; return 0; }
+int cuModuleLoadData(void** made, const void* image) {
+    CHECK("cuModuleLoadData");
+    *made = dlopen((const char*)image, RTLD_NOW | RTLD_LOCAL);
+    return *made ? 0 : 200;
+}
+int cuModuleGetFunction(void** made, void* module, const char* name) {
+    CHECK("cuModuleGetFunction");
+    std::string is = name;
+    void* call = dlsym(module, ("call_" + is).c_str());
+    NEED(call, 500);
+    auto sizes = (const size_t* (*)())dlsym(module, ("sizes_" + is).c_str());
+    auto together = (const int*)dlsym(module, ("cooperative_" + is).c_str());
+    *made = new Function{(void (*)(void**))call, (Launch)dlsym(module, "simulated_launch"), sizes(), *together};
+    return 0;
+}
+int cuLaunchKernel(void* what, unsigned bx, unsigned by, unsigned bz, unsigned tx, unsigned ty, unsigned tz, unsigned shared,
+                   void* on, void** arguments, void** extra) {
+    CHECK("cuLaunchKernel");
+    NEED(on == &stream && !extra && !shared && by * bz * ty * tz == 1 && bx && tx && tx <= 1024, INVALID_VALUE);
+    Function* function = (Function*)what;
+    auto kept = new std::vector<std::vector<char>>;  // the driver copies arguments when it is called
+    for (int i = 0; function->sizes[i]; i++) kept->emplace_back((char*)arguments[i], (char*)arguments[i] + function->sizes[i]);
+    return enqueue([=] {
+        std::vector<void*> at;
+        for (auto& value : *kept) at.push_back(value.data());
+        function->launch(function->call, function->cooperative, bx, tx, at.data());
+    });
+}
+int cuGetErrorName(int status, const char** name) { *name = status == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : status == 999 ? "CUDA_ERROR_UNKNOWN" : 0; return 0; }
+int cuGetErrorString(int status, const char** text) { *text = status == 2 ? "out of memory" : status == 999 ? "unknown error" : 0; return 0; }
+
+// -- cuBLAS: column by column
+
+static int handle;
+static void* blas_stream;
+int cublasCreate_v2(void** made) { *made = &handle; return check("cublasCreate_v2"); }
+int cublasSetStream_v2(void* with, void* on) { blas_stream = on; return with == &handle && on == &stream ? 0 : 7; }
+int cublasSetWorkspace_v2(void* with, void* at, size_t bytes) { return inside((uintptr_t)at, bytes) ? 0 : 7; }
+int cublasSetMathMode(void* with, int mode) { math_mode = mode; return 0; }
+
+static bool holds(const float* at, int rows, int columns, int lead) {
+    return lead >= (rows > 1 ? rows : 1) && inside((uintptr_t)at, ((size_t)(columns - 1) * lead + rows) * 4);
+}
+
+int cublasSgemmStridedBatched(void* with, int ta, int tb, int m, int n, int k, const float* alpha, const float* a, int lda,
+                              long long a_step, const float* b, int ldb, long long b_step, const float* beta, float* c, int ldc,
+                              long long c_step, int batch) {
+    CHECK("cublasSgemm");
+    for (int i = 0; i < batch; i++) {
+        if (!holds(a + i * a_step, ta ? k : m, ta ? m : k, lda) || !holds(b + i * b_step, tb ? n : k, tb ? k : n, ldb)) return 7;
+        if (!holds(c + i * c_step, m, n, ldc)) return 7;
+    }
+    float one = *alpha, more = *beta;
+    return enqueue([=] {
+        for (int i = 0; i < batch; i++)
+            for (int x = 0; x < m; x++)
+                for (int y = 0; y < n; y++) {
+                    const float *left = a + i * a_step, *right = b + i * b_step;
+                    float sum = 0, *to = c + i * c_step + y * ldc + x;
+                    for (int z = 0; z < k; z++) sum += left[ta ? x * lda + z : z * lda + x] * right[tb ? z * ldb + y : y * ldb + z];
+                    *to = one * sum + (more ? more * *to : 0);
+                }
+    });
+}
+int cublasSgemm_v2(void* with, int ta, int tb, int m, int n, int k, const float* alpha, const float* a, int lda, const float* b,
+                   int ldb, const float* beta, float* c, int ldc) {
+    return cublasSgemmStridedBatched(with, ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+}

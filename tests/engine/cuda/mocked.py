@@ -1,0 +1,50 @@
+"""The device of a GPU on a driver and a cuBLAS that are none (mock_gpu.cpp): strict about how they are called."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from pathlib import Path
+
+from caffe_sdk.engine import user_cache
+from caffe_sdk.engine.cuda.driver import Driver
+from caffe_sdk.engine.cuda.gpu import GpuDevice
+from caffe_sdk.engine.cuda.simulated import compile_library, library_file
+
+GIGABYTE = 1 << 30
+
+
+@functools.cache
+def mock() -> ctypes.CDLL:
+    """The library, compiled when its text is new."""
+    text = (Path(__file__).parent / "mock_gpu.cpp").read_text(encoding="utf-8")
+    folder = user_cache.folder("simulated")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"mock-{hash_of(text)}.so"
+    if not path.exists():
+        compile_library(text, path)
+    library = ctypes.CDLL(str(path))
+    library.mock_used.restype = library.mock_rooms.restype = ctypes.c_size_t
+    return library
+
+
+def hash_of(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def settings(memory: int = GIGABYTE, gpus: int = 2, pools: bool = True) -> None:
+    """What the GPUs are like."""
+    mock().mock_set(ctypes.c_size_t(memory), gpus, pools)
+
+
+def fail(name: str, status: int) -> None:
+    """Let the next call of a function fail."""
+    mock().mock_fail(name.encode(), status)
+
+
+def device(number: int = 0) -> GpuDevice:
+    """A GPU."""
+    images = lambda family, architecture: str(library_file(family)).encode()  # noqa: E731
+    return GpuDevice(number, Driver(mock()), mock, images)

@@ -1,0 +1,178 @@
+"""A GPU's device, call by call, on a driver that is none but strict."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cuda import CudaEngine
+from caffe_sdk.engine.cuda.device import Product
+from caffe_sdk.engine.cuda.driver import Driver, DriverError
+from caffe_sdk.engine.cuda.gpu import wants_tf32
+from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.errors import ArgumentError, DataError, DeviceError
+from caffe_sdk.memory import transfers
+from tests.engine.cpu import lenet
+from tests.engine.cuda.mocked import GIGABYTE, device, fail, mock, settings
+from tests.engine.cuda.test_engine import programs
+from tests.engine.cuda.twins import agree, get, put, tensors
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    before = transfers.copy()
+    settings()
+    yield
+    settings()
+    transfers.clear()
+    transfers.update(before)
+
+
+def test_lenet_learns_from_replays_and_nothing_else_moves():
+    losses, captured, launched = {}, mock().mock_captured(), mock().mock_launched()
+    for engine in (ReferenceEngine(), CudaEngine(device())):
+        t = lenet.lenet(3)
+        forward, backward = programs(engine, t)
+        losses[engine.name] = []
+        transfers.clear()
+        for _ in range(4):
+            lenet.clear(t)
+            forward.run()
+            backward.run()
+            lenet.update(engine, t)
+            losses[engine.name].append(float(get(t["loss"])))
+    np.testing.assert_allclose(losses["cuda"], losses["reference"], rtol=1e-4)
+    assert transfers["cuda", "host"] == 4
+    assert transfers["host", "cuda"] == 11  # parameters, data, label and dloss, once
+    assert mock().mock_captured() == captured + 2
+    assert mock().mock_launched() == launched + 5  # backward took more scratch memory: forward was prepared again
+
+
+def test_sums_by_many_blocks_of_many_threads():
+    def calls(engine, t):
+        engine.softmax(t["x"], t["y"], 1)
+        engine.softmax_loss(t["y"], t["l"], t["loss"], 1, None, "VALID")
+        engine.batch_norm(t["x"], t["z"], t["n"], t["d"], t["m"], t["v"], t["w"], 1e-3, 0.9)
+
+    shape = (20, 12)
+    names = dict.fromkeys(("x", "y", "z", "n"), shape) | dict.fromkeys(("d", "m", "v"), (12,))
+    agree({**names, "w": (1,), "l": (20,), "loss": ()}, calls, given={"l": [3] * 20}, engine=CudaEngine(device()))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("ways", [(False, False), (False, True), (True, False), (True, True)])
+def test_products(ways, batch, rng):
+    it = device()
+    a, b, c = (rng.random((batch, *shape), np.float32) for shape in ((3, 4), (4, 5), (3, 5)))
+    given = [x.swapaxes(1, 2) if way else x for x, way in zip((a, b), ways, strict=True)]
+    buffers = []
+    for x in (*given, c):
+        whole = np.ascontiguousarray(x)
+        buffers.append(it.allocate(whole.nbytes))
+        it.upload(whole.reshape(-1), buffers[-1].pointer)
+    it.multiply(Product(3, 5, 4, *(x.pointer for x in buffers), *ways, 1.0, batch, 12, 20, 15))
+    result = np.empty(c.size, np.float32)
+    it.download(buffers[2].pointer, result)
+    np.testing.assert_allclose(result.reshape(c.shape), a @ b + c, rtol=1e-5)
+
+
+@pytest.mark.parametrize("pools", [True, False])
+def test_memory_is_given_back(pools):
+    settings(pools=pools)
+    it, used = device(), None
+    for _ in range(3):
+        buffer = it.allocate(1000)
+        used = mock().mock_used() if used is None else used
+        assert mock().mock_used() == used
+        del buffer
+
+
+def test_memory_that_ends_is_said_in_bytes():
+    settings(memory=100 << 20)
+    it = device()
+    free = it.facts().free
+    words = rf"^memory: 200,000,000 bytes cannot be had: of 104,857,600 on GPU 0 \(Mock GPU\) {free:,} are free; use a"
+    with pytest.raises(DeviceError, match=words):
+        it.allocate(200_000_000)
+    fail("cuMemAllocAsync", 2)  # once: what was given back is trimmed, and there is room
+    assert it.allocate(1000).pointer
+    fail("cuMemAllocAsync", 999)
+    with pytest.raises(DriverError, match="cuMemAllocAsync: CUDA_ERROR_UNKNOWN, unknown error"):
+        it.allocate(1000)
+
+
+def test_what_is_given_back_while_work_is_captured_waits():
+    gc.collect()  # what other tests left is not given back meanwhile
+    it = device()
+    buffer = [it.allocate(64)]
+    rooms = mock().mock_rooms()
+
+    def work():
+        it.clear(buffer[0].pointer, 64)
+        buffer.clear()
+        assert mock().mock_rooms() == rooms
+
+    it.capture(work)
+    assert mock().mock_rooms() == rooms - 1
+    with pytest.raises(ZeroDivisionError):
+        it.capture(lambda: 1 // 0)
+    it.wait()  # which it may only outside a capture
+
+
+def test_labels_that_are_none_are_told_after_a_replay_too():
+    engine, t = CudaEngine(device()), tensors({"p": (2, 3), "l": (2,), "loss": ()})
+    for _ in range(3):
+        put(t["l"], [1, 5])
+        engine.softmax_loss(t["p"], t["l"], t["loss"], 1, None, "VALID")
+        with pytest.raises(DataError, match="label: 5 is not one of 3 classes"):
+            get(t["loss"])
+        put(t["l"], [1, 2])
+        engine.softmax_loss(t["p"], t["l"], t["loss"], 1, None, "VALID")
+        get(t["loss"])
+
+
+def test_facts():
+    facts = device(1).facts()
+    assert (facts.name, facts.number, facts.capability, facts.processors) == ("Mock GPU", 1, "9.0", 1)
+    assert (facts.memory, facts.driver) == (GIGABYTE, "12.4")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "words"), [(0, "there is no GPU"), (1, "there is 1 GPU, number 0"), (2, "there are 2 GPUs, 0 to 1")]
+)
+def test_a_gpu_that_is_not_there(gpus, words):
+    settings(gpus=gpus)
+    with pytest.raises(DeviceError, match=f"GPU 7 was asked for, and {words}; choose another, or use set_mode_cpu"):
+        device(7)
+
+
+def test_a_driver_that_cannot_be_used():
+    fail("cuInit", 999)
+    with pytest.raises(DeviceError, match="GPU: cuInit: CUDA_ERROR_UNKNOWN, unknown error"):
+        Driver(mock())
+    with pytest.raises(DeviceError, match="the NVIDIA driver has no cuInit: it is too old"):
+        Driver(ctypes.CDLL(None))
+    fail("cuStreamCreate", 12345)
+    with pytest.raises(DeviceError, match="cuStreamCreate: error 12345"):
+        device()
+
+
+def test_products_in_tf32_are_asked_for(monkeypatch):
+    device()
+    assert mock().mock_math_mode() == 0
+    monkeypatch.setenv("CAFFE_TF32", "1")
+    device()
+    assert mock().mock_math_mode() == 3
+    monkeypatch.setenv("CAFFE_TF32", "yes")
+    with pytest.raises(ArgumentError, match="CAFFE_TF32: 'yes' is neither 0 nor 1"):
+        wants_tf32()
+
+
+def test_cublas_that_fails():
+    it = device()
+    fail("cublasSgemm", 13)
+    with pytest.raises(DeviceError, match="cublasSgemm_v2 answers 13"):
+        it.multiply(Product(1, 1, 1, *(it.allocate(4).pointer,) * 3))
