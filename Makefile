@@ -1,10 +1,10 @@
 # Each target does all its own set-up; a second run finds it done.
 bin := .venv/bin
 
-.PHONY: help setup octave node clients demo test check style types rungs protos layers docs bench clean
+.PHONY: help setup octave node clients demo test check style types rungs protos layers docs test-gpu bench clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/ready ## make .venv with the package (editable) and every tool of the developers
 
@@ -45,6 +45,9 @@ layers: .venv/ready
 
 docs: .venv/ready ## build the site into site/
 	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet --strict
+
+test-gpu: .venv/ready ## run on a GPU what waits for one, and write gpu-report.md
+	@$(bin)/python tools/test_gpu.py
 
 bench: .venv/ready ## time LeNet, layer by layer
 	@$(bin)/caffe time --model caffe_sdk/models/lenet/lenet_deploy.prototxt --iterations 50

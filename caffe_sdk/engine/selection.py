@@ -80,7 +80,7 @@ def choose_gpu(number: int) -> None:
 
 
 def select(name: str) -> ReferenceEngine:
-    """The engine of a name, made on first use; ``cuda:1`` is of the second GPU. ArgumentError for a name that is none."""
+    """The engine of a name, made on first use; ``cuda:1`` is of the second GPU. ArgumentError for any other name."""
     kind, _, number = name.partition(":")
     if kind == "cuda" and number.isdigit():
         return _cuda(int(number))

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from caffe_sdk.engine import Engine, select
+from caffe_sdk.engine import Engine, names, select
 from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.layers import REGISTRY
 from caffe_sdk.memory import HOST, Array
@@ -19,8 +19,10 @@ from tests.cases.table import CASES, ELSEWHERE
 STEP = 1e-5
 REFERENCE = select("reference")
 
+OTHERS = [*(name for name in names() if name != "reference"), "fake", "simulated"]
+
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
-each_engine = pytest.mark.parametrize("engine", ["fake", "portable", "cpu", "simulated"])
+each_engine = pytest.mark.parametrize("engine", OTHERS)
 
 
 def assert_close(got: Sequence[Array], expected: Sequence[Array], tolerance: float) -> None:
@@ -134,7 +136,7 @@ def test_programs_can_be_replayed(case: Case, engine: str) -> None:
     assert_close([memory.read(HOST).reshape(shape) for memory, shape in trial.gradients()], twice, 1e-4)
 
 
-@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu", "simulated"])
+@pytest.mark.parametrize("engine", ["reference", *OTHERS])
 @pytest.mark.parametrize("case", [case for case in CASES if case.in_place], ids=str)
 def test_in_place_equals_out_of_place(case: Case, engine: str) -> None:
     tops, gradients = run(case, select(engine), case.values(), in_place=True)
@@ -146,7 +148,7 @@ def test_in_place_equals_out_of_place(case: Case, engine: str) -> None:
 batched = [case for case in CASES if case.batched and case.bottoms]
 
 
-@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu", "simulated"])
+@pytest.mark.parametrize("engine", ["reference", *OTHERS])
 @pytest.mark.parametrize("case", batched, ids=str)
 def test_reshape_there_and_back(case: Case, engine: str) -> None:
     """A larger batch and the first one again give what fresh layers give."""
@@ -160,7 +162,7 @@ def test_reshape_there_and_back(case: Case, engine: str) -> None:
         assert_close(gradients, expected_gradients, 5e-5)
 
 
-@pytest.mark.parametrize("engine", ["reference", "fake", "portable", "cpu", "simulated"])
+@pytest.mark.parametrize("engine", ["reference", *OTHERS])
 @pytest.mark.parametrize("case", batched, ids=str)
 def test_empty_batch(case: Case, engine: str) -> None:
     """Nothing in, nothing out: losses and parameters' gradients are 0."""
