@@ -1,0 +1,106 @@
+"""How long training waits for data: a net with a Data layer in front, fed from a database of 256 x 256 records.
+
+::
+
+    python tests/bench/stall.py
+    python tests/bench/stall.py --kind jpeg --batch 32 --steps 20 --threads 2
+
+After a few steps that nobody counts, the time of every step is divided: ``waits`` is what the net spends waiting for a
+batch that is not ready, ``data layer`` everything from asking for a batch to its numbers in the blob. By the clock, so
+what else runs on the computer counts too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import caffe_sdk as caffe
+from caffe_sdk.schema import prototxt
+from caffe_sdk.schema.messages import LayerParameter, SolverParameter
+from caffe_sdk.solver import SGDSolver
+from tests.bench import data, models
+
+WARM = 3  # steps: compiling, choosing, the first batches
+
+LAYER = """
+name: "data" type: "Data" top: "data" top: "label"
+transform_param {{ crop_size: {crop} mirror: true mean_value: 104 mean_value: 117 mean_value: 123 }}
+data_param {{ source: "{path}" backend: {backend} batch_size: {batch} }}
+"""
+
+
+def solver(name: str, batch: int, database: Path) -> SGDSolver:
+    """A solver of one of the nets of `models`, its Input layers replaced by a Data layer."""
+    net = models.NETS[name](batch, train=True)
+    kept = [layer for layer in net.layer if layer.type != "Input"]
+    backend = "LEVELDB" if database.name == "leveldb" else "LMDB"
+    text = LAYER.format(crop=data.CROP, path=database, backend=backend, batch=batch)
+    del net.layer[:]
+    net.layer.extend([prototxt.parse(text, LayerParameter), *kept])
+    param = SolverParameter(base_lr=1e-4, lr_policy="fixed", momentum=0.9, weight_decay=5e-4, random_seed=1)
+    param.net_param.CopyFrom(net)
+    return SGDSolver(param)
+
+
+def timed(function: Callable[..., Any], total: list[float]) -> Callable[..., Any]:
+    """The function, which from now on adds the seconds it takes to ``total``."""
+
+    def call(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            total[0] += time.perf_counter() - start
+
+    return call
+
+
+def measure(ours: SGDSolver, steps: int) -> list[tuple[float, float, float]]:
+    """Seconds of each step; in the data layer; waiting."""
+    layer = ours.net.layers[0]
+    ours.step(WARM)
+    in_layer, waiting = [0.0], [0.0]
+    layer.forward = timed(layer.forward, in_layer)
+    batches = layer.batches()
+    batches.next_batch = timed(batches.next_batch, waiting)
+    found = []
+    for _ in range(steps):
+        in_layer[0] = waiting[0] = 0.0
+        start = time.perf_counter()
+        ours.step(1)
+        found.append((time.perf_counter() - start, in_layer[0], waiting[0]))
+    return found
+
+
+def main() -> None:
+    """Print what a step takes, and which shares of it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--net", default="caffenet", choices=sorted(models.NETS))
+    parser.add_argument("--kind", default="leveldb", choices=("leveldb", "lmdb", "jpeg"))
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--records", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=0, help="of the engine (default: as usual)")
+    options = parser.parse_args()
+    if options.threads:
+        caffe.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        data.make(Path(folder), options.records)
+        steps = measure(solver(options.net, options.batch, Path(folder) / options.kind), options.steps)
+    step, layer, waits = (sum(column) for column in zip(*steps, strict=True))
+    middle = statistics.median(seconds for seconds, _, _ in steps)
+    print(f"{options.net}, batch {options.batch}, {options.kind}: {1000 * middle:.1f} ms a step", end="; ")
+    print(f"data layer {100 * layer / step:.2f} %, waits {100 * waits / step:.2f} %")
+
+
+if __name__ == "__main__":
+    main()
