@@ -103,7 +103,7 @@ def test_without_a_record_every_door_warns(
         net = connection.net(model, "test", weights=weights)
         np.testing.assert_allclose(net.predict(photos)["prob"], expected, atol=2e-6)
         told = {record.name for record in caplog.records if "there is no record" in record.getMessage()}
-        assert told == {"caffe_sdk.client", "caffe_sdk.app.images"}
+        assert told == {"caffe_sdk.client.description", "caffe_sdk.app.images"}
         with pytest.raises(CorruptFileError, match="image: this is not an image"):
             net.predict([b"no image"])
         with pytest.raises(ArgumentError, match="0 images"):
