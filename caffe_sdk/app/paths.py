@@ -8,7 +8,7 @@ layers that run code.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,16 @@ PATH_FIELDS = frozenset(
 )
 """Fields of Caffe's messages that name files or folders."""
 
+LIST_FIELDS = frozenset({"HDF5DataParameter.source", "ImageDataParameter.source", "WindowDataParameter.source"})
+"""Fields that name files in which more paths stand. Those paths are whoever's who wrote the file."""
+
+OUTPUT_FIELDS = frozenset({"HDF5OutputParameter.file_name"})
+"""Fields that name files to write."""
+
+WRITTEN = (".caffemodel", ".solverstate", ".h5", ".hdf5")
+"""How the names end of files that a client can have written. None of them is ever read as a list of paths: a client
+could write one of its own into a caffemodel's names."""
+
 CODE_FIELDS = frozenset({"PythonParameter.module"})
 """Fields that name code to run."""
 
@@ -66,15 +76,19 @@ ANYWHERE = Paths()
 class Inside(Paths):
     """Files in one folder, from which relative paths count; none at all without a folder.
 
+    ``modules`` are those that layers written in Python may come from.
+
     Raises:
-        FileError: a path leads outside, by ``..``, by being absolute or through a link; or there is no folder.
+        FileError: a path leads outside, by ``..``, by being absolute or through a link; a file is to be written that
+            could be mistaken for another kind, or read as a list that a client may have written; or there is no folder.
         LayerError: a layer that runs code of its own.
     """
 
     confine = True
 
-    def __init__(self, folder: str | None) -> None:
+    def __init__(self, folder: str | None, modules: Collection[str] = ()) -> None:
         self.folder = None if folder is None else Path(folder).resolve()
+        self.modules = frozenset(modules)
 
     def resolve(self, path: str) -> str:
         if self.folder is None:
@@ -89,19 +103,37 @@ class Inside(Paths):
             raise FileError("", what, "give a path in the folder that the server keeps its models in")
         return path if os.path.isabs(path) else str(target)  # an absolute path keeps the user's spelling in errors
 
+    def resolve_new(self, path: str) -> str:
+        target = self.resolve(path)
+        if not path.lower().endswith(WRITTEN):
+            what = f"Could not write file {path}: its name does not say what it is"
+            raise FileError("", what, f"give a name that ends in {', '.join(WRITTEN)}")
+        return target
+
     def check(self, description: Any) -> None:
         for message, field, where in _strings(description, ""):
             name = f"{message.DESCRIPTOR.name}.{field.name}"
             if name in CODE_FIELDS:
+                if getattr(message, field.name) in self.modules:
+                    continue
                 raise LayerError(where, "runs code of its own, which this server does not allow", "leave the layer out")
             if name == "SolverParameter.weights":
                 message.weights[:] = [self._each(paths) for paths in message.weights]
             elif name in PATH_FIELDS and field.is_repeated:
                 getattr(message, field.name)[:] = map(self.resolve, getattr(message, field.name))
             elif name in PATH_FIELDS:
-                setattr(message, field.name, self.resolve(getattr(message, field.name)))
+                resolve = self.resolve_new if name in OUTPUT_FIELDS else self.resolve
+                resolve = self._resolve_list if name in LIST_FIELDS else resolve
+                setattr(message, field.name, resolve(getattr(message, field.name)))
         if description.DESCRIPTOR.name == "SolverParameter" and not description.snapshot_prefix:
             self._place_snapshots(description)
+
+    def _resolve_list(self, path: str) -> str:
+        """A file in which more paths stand: not one that a client may have had written."""
+        if path.lower().endswith(WRITTEN):
+            what = f"Could not open file {path}: it is no list of files"
+            raise FileError("", what, "give a list that the operator put into the folder")
+        return self.resolve(path)
 
     def _each(self, paths: str) -> str:
         """Resolve a list of paths with commas, as the field ``weights`` may hold."""

@@ -19,6 +19,7 @@ def run(options: argparse.Namespace) -> int:
             models=options.models,
             repository=RepositoryOptions(options.poll, options.allow_code, options.parallel),
             files=options.files,
+            modules=tuple(options.allow_module),
             workers=options.workers,
             max_message=options.max_message,
             insecure=options.insecure,

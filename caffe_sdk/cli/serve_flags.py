@@ -53,6 +53,13 @@ def _security(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tls-client-ca", metavar="FILE", help="let in only who has a certificate signed by these")
     group.add_argument("--auth", metavar="FILE", help="let in only who has a token: lines of 'name right token'")
     group.add_argument(
+        "--allow-module",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a module whose Python layers clients' nets may have; they run with the server's rights",
+    )
+    group.add_argument(
         "--insecure",
         action="store_true",
         help="allow an address that other computers can reach without encryption, or without telling who calls",

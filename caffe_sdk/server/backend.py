@@ -12,6 +12,7 @@ from caffe_sdk.server.journal import Journal
 from caffe_sdk.server.options import Options
 from caffe_sdk.server.security.access import Access
 from caffe_sdk.server.security.tokens import Tokens
+from caffe_sdk.server.watchdog import Watchdog
 from caffe_sdk.serving import Repository
 
 
@@ -25,6 +26,7 @@ class Backend:
     session: Session
     clients: Clients
     access: Access
+    watchdog: Watchdog
     journal: Journal = field(default_factory=Journal)
     ending: threading.Event = field(default_factory=threading.Event)
     """Set when the server is about to end: it says that it is not ready, and takes calls still."""
@@ -34,9 +36,11 @@ class Backend:
         """What the options ask for. Nothing is loaded yet. Raises FileErrors and ArgumentError."""
         access = Access(Tokens(options.tokens) if options.tokens is not None else None)
         repository = Repository(options.models, options.repository) if options.models is not None else None
-        session = Session(Inside(options.files if options.files is not None else options.models))
+        folder = options.files if options.files is not None else options.models
+        session = Session(Inside(folder, options.modules))
         journal = Journal(log=options.log_format == "json")
-        return cls(options, repository, session, Clients(session, options.limits), access, journal)
+        clients, watchdog = Clients(session, options.limits), Watchdog(options.limits)
+        return cls(options, repository, session, clients, access, watchdog, journal)
 
     def open(self) -> None:
         """Begin to load the models that are there; each tells in the repository's index what became of it."""
@@ -47,5 +51,6 @@ class Backend:
         """Let everything go."""
         self.session.reset()
         self.clients.close()
+        self.watchdog.close()
         if self.repository is not None:
             self.repository.close()

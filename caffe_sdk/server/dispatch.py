@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from caffe_sdk.server.call import Call
 from caffe_sdk.server.faults import abort
 from caffe_sdk.server.security.gate import authorization
 from caffe_sdk.server.services import Served
+from caffe_sdk.server.watchdog import Watchdog, Watched
 
 MAKERS = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -31,7 +32,7 @@ MAKERS = {
 
 SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
-Begin = Callable[[grpc.ServicerContext], AbstractContextManager[Call]]
+Begin = Callable[[grpc.ServicerContext], AbstractContextManager[tuple[Call, Watched]]]
 Send = Callable[[Any], None]
 
 
@@ -42,7 +43,7 @@ def handlers(served: Served, backend: Backend) -> grpc.GenericRpcHandler[Any, An
         answer = getattr(served.service, method_name(call.name))
         method = f"/{served.descriptor.full_name}/{call.name}"
         made[call.name] = MAKERS[call.client_streaming, call.server_streaming](
-            _behaviour(answer, call.server_streaming, functools.partial(_call, method, backend)),
+            _behaviour(answer, call.server_streaming, functools.partial(_call, method, backend), backend.watchdog),
             request_deserializer=getattr(answer, "decode", GetMessageClass(call.input_type).FromString),
             response_serializer=getattr(answer, "encode", GetMessageClass(call.output_type).SerializeToString),
         )
@@ -54,38 +55,48 @@ def method_name(call: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", call).lower()
 
 
-def _behaviour(answer: Callable[..., Any], streams: bool, begin: Begin) -> Callable[..., Any]:
+def _behaviour(answer: Callable[..., Any], streams: bool, begin: Begin, watchdog: Watchdog) -> Callable[..., Any]:
     """What gRPC calls to have a call answered."""
     if getattr(answer, "held_open", False):
         behaviour = functools.partial(_held, answer, begin)
         behaviour.experimental_non_blocking = True  # type: ignore[attr-defined] # gRPC's own health service does it
         return behaviour
-    return functools.partial(_stream if streams else _one, answer, begin)
+    return functools.partial(_stream, answer, begin, watchdog) if streams else functools.partial(_one, answer, begin)
 
 
 @contextlib.contextmanager
-def _call(method: str, backend: Backend, context: grpc.ServicerContext) -> Iterator[Call]:
+def _call(method: str, backend: Backend, context: grpc.ServicerContext) -> Iterator[tuple[Call, Watched]]:
     """A call, for as long as it is under way; errors end it with their status."""
     metadata = context.invocation_metadata()
     try:
         identity = backend.access.admit_call(method, authorization(metadata))
         identity = identity if identity.name else replace(identity, name=common_name(context))
-        with backend.clients.calling(identity.name, session_name(metadata)) as client:
-            yield Call(method, identity, client, context)
+        with (
+            backend.clients.calling(identity.name, session_name(metadata)) as client,
+            backend.watchdog.watching(context) as watched,
+        ):
+            yield Call(method, identity, client, context), watched
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the server lives on
         abort(error, context)
 
 
 def _one(answer: Callable[[Any, Call], Any], begin: Begin, request: Any, context: grpc.ServicerContext) -> Any:
-    with begin(context) as call:
+    with begin(context) as (call, _):
         return answer(request, call)
 
 
 def _stream(
-    answer: Callable[[Any, Call], Iterator[Any]], begin: Begin, request: Any, context: grpc.ServicerContext
+    answer: Callable[[Any, Call], Generator[Any, None, None]],
+    begin: Begin,
+    watchdog: Watchdog,
+    request: Any,
+    context: grpc.ServicerContext,
 ) -> Iterator[Any]:
-    with begin(context) as call:
-        yield from answer(request, call)
+    with begin(context) as (call, watched), closing(answer(request, call)) as replies:
+        for reply in replies:
+            watchdog.sending(watched)
+            yield reply
+            watched.sending = None
 
 
 def _held(
@@ -95,7 +106,7 @@ def _held(
     context: grpc.ServicerContext,
     send_response_callback: Send,
 ) -> None:
-    with begin(context) as call:
+    with begin(context) as (call, _):
         answer(request, call, send_response_callback)
 
 

@@ -25,6 +25,8 @@ class Options:
     files: str | None = None
     """The folder in which clients may open and write files, by default that of the models; without either they send
     text and bytes."""
+    modules: tuple[str, ...] = ()
+    """Modules whose layers, written in Python, clients' nets may have: they run in the server, with its rights."""
     workers: int = 64
     """Calls that run at a time, streams of progress included; others wait."""
     max_message: int = MAX_MESSAGE

@@ -184,3 +184,75 @@ def test_a_solver_keeps_what_it_says_of_snapshots(folder: Path) -> None:
     param = prototxt.parse('snapshot: 3 snapshot_prefix: "deep"', SolverParameter)
     Inside(str(folder)).check(param)
     assert (param.snapshot, param.snapshot_prefix) == (3, str(folder / "deep"))
+
+
+TRICKS = [
+    "../outside",
+    "a/../../outside",
+    "/etc/passwd",
+    "link",
+    "link/passwd",
+    "loop",
+    "a\0b",
+    "\0",
+    "./..//../etc/passwd",
+    "..",
+    "/",
+    "//etc/passwd",
+    "/proc/self/root/etc/passwd",
+]
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_tricks_do_not_lead_outside(folder: Path, path: str) -> None:
+    """By dots, absolute paths, links, circles of links, null bytes, names too long for the system."""
+    (folder / "link").symlink_to("/etc")
+    (folder / "loop").symlink_to("loop")
+    for resolve in (Inside(str(folder)).resolve, Inside(None).resolve):
+        with pytest.raises(FileError, match="Could not open file") as caught:
+            resolve(path)
+        assert "secret" not in str(caught.value)
+
+
+LOOKS = ["․․/outside", "..\u2215..\u2215etc", "．．／etc", "%2e%2e/etc", "..\\..\\etc", "~/x", "\u202e/x"]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_letters_that_only_look_like_tricks_are_names(folder: Path, name: str) -> None:
+    assert Path(Inside(str(folder)).resolve(name)).is_relative_to(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('type: "ImageData" image_data_param { source: "evil.caffemodel" }', "it is no list of files"),
+        ('type: "HDF5Data" hdf5_data_param { source: "evil.H5" }', "it is no list of files"),
+        ('type: "WindowData" window_data_param { source: "evil.solverstate" }', "it is no list of files"),
+        ('type: "HDF5Output" hdf5_output_param { file_name: "list.txt" }', "its name does not say what it is"),
+    ],
+)
+def test_what_clients_write_is_no_list_of_paths(folder: Path, text: str, words: str) -> None:
+    net = prototxt.parse(f'layer {{ name: "x" {text} }}', NetParameter)
+    with pytest.raises(FileError, match=words):
+        Inside(str(folder)).check(net)
+    session = Session(Inside(str(folder)))
+    with pytest.raises(FileError, match="its name does not say what it is"):
+        session.save_net(session.create_net(text=NET), "list.txt")
+
+
+def test_modules_that_are_allowed(folder: Path) -> None:
+    net = prototxt.parse('layer { name: "p" python_param { module: "mine" layer: "L" } }', NetParameter)
+    Inside(str(folder), ["mine"]).check(net)
+    with pytest.raises(LayerError, match="runs code of its own"):
+        Inside(str(folder), ["mine.other", "min"]).check(net)
+
+
+def test_a_solverstate_leads_nowhere_outside(folder: Path, tmp_path: Path) -> None:
+    """Weights outside the folder that a solverstate names are not opened."""
+    outside = Session()
+    solver = outside.create_solver(text=SOLVER + f'snapshot_prefix: "{tmp_path}/out"')
+    state = Path(outside.snapshot(solver))
+    (folder / state.name).write_bytes(state.read_bytes())
+    inside = Session(Inside(str(folder)))
+    with pytest.raises(FileError, match="it is outside the models folder"):
+        inside.restore(inside.create_solver(text=SOLVER), state.name)

@@ -40,6 +40,14 @@ def test_every_error_has_its_status_and_parts(kind: type[errors.CaffeError]) -> 
     assert (key, parts.code, parts.where, parts.what) == ("caffe-error-bin", kind.code, "here", "is wrong")
 
 
+def test_words_of_others_tell_no_paths() -> None:
+    context: Any = Context()
+    with pytest.raises(Aborted) as caught:
+        abort(FileNotFoundError(2, "No such file", "/usr/lib/python3/secret.py"), context)
+    told = caught.value.args[1]
+    assert told == "server: FileNotFoundError: [Errno 2] No such file: '...'; please report it, with the server's log"
+
+
 def test_what_is_no_error_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     context: Any = Context()
     with caplog.at_level(logging.ERROR), pytest.raises(Aborted) as caught:

@@ -60,3 +60,39 @@ def test_a_bad_address_is_told(root: Path) -> None:
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=30)
     assert ended.returncode == 2
     assert "address: '0.0.0.0:0' is open to other computers, and there is no encryption and no password" in ended.stderr
+
+
+def test_a_training_goes_on_after_the_server_was_killed(root: Path, tmp_path: Path) -> None:
+    """Killed in the middle, started again: the client connects again, makes its solver again, and resumes."""
+    text = SOLVER.replace("max_iter: 20", "max_iter: 400") + 'snapshot: 10 snapshot_prefix: "night"'
+    command, pipe = [*COMMAND, "--address", "127.0.0.1:0", "--files", str(tmp_path)], subprocess.PIPE
+
+    def fill(solver: client.RemoteSolver) -> None:
+        for net in (solver.net, *solver.test_nets):
+            net.blobs["data"].data = np.ones((8, 10))
+
+    with subprocess.Popen(command, cwd=root, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: SIM117 - its address is printed
+        with client.connect(address_of(process)) as remote:
+            solver = remote.solver(text)
+            assert solver.resume() == ""
+            fill(solver)
+            events = solver.events()
+            next(event for event in events if type(event).__name__ == "Snapshot")
+            process.kill()
+            with pytest.raises((BridgeError, CancelledError)):
+                list(events)
+            with pytest.raises(BridgeError, match="start it again, and connect again"):
+                _ = solver.iter
+    with subprocess.Popen(command, cwd=root, stdout=pipe, stderr=pipe, text=True) as process:
+        with client.connect(address_of(process)) as remote:
+            solver = remote.solver(text)
+            path = solver.resume()
+            assert Path(path).parent == tmp_path
+            begun = solver.iter
+            assert begun >= 10
+            assert Path(path).name == f"night_iter_{begun}.solverstate"
+            fill(solver)
+            solver.solve()
+            assert solver.iter == 400
+        process.terminate()
+        process.communicate(timeout=10)

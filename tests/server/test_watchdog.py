@@ -1,0 +1,93 @@
+"""Calls that take too long, and readers that do not read."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import grpc
+import pytest
+
+from caffe_sdk.app.session import Session
+from caffe_sdk.errors import DeadlineError
+from caffe_sdk.rpc import pb
+from caffe_sdk.server import Limits, Options, start
+from caffe_sdk.server.watchdog import Watchdog
+from tests.app.texts import NET, SOLVER
+from tests.server.native.calls import calls, named, status
+
+
+class Call:
+    """A call that can be cancelled."""
+
+    cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def test_what_takes_too_long_is_cancelled() -> None:
+    clock = SimpleNamespace(now=0.0)
+    watchdog = Watchdog(Limits(call_seconds=10, stall_seconds=3), lambda: clock.now)
+    slow, stalled, quick = Call(), Call(), Call()
+    with watchdog.watching(slow) as of_slow, watchdog.watching(stalled) as of_stalled:
+        with watchdog.watching(quick):
+            pass
+        watchdog.sending(of_stalled)
+        clock.now = 3.5
+        watchdog.look()
+        assert (slow.cancelled, stalled.cancelled) == (False, True)
+        clock.now = 10.1
+        with pytest.raises(DeadlineError, match="took more than the 10 s a call may take"):
+            watchdog.sending(of_slow)
+        clock.now = 11
+        watchdog.look()
+        assert (slow.cancelled, quick.cancelled) == (True, False)
+    watchdog.close()
+
+
+def test_without_limits_nothing_is_cancelled() -> None:
+    clock, call = SimpleNamespace(now=0.0), Call()
+    watchdog = Watchdog(Limits(stall_seconds=0), lambda: clock.now)
+    with watchdog.watching(call) as watched:
+        watchdog.sending(watched)
+        clock.now = 1e9
+        watchdog.look()
+    watchdog.close()
+    assert not call.cancelled
+
+
+def test_a_training_has_its_time() -> None:
+    session = Session()
+    list(session.step(session.create_solver(text=SOLVER), 2))  # what compiles has compiled
+    session.reset()
+    options = Options("127.0.0.1:0", limits=Limits(call_seconds=0.5), grace=0)
+    with start(options) as server, grpc.insecure_channel(server.address) as channel:
+        stubs = calls(channel)
+        solver = stubs.CreateSolver(pb.CreateSolverRequest(model=pb.Model(text=SOLVER))).solver
+        with pytest.raises(grpc.RpcError, match=r"took more than the 0\.5 s a call may take") as caught:
+            list(stubs.Step(pb.StepRequest(solver=solver, iterations=10**9)))
+        assert status(caught.value) == "DEADLINE_EXCEEDED"
+        assert not stubs.DescribeSolver(pb.DescribeSolverRequest(solver=solver)).training
+
+
+def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody() -> None:
+    """With a window of 64 KB its training stands still when that is full; after a while the stream is ended."""
+    options = Options("127.0.0.1:0", workers=2, limits=Limits(stall_seconds=0.5), grace=0)
+    narrow = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024)]
+    with start(options) as server, grpc.insecure_channel(server.address, options=narrow) as channel:
+        slow, metadata = calls(channel), named("slow")
+        solver = slow.CreateSolver(pb.CreateSolverRequest(model=pb.Model(text=SOLVER)), metadata=metadata).solver
+        events = slow.Step(pb.StepRequest(solver=solver, iterations=10**9), metadata=metadata)
+        next(events)
+        with grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)]) as other:
+            stubs = calls(other)
+            net = stubs.CreateNet(pb.CreateNetRequest(model=pb.Model(text=NET))).net
+            deadline = time.monotonic() + 20
+            while stubs.DescribeSolver(pb.DescribeSolverRequest(solver=solver)).training:
+                assert time.monotonic() < deadline
+                assert stubs.Forward(pb.ForwardRequest(net=net), timeout=5).outputs
+                time.sleep(0.05)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(events)
+        assert status(caught.value) == "CANCELLED"
