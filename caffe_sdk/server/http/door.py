@@ -54,6 +54,7 @@ class HttpDoor:
         """Take no more requests, and end those under way within the options' grace."""
         if self._runner is not None:
             self._run(self._runner.cleanup())
+        self._run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

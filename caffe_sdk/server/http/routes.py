@@ -155,14 +155,14 @@ class Routes:
         message = pb.RepositoryModelLoadRequest(model_name=request.match_info["model"])
         for name in await _parameters(request):
             message.parameters[name].SetInParent()
-        await self._in_thread(self._service.repository_model_load, message)
+        await asyncio.to_thread(self._service.repository_model_load, message)  # slow: not a thread of the pool
         return json_reply({})
 
     async def unload(self, request: web.Request) -> web.Response:
         """POST /v2/repository/models/{model}/unload."""
         await _parameters(request)
         message = pb.RepositoryModelUnloadRequest(model_name=request.match_info["model"])
-        await self._in_thread(self._service.repository_model_unload, message)
+        await asyncio.to_thread(self._service.repository_model_unload, message)
         return json_reply({})
 
     async def left_out(self, request: web.Request) -> web.Response:
