@@ -35,6 +35,7 @@ class Client:
         self.held: dict[int, tuple[str, int]] = {}
         """By handle: "nets" or "solvers", and bytes."""
         self.calls = self.leases = 0
+        self.counted = 0  # of the calls: those that the limit counts
 
     def __str__(self) -> str:
         return f"client '{self.name or 'without a name'}'" + (f" of {self.identity}" if self.identity else "")
@@ -61,23 +62,25 @@ class Clients:
     # -- calls and leases ----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def calling(self, identity: str, name: str) -> Iterator[Client]:
+    def calling(self, identity: str, name: str, limited: bool = True) -> Iterator[Client]:
         """The client of a call, for as long as the call lasts. LimitError when it makes too many at a time.
 
-        Who gives no name at all may be many clients (those of the inference protocol have none), so their calls are
-        bounded by the server's workers only.
+        Calls that are not ``limited`` neither count nor are refused: those to models, which have queues with limits.
+        Nor are those of whoever gives no name at all: that may be many clients.
         """
         with self._lock:
             client = self._clients.setdefault((identity, name), Client(identity, name, self._clock()))
-            most, under_way = self.limits.calls, sum(each.calls for each in self._account(client))
-            if most and (identity or name) and under_way >= most:
+            most, under_way = self.limits.calls, sum(each.counted for each in self._account(client))
+            if limited and most and (identity or name) and under_way >= most:
                 raise LimitError(str(client), f"{under_way} calls are under way", "wait for the end of one")
             client.calls += 1
+            client.counted += limited
         try:
             yield client
         finally:
             with self._lock:
                 client.calls -= 1
+                client.counted -= limited
                 client.last = self._clock()
                 self._tidy(client)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.call import Call
 from caffe_sdk.server.faults import abort
 from caffe_sdk.server.security.gate import authorization
+from caffe_sdk.server.security.rights import Right, of_call
 from caffe_sdk.server.services import Served
 from caffe_sdk.server.watchdog import Watchdog, Watched
 
@@ -34,16 +36,25 @@ SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 Begin = Callable[[grpc.ServicerContext], AbstractContextManager[tuple[Call, Watched]]]
 Send = Callable[[Any], None]
+Pools = Mapping[Right, ThreadPoolExecutor]
 
 
-def handlers(served: Served, backend: Backend) -> grpc.GenericRpcHandler[Any, Any]:
-    """Handlers for the calls of a service, by the names of the methods that answer them."""
+def handlers(served: Served, backend: Backend, pools: Pools | None = None) -> grpc.GenericRpcHandler[Any, Any]:
+    """Handlers for the calls of a service, by the names of the methods that answer them.
+
+    ``pools`` has threads for calls by the right they take; the server's own are for the rest.
+    """
     made = {}
     for call in served.descriptor.methods:
         answer = getattr(served.service, method_name(call.name))
         method = f"/{served.descriptor.full_name}/{call.name}"
+        begin = functools.partial(_call, method, backend)
+        behaviour = _behaviour(answer, call.server_streaming, begin, backend.watchdog)
+        pool = (pools or {}).get(of_call(method))
+        if pool is not None:
+            behaviour.experimental_thread_pool = pool
         made[call.name] = MAKERS[call.client_streaming, call.server_streaming](
-            _behaviour(answer, call.server_streaming, functools.partial(_call, method, backend), backend.watchdog),
+            behaviour,
             request_deserializer=getattr(answer, "decode", GetMessageClass(call.input_type).FromString),
             response_serializer=getattr(answer, "encode", GetMessageClass(call.output_type).SerializeToString),
         )
@@ -55,7 +66,7 @@ def method_name(call: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", call).lower()
 
 
-def _behaviour(answer: Callable[..., Any], streams: bool, begin: Begin, watchdog: Watchdog) -> Callable[..., Any]:
+def _behaviour(answer: Callable[..., Any], streams: bool, begin: Begin, watchdog: Watchdog) -> Any:
     """What gRPC calls to have a call answered."""
     if getattr(answer, "held_open", False):
         behaviour = functools.partial(_held, answer, begin)
@@ -71,8 +82,9 @@ def _call(method: str, backend: Backend, context: grpc.ServicerContext) -> Itera
     try:
         identity = backend.access.admit_call(method, authorization(metadata))
         identity = identity if identity.name else replace(identity, name=common_name(context))
+        limited = of_call(method) > Right.INFER
         with (
-            backend.clients.calling(identity.name, session_name(metadata)) as client,
+            backend.clients.calling(identity.name, session_name(metadata), limited) as client,
             backend.watchdog.watching(context) as watched,
         ):
             yield Call(method, identity, client, context), watched

@@ -28,7 +28,7 @@ class Options:
     modules: tuple[str, ...] = ()
     """Modules whose layers, written in Python, clients' nets may have: they run in the server, with its rights."""
     workers: int = 64
-    """Calls that run at a time, streams of progress included; others wait."""
+    """Calls that build, run and train nets of clients at a time, streams of progress included; others wait."""
     max_message: int = MAX_MESSAGE
     """Bytes a message may have, either way; protobuf ends at 2 GiB."""
     insecure: bool = False

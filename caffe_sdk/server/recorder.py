@@ -55,8 +55,10 @@ class _Recorded:
         inner = self._handler
         kind = (inner.request_streaming, inner.response_streaming)
         answer = _answer(inner)
+        noted: Any = (self._stream if inner.response_streaming else self._one)(answer)
+        noted.experimental_thread_pool = getattr(answer, "experimental_thread_pool", None)  # gRPC looks for it here
         return MAKERS[kind](
-            (self._stream if inner.response_streaming else self._one)(answer),
+            noted,
             request_deserializer=self._received,
             response_serializer=self._sent,
         )

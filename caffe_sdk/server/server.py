@@ -20,7 +20,13 @@ from caffe_sdk.server.journal import log_as_json
 from caffe_sdk.server.options import Options
 from caffe_sdk.server.recorder import Recorder
 from caffe_sdk.server.security.gate import Gate
+from caffe_sdk.server.security.rights import Right
 from caffe_sdk.server.services import Door, open_doors, services
+
+PROBES = 2
+"""Threads for questions of health alone: they are answered however much there is to do."""
+REQUESTS = 256
+"""Requests to models under way at a time, for which a thread waits; what computes are the models' own threads."""
 
 
 class RunningServer:
@@ -72,7 +78,11 @@ def _start(backend: Backend, host: str) -> RunningServer:
     served = services(backend)
     recorder = Recorder(backend.journal, {name for each in served for name in each.methods()})
     server = grpc.server(pool, interceptors=[recorder, Gate(backend.access)], options=settings)
-    server.add_generic_rpc_handlers([handlers(each, backend) for each in served])
+    pools = {
+        Right.OPEN: ThreadPoolExecutor(PROBES, "caffe-probe"),
+        Right.INFER: ThreadPoolExecutor(REQUESTS, "caffe-request"),
+    }
+    server.add_generic_rpc_handlers([handlers(each, backend, pools) for each in served])
     credentials = options.tls.credentials() if options.tls is not None else None
     try:
         if credentials is None:

@@ -170,6 +170,15 @@ def test_calls_of_nobody_in_particular_are_not_counted(house: House) -> None:
     assert len(clients) == 1
 
 
+@small
+def test_calls_to_models_are_neither_counted_nor_refused(house: House) -> None:
+    with contextlib.ExitStack() as under_way:
+        for limited in (*[False] * 9, True, True, False):
+            under_way.enter_context(house.clients.calling("", "a", limited))
+        with pytest.raises(LimitError, match="client 'a': 2 calls are under way"), house.clients.calling("", "a"):
+            raise AssertionError
+
+
 def widened(dim: int) -> str:
     return NET.replace("dim: 4", f"dim: {dim}")
 

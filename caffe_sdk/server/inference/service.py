@@ -6,7 +6,7 @@ A method's name is that of the call in the .proto, in lower case with underscore
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from caffe_sdk import __version__
@@ -82,7 +82,7 @@ class InferenceService:
         return messages.to_reply(running.answer())
 
     @wired(decode, encode_in_stream)
-    def model_stream_infer(self, requests: Iterator[Request], call: Call) -> Iterator[Reply]:
+    def model_stream_infer(self, requests: Iterator[Request], call: Call) -> Generator[Reply, None, None]:
         """ModelStreamInfer: many requests at a time, answered in their order; errors do not end the stream."""
         return Stream(self.repository, requests, call).replies()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 
 from caffe_sdk.errors import CaffeError, InternalError
@@ -30,7 +30,7 @@ class Stream:
         self._under_way: set[Running] = set()
         self._over = threading.Event()
 
-    def replies(self) -> Iterator[Reply]:
+    def replies(self) -> Generator[Reply, None, None]:
         """The replies, in the order of the requests.
 
         What is wrong with one request is said in its answer, and the stream goes on. When the client goes away, what

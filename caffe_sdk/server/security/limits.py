@@ -31,7 +31,7 @@ class Limits:
     solvers: int = 16
     """Solvers at a time."""
     calls: int = 32
-    """Calls at a time, streams included."""
+    """Calls at a time, streams included; those to models of the repository have the models' queues instead."""
     call_seconds: float = 0
     """Seconds that a call may take; training ends after the iteration it is at."""
     idle_seconds: float = 3600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -9,7 +10,7 @@ import socket
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -246,27 +247,9 @@ def test_a_client_that_does_not_read_is_hung_up_on(
     squeezenet_server: RunningServer, squeezenet: SqueezeNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "REPLY_SECONDS", 0.2)
-    shape = [4, 3, 227, 227]
-    head: dict[str, Any] = {
-        "inputs": [{**BEHIND, "shape": shape, "parameters": {"binary_data_size": 4 * squeezenet.input.nbytes}}]
-    }
-    head["outputs"] = [{"name": "conv1", "parameters": {"binary_data": True}}]
-    text = json.dumps(head).encode()
-    host, _, port = squeezenet_server.doors[0].address.removeprefix("http://").rpartition(":")
-    key = ("http", "POST /v2/models/{model}/infer", "499")
-    before = squeezenet_server.backend.journal.counts().get(key)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect((host, int(port)))
-        length = len(text) + 4 * squeezenet.input.nbytes
-        lengths = f"Inference-Header-Content-Length: {len(text)}\r\nContent-Length: {length}\r\n"
-        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\n{lengths}\r\n".encode() + text)
-        connection.sendall(squeezenet.input.tobytes() * 4)
-        moment = threading.Event()
-        while (now := squeezenet_server.backend.journal.counts().get(key)) is None or (
-            before is not None and now.requests == before.requests
-        ):
-            moment.wait(0.01)
+    before = given_up(squeezenet_server)
+    with upload(squeezenet_server, squeezenet, "conv1"):
+        wait_for(lambda: given_up(squeezenet_server) == before + 1)
     assert ask(squeezenet_server, "GET", "/v2/health/live").status == 200
 
 
@@ -302,25 +285,47 @@ def test_what_is_no_http(small: RunningServer) -> None:
     assert ask(small, "GET", "/v2/health/live").status == 200
 
 
+def given_up(server: RunningServer) -> int:
+    """Requests for inference whose clients did not wait."""
+    count = server.backend.journal.counts().get(("http", "POST /v2/models/{model}/infer", "499"))
+    return count.requests if count is not None else 0
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    moment = threading.Event()
+    for _ in range(3000):
+        if condition():
+            return
+        moment.wait(0.01)
+    raise AssertionError("it does not happen")
+
+
 def test_a_client_that_goes_away_frees_its_request(squeezenet_server: RunningServer, squeezenet: SqueezeNet) -> None:
     repository = squeezenet_server.backend.repository
     assert repository is not None
     statistics = repository.get("squeezenet").statistics
-    body = np.repeat(squeezenet.input, 4, axis=0)
-    head = json.dumps(
-        {"inputs": [{**BEHIND, "shape": list(body.shape), "parameters": {"binary_data_size": body.nbytes}}]}
-    ).encode()
-    before = statistics.snapshot()
-    host, _, port = squeezenet_server.doors[0].address.removeprefix("http://").rpartition(":")
-    with socket.create_connection((host, int(port))) as connection:
-        length = f"Inference-Header-Content-Length: {len(head)}\r\nContent-Length: {len(head) + body.nbytes}\r\n"
-        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\n{length}\r\n".encode() + head + body.tobytes())
-    until = threading.Event()
-    while (now := statistics.snapshot()).pending or now.fail.count + now.success.count == (
-        before.fail.count + before.success.count
-    ):
-        until.wait(0.01)
+    before = given_up(squeezenet_server)
+    with upload(squeezenet_server, squeezenet, "prob"):
+        wait_for(lambda: statistics.snapshot().pending == 1)
+    wait_for(lambda: given_up(squeezenet_server) == before + 1)
+    wait_for(lambda: statistics.snapshot().pending == 0)
     assert ask(squeezenet_server, "GET", "/v2/health/ready").status == 200
+
+
+@contextlib.contextmanager
+def upload(server: RunningServer, squeezenet: SqueezeNet, output: str) -> Iterator[None]:
+    """A connection that has sent a request for four images, and reads no answer."""
+    body = squeezenet.input.tobytes() * 4
+    tensor = {**BEHIND, "shape": [4, 3, 227, 227], "parameters": {"binary_data_size": len(body)}}
+    outputs = [{"name": output, "parameters": {"binary_data": True}}]
+    head = json.dumps({"inputs": [tensor], "outputs": outputs}).encode()
+    host, _, port = server.doors[0].address.removeprefix("http://").rpartition(":")
+    lengths = f"Inference-Header-Content-Length: {len(head)}\r\nContent-Length: {len(head) + len(body)}\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\n{lengths}\r\n".encode() + head + body)
+        yield
 
 
 def test_there_is_no_door_without_models() -> None:
