@@ -28,6 +28,9 @@ PROBES = 2
 REQUESTS = 256
 """Requests to models under way at a time, for which a thread waits; what computes are the models' own threads."""
 
+LOOK = 0.2
+"""Seconds until the main thread looks whether it was asked to end."""
+
 
 class RunningServer:
     """A server that runs in threads of this process; use it in a ``with`` block, or `stop` it."""
@@ -118,7 +121,8 @@ def serve(options: Options, ready: Callable[[RunningServer], None] = lambda serv
     try:
         with start(options) as server:
             ready(server)
-            asked.wait()
+            while not asked.wait(LOOK):  # for ever, a signal that came to another thread would not wake this one
+                pass
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
