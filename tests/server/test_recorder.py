@@ -99,7 +99,8 @@ def test_a_stream_that_is_cancelled(server: RunningServer, stub: Any, caplog: py
         answers.cancel()
         (line,) = lines(caplog, 1)
         ended.set()
-    assert line["status"] == "CANCELLED"
+    assert line["status"] in ("CANCELLED", "OK")  # gRPC may tell that there are no more requests before it tells why
+    assert line["received"] == infer_request().ByteSize()
 
 
 def test_methods_there_are_none_of_are_counted_as_one(server: RunningServer) -> None:
