@@ -1,7 +1,8 @@
-"""Changes of images that the SSD fork has in its transform_param: colours, a larger canvas, another size.
+"""Changes of images that forks have in their transform_param: colours, a larger canvas, another size.
 
-Each is drawn anew for every record, in the fork's order: distort_param, expand_param, resize_param. They are for 8-bit
-images; distort_param and the mean colour of a canvas for those with three channels, BGR.
+Each is drawn anew for every record, in the order of the SSD fork: distort_param, expand_param, resize_param, and then
+the sizes at random of NVIDIA's. They are for 8-bit images; distort_param and the mean colour of a canvas for those with
+three channels, BGR.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ Floats = npt.NDArray[np.float32]
 Generator = np.random.Generator
 
 FIELDS = ("distort_param", "expand_param", "resize_param")
+SIZES = tuple(
+    f"{what}_{end}"
+    for what in ("img_rand_resize", "rand_resize_ratio", "vertical_stretch", "horizontal_stretch")
+    for end in ("lower", "upper")
+)
 HUES = 180.0  # OpenCV's circle of 8-bit hues
 PILLOW = {"AREA": "BOX", "NEAREST": "NEAREST", "CUBIC": "BICUBIC", "LANCZOS4": "LANCZOS"}
 PADS: dict[str, Any] = {"CONSTANT": "constant", "MIRRORED": "reflect", "REPEAT_NEAREST": "edge"}
@@ -34,6 +40,11 @@ class Augment:
         self._expand = param.expand_param if param.HasField("expand_param") else None
         self._resize = param.resize_param if param.HasField("resize_param") else None
         self._mean = list(param.mean_value)
+        self._sizes = param if any(param.HasField(name) for name in SIZES) else None
+        low, high = param.img_rand_resize_lower, param.img_rand_resize_upper
+        if bool(low) != bool(high) or low > high:
+            what = f"img_rand_resize_lower: {low}, img_rand_resize_upper: {high}"
+            raise LayerError(where, what, "give both, the lower one first")
         if self._resize is not None and not (self._resize.height and self._resize.width):
             size = f"{self._resize.height} x {self._resize.width}"
             raise LayerError(where, f"resize_param of size {size}", "give height and width")
@@ -48,7 +59,7 @@ class Augment:
     @staticmethod
     def wanted(param: Any) -> bool:
         """Whether a TransformationParameter has any of the fields."""
-        return any(param.HasField(name) for name in FIELDS)
+        return any(param.HasField(name) for name in FIELDS + SIZES)
 
     def apply(self, pixels: Pixels, rng: Generator) -> Pixels:
         """The changed image. Raises DataError for one that is not of 8 bits."""
@@ -60,6 +71,8 @@ class Augment:
             pixels = self._on_canvas(pixels, rng.uniform(1, self._expand.max_expand_ratio), rng)
         if self._resize is not None and rng.random() < self._resize.prob:
             pixels = resized(pixels, self._resize, rng)
+        if self._sizes is not None:
+            pixels = resized_at_random(pixels, self._sizes, rng)
         return pixels
 
     def _on_canvas(self, pixels: Pixels, ratio: float, rng: Generator) -> Pixels:
@@ -95,6 +108,32 @@ def resized(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
     size = (int(width / ratio), width) if wide else (height, int(height * ratio))
     fitted = _resample(pixels, max(size[0], 1), max(size[1], 1), mode)
     return _padded(fitted, height, width, param)
+
+
+def resized_at_random(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
+    """``pixels`` (channels, h, w) in a size at random, as NVIDIA's fields of a TransformationParameter say.
+
+    The shorter side is drawn, then how many times as long the other is, then factors of both. No side gets shorter than
+    crop_size, or without allow_upscale longer than it was.
+    """
+    _, height, width = pixels.shape
+    short = min(height, width)
+    if param.img_rand_resize_lower:
+        short = int(rng.integers(param.img_rand_resize_lower, param.img_rand_resize_upper + 1))
+    scale = short / min(height, width)
+    tall, wide = scale * height, scale * width
+    if param.rand_resize_ratio_lower >= 1 and param.rand_resize_ratio_upper > 1:
+        ratio = rng.uniform(param.rand_resize_ratio_lower, param.rand_resize_ratio_upper)
+        lies = wide > tall or (wide == tall and rng.random() < 0.5)
+        tall, wide = (tall, tall * ratio) if lies else (wide * ratio, wide)
+    tall *= rng.uniform(param.vertical_stretch_lower, param.vertical_stretch_upper)
+    wide *= rng.uniform(param.horizontal_stretch_lower, param.horizontal_stretch_upper)
+    sides = [max(param.crop_size, 1, int(side + 0.5)) for side in (tall, wide)]
+    if not param.allow_upscale:
+        sides = [min(side, most) for side, most in zip(sides, (height, width), strict=True)]
+    shrinks = sides[0] <= height and sides[1] <= width
+    kind = param.interpolation_algo_down if shrinks else param.interpolation_algo_up
+    return _resample(pixels, sides[0], sides[1], param.InterpolationAlgo.Name(kind).removeprefix("INTER_"))
 
 
 def _padded(pixels: Pixels, height: int, width: int, param: Any) -> Pixels:

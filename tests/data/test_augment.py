@@ -102,6 +102,54 @@ def test_canvas(pixels: np.ndarray) -> None:
     assert len(shapes) > 10
 
 
+@pytest.mark.parametrize(
+    ("text", "heights", "widths"),
+    [
+        ("img_rand_resize_lower: 3 img_rand_resize_upper: 5", {3, 4, 5}, {4, 5, 6, 7, 8}),  # 6 x 9: half as wide again
+        ("img_rand_resize_lower: 8 img_rand_resize_upper: 8", {6}, {9}),  # may not grow
+        ("img_rand_resize_lower: 8 img_rand_resize_upper: 8 allow_upscale: true", {8}, {12}),
+        ("img_rand_resize_lower: 1 img_rand_resize_upper: 2 crop_size: 4", {4}, {4}),
+        ("rand_resize_ratio_lower: 1 rand_resize_ratio_upper: 1.0001", {6}, {6}),
+        ("vertical_stretch_lower: 0.5 vertical_stretch_upper: 0.5", {3}, {9}),
+        ("horizontal_stretch_lower: 2 horizontal_stretch_upper: 2 allow_upscale: true", {6}, {18}),
+    ],
+)
+def test_sizes_at_random(pixels: np.ndarray, text: str, heights: set[int], widths: set[int]) -> None:
+    assert Augment.wanted(param(text))
+    shapes = [changed(text, pixels, index).shape for index in range(30)]
+    assert {shape[1] for shape in shapes} == heights
+    assert {shape[2] for shape in shapes} <= widths
+
+
+def test_a_square_gets_longer_either_way() -> None:
+    square = np.zeros((3, 8, 8), np.uint8)
+    text = "rand_resize_ratio_lower: 1.5 rand_resize_ratio_upper: 1.5001 allow_upscale: true"
+    assert {changed(text, square, index).shape[1:] for index in range(20)} == {(8, 12), (12, 8)}
+
+
+def test_interpolation_of_sizes_at_random(pixels: np.ndarray) -> None:
+    """One kind where no side grows, another one where one does; NEAREST and CUBIC if nothing is said."""
+    half = "img_rand_resize_lower: 3 img_rand_resize_upper: 3"
+    np.testing.assert_array_equal(
+        changed(f"{half} interpolation_algo_down: INTER_LINEAR", pixels), resize(pixels, 3, 5)
+    )
+    assert set(changed(half, pixels).ravel()) <= set(pixels.ravel())
+    twice = "img_rand_resize_lower: 12 img_rand_resize_upper: 12 allow_upscale: true"
+    linear = changed(f"{twice} interpolation_algo_up: INTER_LINEAR", pixels)
+    np.testing.assert_array_equal(linear, resize(pixels, 12, 18))
+    assert (changed(twice, pixels) != linear).any()
+
+
+@pytest.mark.parametrize("text", ["img_rand_resize_lower: 3", "img_rand_resize_lower: 3 img_rand_resize_upper: 2"])
+def test_sizes_that_are_none(text: str) -> None:
+    with pytest.raises(LayerError, match="give both, the lower one first"):
+        Augment(param(text), "here")
+
+
+def test_where_it_is_computed_changes_nothing() -> None:
+    assert not Augment.wanted(param("use_gpu_transform: true"))
+
+
 # -- colours ---------------------------------------------------------------------------------------------------------
 
 

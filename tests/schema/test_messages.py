@@ -12,6 +12,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffe_sdk.data.augment import SIZES
 from caffe_sdk.errors import MissingFileError
 from caffe_sdk.proto import caffe_pb2
 from caffe_sdk.schema import messages
@@ -25,7 +26,8 @@ TYPE_NAMES = {
 
 
 FORKS = {
-    # Fields that Caffe does not have, and the fork they come from. A number of our own where Caffe's takes the fork's.
+    # Fields that Caffe does not have, and the fork they come from. A number of our own where a field of
+    # Caffe's, or of another fork's, has it.
     ("SolverParameter", "plateau_winsize"): "nvcaffe017",
     ("SolverParameter", "min_lr"): "nvcaffe017",
     ("SolverParameter", "rampup_interval"): "nvcaffe017 1041",
@@ -40,6 +42,11 @@ FORKS = {
     **{
         ("TransformationParameter", field): "ssd"
         for field in ("crop_h", "crop_w", "distort_param", "emit_constraint", "expand_param", "resize_param")
+    },
+    ("TransformationParameter", "use_gpu_transform"): "nvcaffe017 1008",
+    **{
+        ("TransformationParameter", field): f"nvcaffe017 {1010 + number}" if number < 5 else "nvcaffe017"
+        for number, field in enumerate((*SIZES, "interpolation_algo_down", "interpolation_algo_up", "allow_upscale"))
     },
     **{
         (message, field.name): "ssd"
@@ -101,10 +108,13 @@ def is_as_written(row: dict[str, str]) -> bool:
 def test_fields_of_forks_are_the_forks_and_clash_with_nothing(shared: Path) -> None:
     caffes = {(row["message"], row["number"]) for row in rows(shared / "facts" / "caffe_schema.tsv")}
     table = {(row["fork"], row["message"], row["field"]): row for row in rows(shared / "facts" / "fork_schema.tsv")}
+    own = [(message, field, source) for (message, field), source in FORKS.items() if " " not in source]
+    kept = {(message, table[source, message, field]["number"]): field for message, field, source in own}
     for (message, field), source in FORKS.items():
         fork, _, number = source.partition(" ")
         row = table[fork, message, field]
-        assert bool(number) == ((f"caffe.{message}", row["number"]) in caffes or (message, row["number"]) in caffes)
+        taken = {(f"caffe.{message}", row["number"]), (message, row["number"])} & caffes
+        assert bool(number) == (bool(taken) or kept.get((message, row["number"]), field) != field)
         row["number"] = number or row["number"]
         assert is_as_written(row), (row, source)
         assert (message, row["number"]) not in caffes
@@ -114,7 +124,9 @@ def test_every_enum_value_is_caffes(shared: Path) -> None:
     table = {(row["enum"], row["value"]): int(row["number"]) for row in rows(shared / "facts" / "caffe_enums.tsv")}
     assert len(table) == 111
     for row in rows(shared / "facts" / "fork_schema.tsv"):  # those of a fork's message that is ours too
-        if row["fork"] == "ssd" and row["message"].startswith(("enum EmitConstraint.", "enum ResizeParameter.")):
+        if row["fork"] == "nvcaffe017" and row["message"].startswith(
+            ("enum EmitConstraint.", "enum ResizeParameter.", "enum TransformationParameter.")
+        ):
             table["caffe." + row["message"].removeprefix("enum "), row["field"]] = int(row["number"])
     enums = list(messages.DESCRIPTOR.enum_types_by_name.values())
     for message in messages.DESCRIPTOR.message_types_by_name.values():
