@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 
 from caffe_sdk.engine.operation import Call, EagerProgram, Program
 from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor
@@ -36,6 +37,10 @@ class EngineBase:
         ``after`` are programs that will run before for the first time, so that it is known where they leave numbers.
         """
         return EagerProgram(self, calls)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Updates of parameters asked for inside a with block may be computed together when it ends."""
+        return nullcontext()
 
     @staticmethod
     def _shaped(buffer: Array, tensor: Tensor) -> Array:

@@ -316,11 +316,13 @@ class Solver:
         for memory in memories:
             memory.claim()
         scale = self._clip_scale(computing) / param.iter_size
-        for learnable, history in zip(self.net.learnable, self._history, strict=True):
-            if learnable.lr_mult == 0 and all(h.memory.is_zero for h in history):
-                continue  # nothing would change but the histories, which would collect a weight decay that never acts
-            by = updates.Numbers(rate * learnable.lr_mult, param.weight_decay * learnable.decay_mult, scale, self.iter)
-            self._rule.update(computing, learnable.blob.data_tensor, learnable.blob.diff_tensor, history, by)
+        with computing.together():
+            for learnable, history in zip(self.net.learnable, self._history, strict=True):
+                if learnable.lr_mult == 0 and all(h.memory.is_zero for h in history):
+                    continue  # nothing would change but histories, which would collect a weight decay that never acts
+                decay = param.weight_decay * learnable.decay_mult
+                by = updates.Numbers(rate * learnable.lr_mult, decay, scale, self.iter)
+                self._rule.update(computing, learnable.blob.data_tensor, learnable.blob.diff_tensor, history, by)
         for memory in memories:
             memory.settle()
         if self.net.debug_info:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from caffe_sdk.engine.cuda.base import FLOAT, CudaBase
@@ -34,6 +35,8 @@ OWN = {
 
 class CudaUpdate(CudaBase, Update):
     """The rules; a step that is no finite number is a SolverError."""
+
+    _gathered: list[Call] | None = None
 
     def sgd_update(
         self,
@@ -147,8 +150,28 @@ class CudaUpdate(CudaBase, Update):
             ]
         )
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Updates asked for inside a with block are few launches when it ends, one for a rule and its numbers."""
+        with self.lock:
+            self._gathered = gathered = []
+            try:
+                yield
+            finally:
+                self._gathered = None
+            groups: dict[tuple[Any, ...], list[Call]] = {}
+            for call in gathered:
+                numbers = (call[of.removeprefix("1 - ")] for of in (*OWN[call.name], "l1", "scale"))
+                groups.setdefault((call.name, *numbers), []).append(call)
+            for calls in groups.values():
+                self.update_all(calls)
+
     def _update(self, rule: str, *arguments: Any) -> None:
-        self.update_all([OPERATIONS[rule].bind(arguments, {})])
+        call = OPERATIONS[rule].bind(arguments, {})
+        if self._gathered is None:
+            self.update_all([call])
+        else:
+            self._gathered.append(call)
 
     def sum_of_squares(self, tensors: Sequence[Tensor], total: Tensor) -> None:
         """total = the sum of the squares of all numbers of all tensors."""

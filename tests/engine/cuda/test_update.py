@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cuda.structures import MOST_UPDATES
-from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.errors import SolverError
 from tests.engine.cuda.twins import agree, get, put, simulated, tensors
 
@@ -39,19 +38,36 @@ def test_rules(rule, decay, l1):
 
 
 def test_many_parameters_in_few_launches():
+    """Together as one by one; of other numbers apart."""
+
     def calls(engine, t):
-        recorder = Recorder()
-        for i in range(100):
-            recorder.sgd_update(t[f"w{i}"], t[f"d{i}"], t[f"h{i}"], 0.01 * i, 0.9, 0.001 * i, False, 1.0)
-        if hasattr(engine, "update_all"):
-            engine.update_all(recorder.calls)
-        else:
-            engine.compile(recorder.calls).run()
+        with engine.together():
+            for i in range(100):
+                momentum = 0.9 if i else 0.5
+                engine.sgd_update(t[f"w{i}"], t[f"d{i}"], t[f"h{i}"], 0.01 * i, momentum, 0.001 * i, False, 1.0)
+            engine.adam_update(t["w"], t["d"], t["m"], t["v"], 0.1, 0.9, 0.99, 1e-8, 0.0, False, 1.0)
 
     shapes = {f"{kind}{i}": (i % 5, 3) for i in range(100) for kind in "wdh"}
     engine = simulated()
-    agree(shapes, calls, engine=engine)
-    assert engine.device.launches["sgd_update"] == -(-100 // MOST_UPDATES)
+    agree({**shapes, **dict.fromkeys("wdmv", (4,))}, calls, given={"v": [1, 2, 3, 4]}, engine=engine)
+    assert engine.device.launches["sgd_update"] == -(-99 // MOST_UPDATES)  # the first has no values
+    assert engine.device.launches["adam_update"] == 1
+
+
+def test_what_fails_inside_updates_nothing():
+    engine, t = simulated(), tensors(SHAPES)
+    before = get(t["w"]).copy()
+
+    def fail():
+        with engine.together():
+            engine.sgd_update(*arguments("sgd_update", t))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    np.testing.assert_array_equal(get(t["w"]), before)
+    engine.sgd_update(*arguments("sgd_update", t))
+    assert np.all(get(t["w"]) != before)
 
 
 def test_a_step_that_is_no_number_is_made_and_told():
