@@ -154,7 +154,8 @@ class CudaUpdate(CudaBase, Update):
     def together(self) -> Iterator[None]:
         """Updates asked for inside a with block are few launches when it ends, one for a rule and its numbers."""
         with self.lock:
-            self._gathered = gathered = []
+            gathered: list[Call] = []
+            self._gathered = gathered
             try:
                 yield
             finally:
