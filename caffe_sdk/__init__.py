@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from caffe_sdk.layers.python import Layer as Layer
     from caffe_sdk.logs import init_log as init_log
     from caffe_sdk.logs import log as log
+    from caffe_sdk.mode import cupy_array as cupy_array
     from caffe_sdk.mode import layer_type_list as layer_type_list
     from caffe_sdk.mode import set_device as set_device
     from caffe_sdk.mode import set_mode_cpu as set_mode_cpu
@@ -68,7 +69,7 @@ _HOMES = {
     "caffe_sdk.errors": ["CaffeError"],
     "caffe_sdk.layers.python": ["Layer"],
     "caffe_sdk.logs": ["init_log", "log"],
-    "caffe_sdk.mode": ["layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
+    "caffe_sdk.mode": ["cupy_array", "layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
     "caffe_sdk.net": ["Net"],
     "caffe_sdk.net_spec": ["NetSpec", "params", "to_proto"],
     "caffe_sdk.preprocessing": ["Preprocessing"],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from caffe_sdk import engine
+from caffe_sdk.blob import Blob
 from caffe_sdk.errors import ArgumentError, DeviceError
 from caffe_sdk.layers import REGISTRY
 
@@ -62,6 +66,35 @@ def _check(device: int) -> None:
         devices.check(device)
     except DeviceError as error:
         raise error.at("set_device") from None
+
+
+def cupy_array(blob: Blob, part: str = "data") -> Any:
+    """A blob's values ("data") or gradients ("diff") on the GPU, a `cupy.ndarray` in its shape, without a copy.
+
+    What is written into it counts, until somebody else writes the blob: ask for it anew after each forward or backward.
+    All the net computed so far is there. CuPy works on streams of its own, so wait for them before the net goes on:
+    ``cupy.cuda.get_current_stream().synchronize()``.
+
+    Raises DeviceError in CPU mode, and where CuPy is not installed.
+    """
+    if part not in ("data", "diff"):
+        raise ArgumentError("cupy_array", f"'{part}' is no part of a blob", "ask for 'data' or 'diff'")
+    from caffe_sdk.engine.cuda.base import CudaBase
+
+    gpu = engine.current()
+    if not isinstance(gpu, CudaBase):
+        raise DeviceError("cupy_array", f"the {gpu.name} engine keeps no blobs on a GPU", "call set_mode_gpu() first")
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError:
+        remedy = "pip install cupy-cuda12x, or cupy-cuda13x, as the driver is"
+        raise DeviceError("cupy_array", "CuPy is not installed", remedy) from None
+    memory = blob.data_memory if part == "data" else blob.diff_memory
+    with gpu.lock:
+        buffer = memory.update(gpu.place)
+        gpu.device.wait()
+    held = cupy.cuda.UnownedMemory(buffer.pointer, buffer.nbytes, buffer, gpu.device.number)
+    return cupy.ndarray(blob.shape, blob.dtype, cupy.cuda.MemoryPointer(held, 0))
 
 
 def layer_type_list() -> list[str]:

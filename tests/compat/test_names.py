@@ -76,5 +76,5 @@ def test_scripts_of_python_2_read_what_a_net_has() -> None:
 def test_addresses_on_a_gpu() -> None:
     blob = caffe.Blob((2,), name="b")
     for pointer in ("_gpu_data_ptr", "_gpu_diff_ptr"):
-        with pytest.raises(DeviceError, match="blob 'b': is not on a GPU"):
+        with pytest.raises(DeviceError, match="blob 'b': shows no addresses of GPUs"):
             getattr(blob, pointer)
