@@ -19,6 +19,7 @@ options = caffe.internal.options(options, varargin);
 caffe.internal.compute_on(options.ExecutionEnvironment);
 caffe.internal.check(any(strcmp(options.OutputAs, {'channels', 'rows', 'columns'})), ...
   'OutputAs can be channels, rows or columns');
+layer = caffe.internal.text(layer);
 if isnumeric(layer)
   caffe.internal.check(isscalar(layer) && any(layer == 1:numel(net.layer_names)), ...
     sprintf('layer must be a name, or a number from 1 to %d', numel(net.layer_names)));

@@ -24,6 +24,7 @@ if nargin < 3
 end
 options = struct('ContextPad', 0, 'Threshold', -Inf, 'Overlap', 1, 'Softmax', false, 'Labels', [], 'MiniBatchSize', 64);
 options = caffe.internal.options(options, varargin);
+image = caffe.internal.text(image);
 caffe.internal.check(isa(net, 'caffe.Net'), 'net must be a caffe.Net');
 caffe.internal.check(ischar(image) || isnumeric(image), 'image must be an array H x W x C, or a file');
 if ischar(image)

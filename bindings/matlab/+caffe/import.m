@@ -25,6 +25,8 @@ function net = import(protofile, datafile, varargin)
 if nargin < 2
   datafile = '';
 end
+protofile = caffe.internal.text(protofile);
+datafile = caffe.internal.text(datafile);
 options = struct('AverageImage', [], 'ResizeTo', [], 'Scale', [], 'Channels', '', 'InputSize', [], 'Labels', []);
 options = caffe.internal.options(options, varargin);
 caffe.internal.check(ischar(protofile) && ischar(datafile), 'protofile and datafile must be names of files');

@@ -9,6 +9,10 @@ function [counts, kinds] = plot_confusion(truth, found, file)
 if nargin < 3
   file = '';
 end
+file = caffe.internal.text(file);
+if isa(truth, 'categorical') || isa(truth, 'string')
+  truth = cellstr(truth);
+end
 caffe.internal.check(numel(truth) == numel(found) && iscell(truth) == iscell(found), ...
   'truth and found must be as many labels of one class');
 kinds = unique([truth(:); found(:)]);

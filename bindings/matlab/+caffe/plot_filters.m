@@ -7,6 +7,7 @@ function picture = plot_filters(net, layer, file)
 %
 %   See also caffe.plot_log, caffe.Net.
 caffe.internal.check(isa(net, 'caffe.Net'), 'net must be a caffe.Net');
+layer = caffe.internal.text(layer);
 caffe.internal.check(ischar(layer), 'layer must be the name of a layer');
 blob = net.params(layer, 1);
 caffe.internal.check(numel(blob.shape()) == 4, sprintf('the weights of layer ''%s'' have no width and height', layer));
@@ -28,7 +29,7 @@ else
 end
 picture = sheet(tiles, columns);
 if nargin > 2
-  imwrite(picture, file);
+  imwrite(picture, caffe.internal.text(file));
 elseif nargout == 0
   handle = caffe.internal.new_figure(['Filters of ' layer], caffe.internal.has_screen());
   image(picture, 'Parent', axes('Parent', handle));

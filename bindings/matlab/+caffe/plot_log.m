@@ -11,6 +11,8 @@ function handle = plot_log(log, file)
 if nargin < 2
   file = '';
 end
+file = caffe.internal.text(file);
+log = caffe.internal.text(log);
 if isstruct(log)
   curves = of_training(log);
 else

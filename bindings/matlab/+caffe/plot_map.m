@@ -11,6 +11,10 @@ end
 if nargin < 3
   file = '';
 end
+file = caffe.internal.text(file);
+if isa(labels, 'categorical') || isa(labels, 'string')
+  labels = cellstr(labels);
+end
 caffe.internal.check(isnumeric(points) && size(points, 2) == 2, 'points must be N x 2');
 caffe.internal.check(numel(labels) == size(points, 1), 'there must be a label for each point');
 [kinds, ~, which] = unique(labels(:));

@@ -7,6 +7,7 @@ function save_mat(net, file)
 %
 %   See also caffe.load_mat, caffe.Net.
 caffe.internal.check(isa(net, 'caffe.Net'), 'net must be a caffe.Net');
+file = caffe.internal.text(file);
 caffe.internal.check(ischar(file), 'file must be a string');
 caffe.internal.call('mat_save', net.handle_net, file);
 end

@@ -27,7 +27,7 @@ function [net, info] = train(varargin)
 %
 %   See also caffe.trainingOptions, caffe.classify, caffe.Solver.
 caffe.internal.check(nargin > 0, 'usage: caffe.train(X, Y, model, options) or caffe.train(solver_file, options)');
-[begin, options] = beginning(varargin);
+[begin, options] = beginning(cellfun(@caffe.internal.text, varargin, 'UniformOutput', false));
 caffe.internal.compute_on(options.ExecutionEnvironment);
 guard = onCleanup(@caffe.internal.cancel); %#ok<NASGU> runs on Ctrl-C too
 fit = begin();
@@ -130,7 +130,7 @@ end
 
 function [targets, classes] = targets_of(Y, task, classes)
 % Numbers of classes from 0 and what they stand for; or values and no classes.
-if isa(Y, 'categorical')
+if isa(Y, 'categorical') || isa(Y, 'string')
   Y = cellstr(Y);
 end
 caffe.internal.check(iscellstr(Y) || isnumeric(Y) || islogical(Y), 'Y must be names of classes, or numbers');

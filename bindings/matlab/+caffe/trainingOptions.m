@@ -29,6 +29,9 @@ function options = trainingOptions(solver, varargin)
 %     [net, info] = caffe.train(X, Y, 'lenet.prototxt', options);
 %
 %   See also caffe.train.
+if nargin > 0
+  solver = caffe.internal.text(solver);
+end
 known = {'sgdm', 'adam', 'rmsprop', 'nesterov', 'adagrad', 'adadelta'};
 caffe.internal.check(nargin > 0 && ischar(solver) && any(strcmpi(solver, known)), ...
   ['solver must be one of ' strjoin(known, ', ')]);

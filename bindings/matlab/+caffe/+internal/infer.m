@@ -4,6 +4,7 @@ function [values, details] = infer(net, images, layer, options)
 %   details.axes tells how many axes the layer's blob has, details.names the files that were read.
 %   images is an array H x W x C x N, a file, a folder, or a cell array of files or of images.
 caffe.internal.check(isa(net, 'caffe.Net'), 'net must be a caffe.Net');
+images = caffe.internal.text(images);
 if iscell(images) && ~iscellstr(images)
   [values, details] = one_by_one(net, images, layer, options);
   return

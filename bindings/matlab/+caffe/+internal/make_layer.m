@@ -5,7 +5,7 @@ inputs = {};
 while numel(inputs) < numel(arguments_given) && isa(arguments_given{numel(inputs) + 1}, 'caffe.internal.Top')
   inputs = arguments_given(1:numel(inputs) + 1);
 end
-pairs = arguments_given(numel(inputs) + 1:end);
+pairs = cellfun(@caffe.internal.text, arguments_given(numel(inputs) + 1:end), 'UniformOutput', false);
 caffe.internal.check(mod(numel(pairs), 2) == 0 && iscellstr(pairs(1:2:end)), ...
   sprintf('%s takes tops of other layers first, then pairs of a parameter''s name and its value', type));
 named = strcmp(pairs(1:2:end), 'ntop');

@@ -3,6 +3,7 @@ function values = options(defaults, pairs)
 %   values = options(defaults, pairs)   pairs is varargin; a name that defaults lacks is an error
 values = defaults;
 names = fieldnames(defaults);
+pairs = cellfun(@caffe.internal.text, pairs, 'UniformOutput', false);
 caffe.internal.check(mod(numel(pairs), 2) == 0, 'options are pairs of a name and a value');
 for k = 1:2:numel(pairs)
   found = [];
