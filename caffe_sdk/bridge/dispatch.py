@@ -128,12 +128,15 @@ class Dispatch:
                 if self.cancelled():
                     raise CancelledError("solver", "training was stopped because you asked for it", "step() goes on")
 
-    def _connect(self, address: str, token: str, certificates: str | Array) -> tuple[int, int]:
-        """Let nets and solvers live on a server, or with an empty address here; those made before are let go."""
-        from caffe_sdk.bridge import remote  # which loads gRPC
+    def _connect(self, address: str, security: dict[str, str]) -> tuple[int, int]:
+        """Let nets and solvers live on a server, or with an empty address here; those made before are let go.
 
-        trusted = path_of(certificates) if isinstance(certificates, str) else None
-        session = remote.connect(address, token, trusted) if address else Session()
+        ``security`` has those fields of `client.Security` that somebody asks for.
+        """
+        from caffe_sdk.bridge import remote  # which loads gRPC
+        from caffe_sdk.client import Security
+
+        session = remote.connect(address, Security(**security)) if address else Session()
         released = self._reset()
         if isinstance(self.session, remote.RemoteSession):
             self.session.close()

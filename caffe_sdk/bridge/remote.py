@@ -33,14 +33,10 @@ from caffe_sdk.solver import events
 PATIENCE = 10.0  # seconds that a server has to answer
 
 
-def connect(address: str, token: str = "", certificates: str | None = None) -> RemoteSession:
-    """A session on the server at ``host:port``.
-
-    ``token`` shows who one is. ``certificates`` is None for a connection without encryption, else the path of a file of
-    certificates (PEM) that are trusted, or "" for those that gRPC trusts. Raises BridgeError when nobody answers, what
-    the server raises, and MissingFileError.
+def connect(address: str, security: clients.Security) -> RemoteSession:
+    """A session on the server at ``host:port``. Raises BridgeError when nobody answers, what the server raises, and
+    FileErrors.
     """
-    security = clients.Security(token=token or None, authority=certificates)
     return RemoteSession(clients.connect(address, PATIENCE, security=security))
 
 

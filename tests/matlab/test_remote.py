@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
-import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from caffe_sdk.app.descriptions import Objects
-from caffe_sdk.server import Options, RunningServer, start
+from caffe_sdk.server import Options, RunningServer, Tls, start
 from tests.doors.bridge_client import wait_for
 from tests.matlab import octave, toolbox
 
@@ -123,65 +120,37 @@ def test_the_server_lets_go_when_the_client_ends(server: RunningServer, tmp_path
 
 def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from caffe_sdk.bridge import remote
+    from caffe_sdk.client import Security
     from caffe_sdk.errors import BridgeError
 
     monkeypatch.setattr(remote, "PATIENCE", 0.3)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(BridgeError, match="no server answered in time"):
-            remote.connect(f"127.0.0.1:{unused.getsockname()[1]}")
+            remote.connect(f"127.0.0.1:{unused.getsockname()[1]}", Security())
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate of localhost that signs itself; its key lies beside it."""
+def encrypted(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server that asks its clients for a certificate, too; here both have the same one, which signs itself."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    names = ["-subj", "/CN=caffe", "-addext", "subjectAltName=DNS:caffe"]
     files = ["-keyout", "key.pem", "-out", "certificate.pem"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    return tmp_path / "certificate.pem"
+    certificate, key = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")
+    with start(Options("127.0.0.1:0", tls=Tls(certificate, key, certificate), grace=0)) as server:
+        yield server
 
 
-@pytest.fixture
-def encrypted(server: RunningServer, certificate: Path) -> Iterator[str]:
-    """The address of a TLS proxy of the server, as companies put one in front."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    context.set_alpn_protocols(["h2"])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_accept, args=(listener, context, server.address), daemon=True).start()
-        yield f"localhost:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def _accept(listener: socket.socket, context: ssl.SSLContext, address: str) -> None:
-    host, _, port = address.rpartition(":")
-    while True:
-        try:
-            outside = context.wrap_socket(listener.accept()[0], server_side=True)
-        except ssl.SSLError:
-            continue
-        except OSError:
-            return
-        inside = socket.create_connection((host, int(port)))
-        for source, target in ((outside, inside), (inside, outside)):
-            threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with source, contextlib.suppress(OSError):  # one end may be gone
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
-
-
-def test_encrypted(encrypted: str, certificate: Path, tmp_path: Path) -> None:
+def test_encrypted(encrypted: RunningServer, tmp_path: Path) -> None:
     script = f"""
-      caffe.connect('{encrypted}', 'Token', '{TOKEN}', 'TLS', '{certificate}');
+      caffe.connect('{encrypted.address}', 'TLS', 'certificate.pem', 'ServerName', 'caffe', ...
+        'Certificate', 'certificate.pem', 'Key', 'key.pem');
       net = caffe.Net(test_net_file(), 'test');
       check_equal(size(net.forward({{zeros(4, 3, 2, 5), zeros(5, 1)}}){{1}}), [1 1]);
+      check_error(@() caffe.connect('a', 'Key', 1), 'caffe:argument', 'Key must be the name of a file');
       disp('went well');
     """
     assert octave.run(script, tmp_path).splitlines()[-1] == "went well"

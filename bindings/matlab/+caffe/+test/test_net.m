@@ -6,7 +6,7 @@ classdef test_net < matlab.unittest.TestCase
     net
   end
   methods (Static)
-    function model_file = write_model(num_output)
+    function model_file = simple_net_file(num_output)
       %WRITE_MODEL  A net with its own data: convolution, inner product, loss.
       model_file = [tempname() '.prototxt'];
       stream = fopen(model_file, 'w');
@@ -27,7 +27,7 @@ classdef test_net < matlab.unittest.TestCase
   methods
     function self = test_net()
       self.num_output = 13;
-      self.model_file = caffe.test.test_net.write_model(self.num_output);
+      self.model_file = caffe.test.test_net.simple_net_file(self.num_output);
       self.net = caffe.get_net(self.model_file, 'train');
     end
     function delete(self)

@@ -5,7 +5,7 @@ classdef test_solver < matlab.unittest.TestCase
   end
   methods
     function self = test_solver()
-      model_file = caffe.test.test_net.write_model(13);
+      model_file = caffe.test.test_net.simple_net_file(13);
       solver_file = [tempname() '.prototxt'];
       stream = fopen(solver_file, 'w');
       fprintf(stream, 'net: "%s" test_iter: 10 test_interval: 10 base_lr: 0.01 momentum: 0.9\n', model_file);
