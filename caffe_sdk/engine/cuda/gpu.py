@@ -43,6 +43,27 @@ class GpuBuffer:
         self._device.free(self.pointer)
 
 
+class Turn:
+    """A thread's turn with a GPU, whose context becomes the thread's. What is captured is one turn: what other threads
+    ask for meanwhile would be captured too.
+    """
+
+    def __init__(self, cuda: Driver, context: c_void_p) -> None:
+        self._cuda, self._context = cuda, context
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            self._cuda.call("cuCtxSetCurrent", self._context)  # another library may have set another
+        except DeviceError:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
 class GpuDevice:
     """One GPU, counted from 0. DeviceError where there is none of this number."""
 
@@ -57,9 +78,12 @@ class GpuDevice:
     ) -> None:
         self.number, self._cuda, self._compile = number, cuda, compile_family
         self._device = handle(cuda, number)
-        self._context = cuda.made("cuDevicePrimaryCtxRetain", self._device)
-        self._thread = threading.local()
-        self._enter()
+        self._turn = Turn(cuda, cuda.made("cuDevicePrimaryCtxRetain", self._device))
+        with self._turn:
+            self._begin(blas)
+
+    def _begin(self, blas: Callable[[], ctypes.CDLL]) -> None:
+        cuda = self._cuda
         self._architecture = 10 * self._attribute(driver.MAJOR) + self._attribute(driver.MINOR)
         self.blocks = WAVES * self._attribute(driver.PROCESSORS)
         self._stream = cuda.made("cuStreamCreate", driver.NON_BLOCKING)
@@ -79,108 +103,108 @@ class GpuDevice:
 
     def allocate(self, nbytes: int) -> GpuBuffer:
         """Room for so many bytes. DeviceError with what is wanted and what is free where there is none."""
-        self._enter()
-        try:
-            return GpuBuffer(self, self._room(nbytes), nbytes)
-        except DriverError as error:
-            if error.number != driver.OUT_OF_MEMORY:
-                raise
-        gc.collect()
-        self.wait()
-        if self._pool is not None:
-            self._cuda.call("cuMemPoolTrimTo", self._pool, 0)
-        try:
-            return GpuBuffer(self, self._room(nbytes), nbytes)
-        except DriverError as error:
-            if error.number != driver.OUT_OF_MEMORY:
-                raise
-        facts = self.facts()
-        there = f"of {facts.memory:,} on GPU {self.number} ({facts.name}) {facts.free:,} are free"
-        what = f"{nbytes:,} bytes cannot be had: {there}"
-        raise DeviceError("memory", what, "use a smaller batch or input, or another GPU")
+        with self._turn:
+            try:
+                return GpuBuffer(self, self._room(nbytes), nbytes)
+            except DriverError as error:
+                if error.number != driver.OUT_OF_MEMORY:
+                    raise
+            gc.collect()
+            self.wait()
+            if self._pool is not None:
+                self._cuda.call("cuMemPoolTrimTo", self._pool, 0)
+            try:
+                return GpuBuffer(self, self._room(nbytes), nbytes)
+            except DriverError as error:
+                if error.number != driver.OUT_OF_MEMORY:
+                    raise
+            facts = self.facts()
+            there = f"of {facts.memory:,} on GPU {self.number} ({facts.name}) {facts.free:,} are free"
+            what = f"{nbytes:,} bytes cannot be had: {there}"
+            raise DeviceError("memory", what, "use a smaller batch or input, or another GPU")
 
     def free(self, pointer: int) -> None:
         """Give memory back, after all that was asked for so far; not into what is being captured."""
         if self._capturing:
             self._to_free.append(pointer)
             return
-        self._enter()
-        if self._pool is None:
-            self._cuda.call("cuMemFree_v2", pointer)
-        else:
-            self._cuda.call("cuMemFreeAsync", pointer, self._stream)
+        with self._turn:
+            if self._pool is None:
+                self._cuda.call("cuMemFree_v2", pointer)
+            else:
+                self._cuda.call("cuMemFreeAsync", pointer, self._stream)
 
     def clear(self, pointer: int, nbytes: int) -> None:
         """Set bytes to 0."""
         if nbytes:
-            self._enter()
-            self._cuda.call("cuMemsetD8Async", pointer, 0, nbytes, self._stream)
+            with self._turn:
+                self._cuda.call("cuMemsetD8Async", pointer, 0, nbytes, self._stream)
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
         """Copy bytes on the device."""
         if nbytes and source != target:
-            self._enter()
-            self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, nbytes, self._stream)
+            with self._turn:
+                self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, nbytes, self._stream)
 
     def upload(self, host: Array, pointer: int) -> None:
         """Bring an array there. The driver has its bytes when this returns: the array's memory is pageable."""
         if host.nbytes:
-            self._enter()
-            self._cuda.call("cuMemcpyHtoDAsync_v2", pointer, host.ctypes.data, host.nbytes, self._stream)
+            with self._turn:
+                self._cuda.call("cuMemcpyHtoDAsync_v2", pointer, host.ctypes.data, host.nbytes, self._stream)
 
     def download(self, pointer: int, host: Array) -> None:
         """Bring numbers to an array, when all that was asked for is done."""
-        self._enter()
-        if host.nbytes:
-            self._cuda.call("cuMemcpyDtoHAsync_v2", host.ctypes.data, pointer, host.nbytes, self._stream)
-        self.wait()
+        with self._turn:
+            if host.nbytes:
+                self._cuda.call("cuMemcpyDtoHAsync_v2", host.ctypes.data, pointer, host.nbytes, self._stream)
+            self.wait()
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
     def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
         """Run a kernel."""
-        self._enter()
-        sizes = blocks, 1, 1, threads, 1, 1, 0
-        self._cuda.call("cuLaunchKernel", self._function(kernel), *sizes, self._stream, arguments.addresses, None)
+        with self._turn:
+            sizes = blocks, 1, 1, threads, 1, 1, 0
+            self._cuda.call("cuLaunchKernel", self._function(kernel), *sizes, self._stream, arguments.addresses, None)
 
     def multiply(self, product: Product) -> None:
         """Compute a matrix product."""
-        self._enter()
-        self._blas.multiply(product)
+        with self._turn:
+            self._blas.multiply(product)
 
     def capture(self, work: Callable[[], None]) -> Graph:
         """Write down what ``work`` asks for as a graph."""
-        self._enter()
-        self._cuda.call("cuStreamBeginCapture_v2", self._stream, driver.THREAD_LOCAL)
-        self._capturing = True
-        graph = c_void_p()
-        try:
-            work()
-        finally:
-            self._capturing = False
-            self._cuda.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
-            freed, self._to_free = self._to_free, []
-            for pointer in freed:
-                self.free(pointer)
-        try:
-            return Graph(self, self._cuda.made("cuGraphInstantiateWithFlags", graph, 0))
-        finally:
-            self._cuda.call("cuGraphDestroy", graph)
+        with self._turn:
+            self._cuda.call("cuStreamBeginCapture_v2", self._stream, driver.THREAD_LOCAL)
+            self._capturing = True
+            graph = c_void_p()
+            try:
+                work()
+            finally:
+                self._capturing = False
+                self._cuda.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
+                freed, self._to_free = self._to_free, []
+                for pointer in freed:
+                    self.free(pointer)
+            try:
+                return Graph(self, self._cuda.made("cuGraphInstantiateWithFlags", graph, 0))
+            finally:
+                self._cuda.call("cuGraphDestroy", graph)
 
     def start(self, graph: c_void_p) -> None:
         """Launch a graph."""
-        self._enter()
-        self._cuda.call("cuGraphLaunch", graph, self._stream)
+        with self._turn:
+            self._cuda.call("cuGraphLaunch", graph, self._stream)
 
     def drop(self, graph: c_void_p) -> None:
         """Give a graph back."""
-        self._enter()
-        self._cuda.call("cuGraphExecDestroy", graph)
+        with self._turn:
+            self._cuda.call("cuGraphExecDestroy", graph)
 
     def wait(self) -> None:
         """Until everything asked for is done."""
-        self._enter()
-        self._cuda.call("cuStreamSynchronize", self._stream)
+        with self._turn:
+            self._cuda.call("cuStreamSynchronize", self._stream)
 
     def look(self) -> tuple[int, float] | None:
         """What kernels told of so far, without waiting; forgotten then."""
@@ -193,22 +217,18 @@ class GpuDevice:
 
     def facts(self) -> Facts:
         """Things to know."""
-        self._enter()
-        free, total = c_size_t(), c_size_t()
-        self._cuda.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
-        name = ctypes.create_string_buffer(256)
-        self._cuda.call("cuDeviceGetName", name, len(name), self._device)
-        capability = f"{self._architecture // 10}.{self._architecture % 10}"
-        processors = self._attribute(driver.PROCESSORS)
-        return Facts(
-            name.value.decode(), self.number, capability, processors, total.value, free.value, self._cuda.version
-        )
+        with self._turn:
+            free, total = c_size_t(), c_size_t()
+            self._cuda.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+            name = ctypes.create_string_buffer(256)
+            self._cuda.call("cuDeviceGetName", name, len(name), self._device)
+            capability = f"{self._architecture // 10}.{self._architecture % 10}"
+            processors = self._attribute(driver.PROCESSORS)
+            return Facts(
+                name.value.decode(), self.number, capability, processors, total.value, free.value, self._cuda.version
+            )
 
     # -- parts ---------------------------------------------------------------------------------------------------------
-
-    def _enter(self) -> None:
-        """Make the GPU's context that of the thread. Another GPU's may have been set by another library."""
-        self._cuda.call("cuCtxSetCurrent", self._context)
 
     def _attribute(self, number: int) -> int:
         return self._cuda.number("cuDeviceGetAttribute", number, self._device)

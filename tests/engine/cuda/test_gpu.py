@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -120,6 +121,32 @@ def test_what_is_given_back_while_work_is_captured_waits():
     with pytest.raises(ZeroDivisionError):
         it.capture(lambda: 1 // 0)
     it.wait()  # which it may only outside a capture
+
+
+def test_other_threads_wait_while_work_is_captured():
+    """What they ask for would be captured too, or refused."""
+    it, done = device(), []
+    numbers, buffer = np.arange(4, dtype=np.float32), it.allocate(16)
+
+    def upload():
+        it.upload(numbers, buffer.pointer)
+        done.append(True)
+
+    other = threading.Thread(target=upload)
+
+    def work():
+        other.start()
+        other.join(0.05)
+        assert not done
+        it.clear(buffer.pointer, 8)
+
+    replay = it.capture(work)
+    other.join()
+    assert done
+    replay.launch()
+    result = np.empty(4, np.float32)
+    it.download(buffer.pointer, result)
+    assert result.tolist() == [0, 0, 2, 3]
 
 
 def test_labels_that_are_none_are_told_after_a_replay_too():
