@@ -19,7 +19,7 @@ from caffe_sdk.memory import ALIGNMENT, Array, Place, SyncedMemory, aligned
 class Room:
     """``count`` numbers of a type, which the steps ``first`` to ``last`` use: a memory's at a place, or nobody's."""
 
-    __slots__ = ("array", "count", "dtype", "first", "last", "memory", "offset", "place")
+    __slots__ = ("array", "begin", "count", "dtype", "first", "last", "memory", "offset", "place", "whole")
 
     def __init__(
         self, count: int, dtype: np.dtype[Any], memory: SyncedMemory | None = None, place: Place | None = None
@@ -29,6 +29,8 @@ class Room:
         self.first, self.last = -1, -1
         self.offset: int | None = None  # in the area; None for a buffer of a memory's own
         self.array: Array | None = None
+        self.whole: Room | None = None  # the room this is part of, from the number ``begin`` on
+        self.begin = 0
 
     @property
     def nbytes(self) -> int:
@@ -83,6 +85,14 @@ class Arena:
         if room.memory is not None:
             self._parts.setdefault(room.memory, set()).add(self.part)
 
+    def join(self, parts: Iterable[Room], whole: Room) -> None:
+        """Let rooms that nobody uses from now on be parts of another, unused until now, one after the other."""
+        begin = 0
+        for part in parts:
+            part.whole, part.begin = whole, begin
+            begin += part.count
+            whole.first = min(whole.first, part.first)
+
     # -- when all is planned -------------------------------------------------------------------------------------------
 
     def lay_out(self, lost: Set[SyncedMemory]) -> None:
@@ -90,7 +100,7 @@ class Arena:
 
         What one part of a program leaves for another must stay as long as any of them works on that memory.
         """
-        shared = [room for room in self._rooms.values() if room.memory in lost]
+        shared = [room for room in self._rooms.values() if room.memory in lost and room.whole is None]
         for room in shared:
             memory = room.memory
             assert memory is not None
@@ -106,12 +116,14 @@ class Arena:
 
     def needs(self) -> dict[tuple[SyncedMemory, Place], int]:
         """The buffers memories must have for the program to run, with their bytes."""
-        return {key: room.nbytes for key, room in self._rooms.items() if room.offset is None}
+        return {key: room.nbytes for key, room in self._rooms.items() if room.offset is None and room.whole is None}
 
     # -- when it runs --------------------------------------------------------------------------------------------------
 
     def array(self, room: Room) -> Array:
         """Where a room is, allocated if need be."""
+        if room.whole is not None:
+            return self.array(room.whole)[room.begin : room.begin + room.count]
         if room.offset is None:
             assert room.memory is not None
             assert room.place is not None

@@ -2,6 +2,7 @@
 
 A layer in place whose gradient needs its input copies it first; the gradient of a sum is copied to each term. Often
 whoever made the numbers can put them straight where the copy would be, or who reads the copy can read what was copied.
+What is joined can be made where it will be.
 """
 
 from __future__ import annotations
@@ -105,3 +106,15 @@ def _readers(row: Row, i: int, copy: SyncedMemory) -> list[int]:
             return readers
         j = row.after(j, copy)
     return readers if copy in row.lost else []
+
+
+def join_where_made(row: Row) -> None:
+    """The channels of a single image that are joined can be put there by who makes them, if nobody else wants them."""
+    for i, work in row:
+        if work.name == "concatenate" and work["axis"] == 1:
+            xs = work["xs"]
+            memories = {x.memory for x in xs}
+            single_images = all(len(x.shape) == 4 and x.shape[0] == 1 for x in xs)
+            unwanted = all(memory in row.lost and row.dies(i, memory) for memory in memories)
+            if single_images and unwanted and len(memories) == len(xs):
+                row.replace(i, Work(work.name, {**work.arguments, "apart": True}, work.calls))

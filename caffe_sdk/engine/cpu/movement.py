@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 
-from caffe_sdk.engine.cpu.descriptors import alike, any_layout, part, plain
+from caffe_sdk.engine.cpu.descriptors import Descriptor, alike, any_layout, part, plain, tagged
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import DST, MULTIPLE_SRC, SRC, PrimitiveDescriptor
 from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.memory import Tensor
 
 
 def concatenate(plan: Plan, work: Work) -> None:
@@ -18,6 +19,11 @@ def concatenate(plan: Plan, work: Work) -> None:
     if any(x.memory is y.memory for x in xs):
         raise Unsupported("oneDNN", "joining what is overwritten")
     layouts = [plan.shaped(x) for x in xs]
+    blocked = all(
+        layout == tagged(x.shape, "aBcd16b") for layout, x in zip(layouts, xs, strict=True) if len(x.shape) == 4
+    )
+    if "apart" in work.arguments and blocked and plan.join(xs, y, tagged(y.shape, "aBcd16b")):
+        return
     handles = (ctypes.c_void_p * len(xs))(*(layout.handle for layout in layouts))
     computation = PrimitiveDescriptor("concat", any_layout(y.shape), len(xs), work["axis"], handles)
     operands = {MULTIPLE_SRC + i: plan.read(x, layout) for i, (x, layout) in enumerate(zip(xs, layouts, strict=True))}
@@ -37,3 +43,8 @@ def crop(plan: Plan, work: Work) -> None:
         source = part(layout, y.shape, offsets)
     computation = PrimitiveDescriptor("reorder", source, library().engine, target, library().engine)
     plan.execute(computation, {SRC: plan.read(x, source, place_of(layout)), DST: plan.write(y, target)})
+
+
+def _in_blocks(xs: list[Tensor], layouts: list[Descriptor]) -> bool:
+    """Whether images are in blocks of 16 channels."""
+    return all(layout == tagged(x.shape, "aBcd16b") for x, layout in zip(xs, layouts, strict=True))

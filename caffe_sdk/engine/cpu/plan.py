@@ -259,6 +259,22 @@ class Plan:
         self.rooms[other] = self.rooms[operand]
         return other
 
+    def join(self, parts: Sequence[Tensor], whole: Tensor, descriptor: Descriptor) -> bool:
+        """Have parts that follow each other in a layout put where the whole is to be, if steps of this plan make them.
+
+        Nobody may want the parts any more. ``descriptor`` is the whole's; each part is at a layout with as many bytes
+        as it has numbers.
+        """
+        places = [self.place(part.memory) for part in parts]
+        rooms = [self.arena.of(part.memory, place) for part, place in zip(parts, places, strict=True)]
+        made_here = all(self.written.get(part.memory) == [place] for part, place in zip(parts, places, strict=True))
+        if not made_here or any(room.count != part.count for room, part in zip(rooms, parts, strict=True)):
+            return False
+        operand = self.write(whole, descriptor)
+        self.arena.use(self.rooms[operand])
+        self.arena.join(rooms, self.rooms[operand])
+        return True
+
     def promise(self, tensor: Tensor, place: Place) -> None:
         """The tensor's numbers will be at a place that no step need bring them to."""
         self.arena.use(self.arena.of(tensor.memory, place))

@@ -20,6 +20,7 @@ REWRITINGS: list[Callable[[Row], None]] = [
     fusion.fuse_affine_grad,
     fusion.fuse_norm_grad,
     fusion.fuse_prelu_grad,
+    copies.join_where_made,
 ]
 
 

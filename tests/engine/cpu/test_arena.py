@@ -95,3 +95,18 @@ def test_what_a_part_leaves_for_another_stays() -> None:
     assert list(arena.crossing) == [crossing]
     assert arena.of(crossing, HOST).meets(arena.of(inside, HOST))
     assert arena.nbytes == 448 + 400
+
+
+def test_parts_of_a_room_are_where_it_is() -> None:
+    arena, memories = Arena(), [SyncedMemory(count) for count in (32, 16, 48)]
+    first, second, whole = (arena.of(memory, HOST) for memory in memories)
+    for each in (first, second, whole):
+        arena.use(each)
+        arena.step += 1
+    arena.join([first, second], whole)
+    arena.lay_out(set(memories))
+    assert arena.nbytes == 4 * 48
+    assert whole.first == 0
+    arena.array(first)[...] = 1
+    arena.array(second)[...] = 2
+    np.testing.assert_array_equal(arena.array(whole), [1] * 32 + [2] * 16)

@@ -47,6 +47,32 @@ def test_branches_of_convolutions(channels):
     assert left_to_reference(agree(shapes, calls, runs=1)) == []
 
 
+@pytest.mark.parametrize("kept", [("top",), ("top", "joined"), ("top", "x1"), ("top", "again")])
+@pytest.mark.parametrize("channels", [(16, 32, 16), (32, 5, 48)])
+def test_branches_of_a_single_image_are_made_where_they_are_joined(channels, kept):
+    """Unless somebody wants them apart, or they cut through blocks."""
+    total, g = sum(channels), geometry((3, 3), pad=1)
+    shapes = {"data": (1, 16, 6, 6), "joined": (1, total, 6, 6), "top": (1, 32, 6, 6), "last": (32, total, 3, 3)}
+    shapes |= {"again": (1, channels[0], 6, 6)}
+    for i, c in enumerate(channels):
+        shapes |= {f"x{i}": (1, c, 6, 6), f"w{i}": (c, 16, 3, 3)}
+
+    def calls(engine, t):
+        for i in range(3):
+            engine.convolution(t["data"], t[f"w{i}"], None, t[f"x{i}"], g)
+            engine.relu(t[f"x{i}"], t[f"x{i}"], 0.0)
+        engine.concatenate([t[f"x{i}"] for i in range(3)], t["joined"], 1)
+        engine.relu(t["joined"], t["joined"], -1.0)
+        engine.convolution(t["joined"], t["last"], None, t["top"], g)
+        if "again" in kept:
+            engine.relu(t["x0"], t["again"], 0.0)
+
+    inputs = [name for name in shapes if name[0] in "dwl"]
+    program = agree(shapes, calls, keep=[*inputs, *kept])
+    copied = any("concat" in name for name in program.names())
+    assert copied == (channels[1] == 5 or "x1" in kept or "again" in kept)
+
+
 def test_a_part_out_of_the_middle():
     def calls(engine, t):
         engine.crop(t["x"], t["y"], (1, 3, 2, 1))
