@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from caffe_sdk.engine.cpu.dense_job import ADDRESSES, DENSE, ROWS
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain, strided
+from caffe_sdk.engine.cpu.job import Job, address
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
@@ -20,7 +24,10 @@ from caffe_sdk.engine.cpu.primitives import (
     PrimitiveDescriptor,
 )
 from caffe_sdk.engine.cpu.work import Work
-from caffe_sdk.memory import Shape, Tensor
+from caffe_sdk.memory import HOST, Array, Shape, Tensor
+
+LARGE = 1 << 18
+"""Numbers of a weight from which on reading it is what takes the time of a product with a single vector."""
 
 
 class _Shapes:
@@ -43,6 +50,9 @@ class _Shapes:
 def inner_product(plan: Plan, work: Work) -> None:
     """y = x weight^T + bias, and a ReLU of it if one was fused."""
     x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
+    if x.shape[0] == 1 and weight.count >= LARGE and not work["transpose"] and plan.place(weight.memory) is HOST:
+        _product(plan, work)
+        return
     shapes = _Shapes(x.shape, y.shape, work["transpose"])
     computation = shapes.forward(bias, work.arguments.get("relu"))
     layout = computation.layout(WEIGHTS)
@@ -53,6 +63,21 @@ def inner_product(plan: Plan, work: Work) -> None:
         DST: plan.write(y, computation.layout(DST)),
     }
     plan.execute(computation, operands)
+
+
+def _product(plan: Plan, work: Work) -> None:
+    """A row-major matrix is read once, as it is: what takes the time is reading it, and oneDNN reads more slowly."""
+    x, weight, bias, y, relu = *(work[name] for name in ("x", "weight", "bias", "y")), work.arguments.get("relu")
+    rows, columns = weight.shape
+    sizes = {"items": -(-rows // ROWS), "rows": rows, "columns": columns, "slope": 1.0 if relu is None else relu}
+    operands = [plan.read(tensor, plain(tensor.shape)) for tensor in (x, weight)]
+    added = plan.read(bias, plain(bias.shape)) if bias is not None else None
+
+    def made(*arrays: Array | None) -> Callable[[], None]:
+        where = {name: address(array) for name, array in zip(ADDRESSES, arrays, strict=True) if array is not None}
+        return Job("multiply_vector", DENSE, {**sizes, **where}).run
+
+    plan.step_made_by("inner_product_forward loop", made, *operands, plan.write(y, plain(y.shape)), added)
 
 
 def inner_product_grad_data(plan: Plan, work: Work) -> None:

@@ -23,7 +23,7 @@ from caffe_sdk.engine.cpu.winograd_job import THREAD_NUMBER
 HERE = Path(__file__).parent
 SOURCES = (
     *(HERE / f"{name}.py" for name in ("machine_code", "winograd_job", "winograd_kernels", "winograd_transforms")),
-    *(HERE / f"{name}.py" for name in ("folding_job", "folding_kernels")),
+    *(HERE / f"{name}.py" for name in ("dense_job", "dense_kernels", "folding_job", "folding_kernels")),
     *(HERE.parent / "portable" / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd")),
 )
 """All that a loop is made from."""
@@ -101,10 +101,11 @@ def _machine() -> Any:
 
 def _made(loop: str) -> bytes:
     """A loop compiled by Numba, as an object file that needs nothing of Numba."""
-    from caffe_sdk.engine.cpu import folding_kernels, winograd_kernels
+    from caffe_sdk.engine.cpu import dense_kernels, folding_kernels, winograd_kernels
     from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
-    instructions, native = as_instructions(*{**folding_kernels.LOOPS, **winograd_kernels.LOOPS}[loop])
+    loops = {**dense_kernels.LOOPS, **folding_kernels.LOOPS, **winograd_kernels.LOOPS}
+    instructions, native = as_instructions(*loops[loop])
     module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=SYMBOL, native=native))
     for function in module.functions:
         if function.name not in (native, SYMBOL) and not function.is_declaration:

@@ -8,21 +8,20 @@ filters on the way, so nothing is kept. What the loops of `winograd_kernels` do 
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from ctypes import c_uint, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from caffe_sdk.engine.cpu import batchnorm, machine_code
+from caffe_sdk.engine.cpu import batchnorm
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain, tagged
+from caffe_sdk.engine.cpu.job import Job, address
 from caffe_sdk.engine.cpu.layouts import Layout, reorder
-from caffe_sdk.engine.cpu.library import Unsupported, library
+from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import Operand
 from caffe_sdk.engine.cpu.winograd_job import JOB
@@ -195,7 +194,7 @@ class TransformedFilters(Place):
             "turned": self.turned,
             **self.distances,
         }
-        Job("transform_filters", {**blocks, **where}).run()
+        Job("transform_filters", JOB, {**blocks, **where}).run()
 
 
 def _scratch(nbytes: int) -> Array:
@@ -216,44 +215,6 @@ def transformed(dims: Shape, turned: bool = False) -> TransformedFilters:
     if place is None:
         place = _places[dims, turned] = TransformedFilters(dims, turned)
     return place
-
-
-# -- jobs ------------------------------------------------------------------------------------------------------------
-
-
-class Job:
-    """A loop and what it works on, taken by as many threads as there are."""
-
-    def __init__(self, loop: str, values: dict[str, Any]) -> None:
-        self.record = np.zeros(1, JOB)
-        for name, value in values.items():
-            self.record[name] = value
-        self._ticket = self.record["ticket"]
-        threads = min(num_threads(), int(self.record["items"][0]))
-        where = self.record.ctypes.data
-        self._arguments: tuple[Any, ...] = (where,)
-        if threads == 1:
-            self._call = machine_code.function(loop)
-        else:
-            self._call, self._arguments = _team(), (machine_code.address_of(loop), where, threads, 0)
-
-    def run(self) -> None:
-        """Do all items."""
-        self._ticket[0] = 0
-        self._call(*self._arguments)
-
-
-@functools.cache
-def _team() -> Any:
-    """OpenMP's way to call a function in several threads, the very ones that oneDNN computes in."""
-    call = library().omp.GOMP_parallel
-    call.argtypes, call.restype = (c_void_p, c_void_p, c_uint, c_uint), None
-    return call
-
-
-def address(array: Array) -> int:
-    """Where an array begins."""
-    return int(array.ctypes.data)
 
 
 # -- planners ----------------------------------------------------------------------------------------------------------
@@ -341,7 +302,7 @@ def _convolve(
         where |= {"v": v, "m": m, "patch": m + PLACES * m_place}
         if few:
             where |= {"u": where["patch"] + PLACES * PIXEL, "u_place": u_place}
-        return Job("convolve_few" if few else "convolve", {**values, **where}).run
+        return Job("convolve_few" if few else "convolve", JOB, {**values, **where}).run
 
     plan.step_made_by(name, made, room, *operands.values())
 
@@ -392,7 +353,7 @@ def convolution_grad_weight(plan: Plan, work: Work) -> None:
         m = v + PLACES * v_place
         u = m + PLACES * m_place
         where = {name: address(array) for name, array in zip(operands, arrays, strict=True) if array is not None}
-        return Job("sum_filters", {**values, **where, "v": v, "m": m, "u": u, "patch": u + PLACES * u_place}).run
+        return Job("sum_filters", JOB, {**values, **where, "v": v, "m": m, "u": u, "patch": u + PLACES * u_place}).run
 
     room = plan.room(plain((num_threads() * own // FLOAT,)))
     plan.step_made_by("convolution_backward_weights winograd", made, room, *operands.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from caffe_sdk.engine.cpu import dense
 from tests.engine.cpu.twins import agree, geometry, left_to_reference
 
 
@@ -22,6 +23,20 @@ def test_inner_product_and_gradients(m, k, n, transpose, bias):
         engine.inner_product_grad_data(t["dy"], t["weight"], t["dx"], transpose)
 
     agree(shapes, calls)
+
+
+@pytest.mark.parametrize("slope", [None, 0.0, 0.25])
+@pytest.mark.parametrize("bias", [True, False])
+def test_large_matrices_are_read_as_they_are_for_a_single_vector(monkeypatch, bias, slope):
+    monkeypatch.setattr(dense, "LARGE", 1)
+    shapes = {"x": (1, 70), "weight": (37, 70), "y": (1, 37)} | ({"bias": (37,)} if bias else {})
+
+    def calls(engine, t):
+        engine.inner_product(t["x"], t["weight"], t.get("bias"), t["y"], False)
+        if slope is not None:
+            engine.relu(t["y"], t["y"], slope)
+
+    assert agree(shapes, calls).names() == ["inner_product_forward loop"]
 
 
 def test_inner_product_of_what_a_convolution_left_in_blocks():

@@ -18,8 +18,9 @@ LOOP = "transform_filters"
 
 PROBE = """
 import sys
-from caffe_sdk.engine.cpu.winograd import Job
-job = Job("transform_filters", {"items": 3, "blocks_out": 1})
+from caffe_sdk.engine.cpu.job import Job
+from caffe_sdk.engine.cpu.winograd_job import JOB
+job = Job("transform_filters", JOB, {"items": 3, "blocks_out": 1})
 job.run()
 print(int(job.record["ticket"][0]), "numba" in sys.modules)
 """

@@ -263,11 +263,3 @@ def test_rounding_errors_are_no_more_than_three_times_those_of_direct_convolutio
         error = numbers(t["y"]) - in_float64(numbers(t["x"]), numbers(t["weight"]), taps // 2)
         errors.append(np.sqrt((error**2).mean()))
     assert errors[1] <= 3 * errors[0]
-
-
-@pytest.mark.parametrize("name", ["convolve", "transform_filters"])
-def test_a_job_without_tiles_only_takes_tickets(name, threads):
-    job = winograd.Job(name, {"items": 7, "parts": 1, "parts_of_group": 1, "blocks_out": 1})
-    for _ in range(2):
-        job.run()
-        assert int(job.record["ticket"][0]) == 7 + num_threads()  # each learns from one more that none are left

@@ -193,6 +193,19 @@ def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
+def total(typing: Any, vector: Any) -> Any:
+    """The sum of sixteen numbers of 32 bits, added up in any order."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.FloatType()
+        kind = ir.FunctionType(number, [number, _FLOATS])
+        add_up = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")
+        return builder.call(add_up, [number(0.0), arguments[0]], fastmath=("reassoc",))
+
+    return types.float32(Vector), made
+
+
+@intrinsic
 def rectified(typing: Any, vector: Any, slope: Any) -> Any:
     """The vector where it is greater than 0, slope * vector elsewhere."""
 
