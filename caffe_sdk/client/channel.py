@@ -27,6 +27,13 @@ from caffe_sdk.schema.files import read_bytes
 
 SERVICES = (pb.Server, pb.Models, pb.Nets, pb.Solvers)
 ROOM = 2**16  # bytes of a message beside its values
+PIECES = 2**22
+"""Bytes of values from which on they go in chunks: a large message is copied as a whole several times on its way."""
+
+
+def chunked_from(max_message: int, of_server: int = 0) -> int:
+    """Bytes of values up to which they go in one message, from the limits of both sides; 0 is none."""
+    return max(1, min(max_message - ROOM, (of_server or max_message) - ROOM, PIECES))
 
 
 @dataclass(frozen=True)

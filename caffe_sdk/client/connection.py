@@ -10,7 +10,7 @@ import grpc
 
 from caffe_sdk.client import asks
 from caffe_sdk.client.asks import Ask
-from caffe_sdk.client.channel import OPEN, ROOM, Security, Target, closed, error_of, nobody, stubs
+from caffe_sdk.client.channel import OPEN, Security, Target, chunked_from, closed, error_of, nobody, stubs
 from caffe_sdk.client.files import Model, Weights
 from caffe_sdk.client.models import RemoteModels
 from caffe_sdk.client.net import RemoteNet
@@ -52,7 +52,7 @@ class Client:
 
     def __init__(self, target: Target) -> None:
         self.target, self.address = target, target.address
-        self.limit = max(1, target.max_message - ROOM)
+        self.limit = chunked_from(target.max_message)
         """Bytes of values up to which they go in one message, and beyond which in chunks."""
         self._channel = target.open(grpc)
         self._stubs = stubs(self._channel)
@@ -66,8 +66,7 @@ class Client:
             information = self.call("GetInformation", pb.GetInformationRequest(), timeout=timeout, wait_for_ready=True)
         except DeadlineError:
             raise nobody(self.address) from None
-        most = information.limits.message or MAX_MESSAGE
-        self.limit = max(1, min(self.target.max_message, most) - ROOM)
+        self.limit = chunked_from(self.target.max_message, information.limits.message)
         self._lease = self.stream("Attach", pb.AttachRequest())
         next(self._lease)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from typing import Any
 
@@ -28,6 +29,15 @@ class Description:
     def references(self) -> OrderedDict[str, Any]:
         """References to the blobs by name, in the order they are made."""
         return OrderedDict((blob.name, pb.BlobReference(name=blob.name)) for blob in self.message.blobs)
+
+    def nbytes(self, reference: Any) -> int:
+        """How many bytes a blob's values took when the net was described; 0 where that is not known."""
+        if reference.WhichOneof("blob") == "name":
+            shapes = [blob.shape for blob in self.message.blobs if blob.name == reference.name]
+        else:
+            name, index = reference.parameter.layer, reference.parameter.index
+            shapes = [s for layer in self.message.layers if layer.name == name for s in layer.params[index : index + 1]]
+        return sum(4 * math.prod(shape.dims) for shape in shapes)
 
     def tops(self, end: str | None) -> list[str]:
         """What a run to a layer gives: the net's outputs, or the layer's tops."""

@@ -7,6 +7,7 @@ import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy.typing as npt
@@ -70,7 +71,8 @@ class RemoteNet:
     ) -> dict[str, Array]:
         """Set the input blobs, run layers ``start`` to ``end``, give the outputs and the ``blobs`` asked for."""
         wanted = list(blobs)
-        if sum(map(nbytes, inputs.values())) <= self._client.limit or set(inputs) != set(self.inputs):
+        fits = sum(map(nbytes, inputs.values())) <= self._client.limit
+        if fits or self._finalizer is None or set(inputs) != set(self.inputs):  # who shares a net makes one call of it
             return self._client.run(asks.forward(self._net, wanted, start, end, inputs))
         references = self._description.references()
         for name, values in inputs.items():
@@ -131,10 +133,10 @@ class RemoteNet:
 
     def get(self, reference: Any, part: str) -> Array:
         """A copy of a blob's "data" or "diff", in chunks if it is too large for a message."""
-        try:
-            return self._client.run(asks.get_blob(self._net, reference, part))
-        except LimitError:
-            return self._client.gather(asks.download_blob(self._net, reference, part))
+        if self._description.nbytes(reference) <= self._client.limit:
+            with suppress(LimitError):  # it is larger by now
+                return self._client.run(asks.get_blob(self._net, reference, part))
+        return self._client.gather(asks.download_blob(self._net, reference, part))
 
     def set(self, reference: Any, part: str, values: npt.ArrayLike) -> None:
         """Overwrite a blob's "data" or "diff", in chunks if it is too large for a message."""

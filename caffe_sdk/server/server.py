@@ -30,6 +30,8 @@ REQUESTS = 256
 
 LOOK = 0.2
 """Seconds until the main thread looks whether it was asked to end."""
+KEEP_ALIVE = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000)]
+"""How soon a client whose network is gone is noticed: it answers no more."""
 
 
 class RunningServer:
@@ -76,7 +78,7 @@ def start(options: Options) -> RunningServer:
 
 def _start(backend: Backend, host: str) -> RunningServer:
     options = backend.options
-    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0)]
+    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0), *KEEP_ALIVE]
     pool = ThreadPoolExecutor(options.workers, "caffe-call")
     served = services(backend)
     recorder = Recorder(backend.journal, {name for each in served for name in each.methods()})

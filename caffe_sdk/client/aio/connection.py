@@ -13,7 +13,7 @@ from caffe_sdk.client.aio.models import AsyncModels
 from caffe_sdk.client.aio.net import AsyncNet
 from caffe_sdk.client.aio.solver import AsyncSolver
 from caffe_sdk.client.asks import Ask
-from caffe_sdk.client.channel import OPEN, ROOM, Security, Target, closed, error_of, nobody, stubs
+from caffe_sdk.client.channel import OPEN, Security, Target, chunked_from, closed, error_of, nobody, stubs
 from caffe_sdk.client.files import Model, Weights
 from caffe_sdk.errors import CaffeError, DeadlineError
 from caffe_sdk.rpc import pb
@@ -47,7 +47,7 @@ class AsyncClient:
 
     def __init__(self, target: Target) -> None:
         self.target, self.address = target, target.address
-        self.limit = max(1, target.max_message - ROOM)
+        self.limit = chunked_from(target.max_message)
         """Bytes of values up to which they go in one message, and beyond which in chunks."""
         self._channel = target.open(grpc.aio)
         self._stubs = stubs(self._channel)
@@ -61,7 +61,7 @@ class AsyncClient:
             information = await self.call("GetInformation", request, timeout=timeout, wait_for_ready=True)
         except DeadlineError:
             raise nobody(self.address) from None
-        self.limit = max(1, min(self.target.max_message, information.limits.message or MAX_MESSAGE) - ROOM)
+        self.limit = chunked_from(self.target.max_message, information.limits.message)
         self._lease = self.stream("Attach", pb.AttachRequest())
         await anext(self._lease)
 

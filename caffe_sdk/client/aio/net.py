@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy.typing as npt
@@ -55,7 +56,8 @@ class AsyncNet:
     ) -> dict[str, Array]:
         """Set the input blobs, run layers ``start`` to ``end``, give the outputs and the ``blobs`` asked for."""
         wanted = list(blobs)
-        if sum(map(nbytes, inputs.values())) <= self._client.limit or set(inputs) != set(self.inputs):
+        fits = sum(map(nbytes, inputs.values())) <= self._client.limit
+        if fits or not self._owned or set(inputs) != set(self.inputs):  # who shares a net makes one call of it
             return await self._client.run(asks.forward(self._net, wanted, start, end, inputs))
         for name, values in inputs.items():
             await self.blobs[name].set(values)
@@ -121,10 +123,10 @@ class AsyncBlob:
     async def get(self, part: str = "data") -> Array:
         """Fetch the values, read-only; in chunks if they are too large for a message."""
         net = self._net
-        try:
-            return await net._client.run(asks.get_blob(net._net, self._reference, part))
-        except LimitError:
-            return await net._client.gather(asks.download_blob(net._net, self._reference, part))
+        if net._description.nbytes(self._reference) <= net._client.limit:
+            with suppress(LimitError):  # it is larger by now
+                return await net._client.run(asks.get_blob(net._net, self._reference, part))
+        return await net._client.gather(asks.download_blob(net._net, self._reference, part))
 
     async def set(self, values: npt.ArrayLike, part: str = "data") -> None:
         """Overwrite the values; in chunks if they are too large for a message."""
