@@ -17,5 +17,5 @@ def test_every_case_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     data.main()
     lines = [line for line in capsys.readouterr().out.splitlines() if "busy" in line]
     assert sum("read" in line for line in lines) == 2
-    assert sum("layer" in line and "GB/s" in line for line in lines) == 4
+    assert sum("layer" in line and "GB/s" in line for line in lines) == 5
     assert any("PIL.Image" in line and "images/s" in line for line in lines)
