@@ -13,9 +13,10 @@ from caffe_sdk.engine.cuda import CudaEngine
 from caffe_sdk.engine.cuda.device import Product
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
 from caffe_sdk.engine.cuda.gpu import wants_tf32
+from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import ArgumentError, DataError, DeviceError
-from caffe_sdk.memory import transfers
+from caffe_sdk.memory import new_tensor, transfers
 from tests.engine.cpu import lenet
 from tests.engine.cuda.mocked import GIGABYTE, device, fail, mock, settings
 from tests.engine.cuda.test_engine import programs
@@ -103,6 +104,18 @@ def test_memory_that_ends_is_said_in_bytes():
     fail("cuMemAllocAsync", 999)
     with pytest.raises(DriverError, match="cuMemAllocAsync: CUDA_ERROR_UNKNOWN, unknown error"):
         it.allocate(1000)
+
+
+def test_memory_that_ends_in_a_layer_names_it_and_leaves_the_rest_usable():
+    settings(memory=64 << 20)
+    engine, recorder = CudaEngine(device()), Recorder()
+    t = tensors({"x": (3, 4), "y": (3, 4)}) | {"large": new_tensor((5000, 5000))}
+    recorder.where = "layer 'wide'"
+    recorder.tile(t["x"], t["large"], 0, 1)
+    with pytest.raises(DeviceError, match="^layer 'wide': memory: 100,000,000 bytes cannot be had"):
+        engine.compile(recorder.calls).run()
+    engine.relu(t["x"], t["y"], 0.0)
+    np.testing.assert_array_equal(get(t["y"]), np.maximum(get(t["x"]), 0))
 
 
 def test_what_is_given_back_while_work_is_captured_waits():
