@@ -112,7 +112,7 @@ def test_memory_that_ends_in_a_layer_names_it_and_leaves_the_rest_usable():
     t = tensors({"x": (3, 4), "y": (3, 4)}) | {"large": new_tensor((5000, 5000))}
     recorder.where = "layer 'wide'"
     recorder.tile(t["x"], t["large"], 0, 1)
-    with pytest.raises(DeviceError, match="^layer 'wide': memory: 100,000,000 bytes cannot be had"):
+    with pytest.raises(DeviceError, match=r"^layer 'wide': memory: 100,000,000 bytes cannot be had"):
         engine.compile(recorder.calls).run()
     engine.relu(t["x"], t["y"], 0.0)
     np.testing.assert_array_equal(get(t["y"]), np.maximum(get(t["x"]), 0))
