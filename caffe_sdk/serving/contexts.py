@@ -29,10 +29,10 @@ KEPT = 16
 """Clones for sizes and shapes that clients came with, beside those for the sizes of batches."""
 ENOUGH = 0.95
 """How much of the best rate a smaller batch must reach to be preferred."""
-SLOWER = 0.05
+SLOWER = 0.3
 """How much a run counts that took longer than its size is known to: most often others were at work on the computer."""
-DOUBT = 0.999
-"""What becomes of what other sizes are known to cost when one has run, so that each is tried again some day."""
+DOUBT = 0.99
+"""What becomes of what the other sizes are known to take when one has run: they are tried again some day."""
 
 
 def sizes_up_to(largest: int) -> tuple[int, ...]:
@@ -42,32 +42,61 @@ def sizes_up_to(largest: int) -> tuple[int, ...]:
 
 
 class Sizes:
-    """The sizes of batches, and how many seconds one of each takes. Several threads may use it."""
+    """The sizes of batches, and how many seconds one of each takes. Several threads may use it.
+
+    A batch is taken to cost something by itself and something for each item, which is fitted to what was measured: the
+    computer has other things to do, and what one size took now and then says little of it.
+    """
 
     def __init__(self, largest: int) -> None:
         self.all = sizes_up_to(largest)
-        self._seconds: dict[int, float] = {}
+        self._measured: dict[int, float] = {}
+        self._line = (1.0, 0.0)  # before anything is measured larger batches are better
 
     def took(self, size: int, seconds: float) -> None:
         """A batch of this size has been computed."""
-        known = {each: before * DOUBT for each, before in self._seconds.items()}
-        before = self._seconds.get(size, seconds)
+        seconds = max(seconds, 1e-9)  # clocks may stand still
+        known = {each: before * DOUBT for each, before in self._measured.items()}
+        before = self._measured.get(size, seconds)
         known[size] = seconds if seconds < before else before + SLOWER * (seconds - before)
-        self._seconds = known
+        self._measured, self._line = known, _fitted(known)
+
+    def seconds(self, size: int) -> float:
+        """What a batch of this size is expected to take."""
+        fixed, each = self._line
+        return fixed + each * size
 
     def best(self, items: int, least: int = 1) -> int:
         """The size, ``least`` at least, in which to compute the next of so many items that wait.
 
-        It is the smallest that reaches nearly the best rate. Sizes never measured are tried first.
+        It is the smallest that reaches nearly the best rate.
         """
         possible = [size for size in self.all if size >= least]
-        rates = [min(items, size) / self._seconds.get(size, 1e-9) for size in possible]
+        rates = [min(items, size) / self.seconds(size) for size in possible]
         enough = ENOUGH * max(rates)
         return next(size for size, rate in zip(possible, rates, strict=True) if rate >= enough)
 
     def fitting(self, items: int) -> int:
         """The smallest size with room for so many items; they are no more than the largest."""
         return next(size for size in self.all if size >= items)
+
+
+def _fitted(measured: Mapping[int, float]) -> tuple[float, float]:
+    """Seconds for a batch and for each item, neither below 0, of the line with the least relative errors.
+
+    It minimizes the sum over sizes s of ((fixed + each s) / t(s) - 1)².
+    """
+    points = [(1 / seconds, size / seconds) for size, seconds in measured.items()]
+    batches, both, items = (sum(x[i] * x[j] for x in points) for i, j in ((0, 0), (0, 1), (1, 1)))
+    one, two = (sum(x[i] for x in points) for i in range(2))
+    determinant = batches * items - both * both
+    if determinant > 1e-9 * batches * items:
+        fixed, each = (one * items - two * both) / determinant, (two * batches - one * both) / determinant
+        if fixed >= 0 and each >= 0:
+            return fixed, each
+        if fixed >= 0:
+            return one / batches, 0.0
+    return 0.0, two / items
 
 
 class Context(NamedTuple):

@@ -44,26 +44,41 @@ def test_where_batches_do_not_pay_nobody_waits() -> None:
 
 def test_filling_up_is_weighed_against_taking_less() -> None:
     sizes = Sizes(8)
-    for size, seconds in zip(sizes.all, (4, 5, 6, 12), strict=True):
-        sizes.took(size, seconds)
-    assert sizes.best(5) == 4  # 5 of 8 in 12 s are fewer a second than 4 in 6 s
-    assert sizes.best(8) == 4
+    for size in sizes.all:
+        sizes.took(size, 1 + size)
+    assert sizes.best(5) == 4  # 5 of 8 in 9 s are fewer a second than 4 in 5 s
+    assert sizes.best(8) == 8
+
+
+def test_one_size_that_was_measured_badly_decides_nothing() -> None:
+    sizes = Sizes(32)
+    for size in sizes.all:
+        sizes.took(size, (14 + 3.5 * size) * (1.5 if size == 32 else 1))
+    assert sizes.best(64) == 32
 
 
 def test_costs_follow_what_is_measured() -> None:
     sizes = Sizes(2)
-    assert sizes.best(2) == 2  # not measured yet
-    sizes.took(1, 1.0)
+    assert sizes.best(2) == 2  # nothing measured yet
     sizes.took(2, 1.0)
-    assert sizes.best(2) == 2
-    sizes.took(2, 9.0)
-    assert sizes.best(2) == 2  # once means little
+    assert sizes.seconds(2) == pytest.approx(1.0)
+    assert sizes.seconds(1) == pytest.approx(0.5)
+    sizes.took(1, 1.0)
+    assert sizes.seconds(1) == pytest.approx(1, rel=0.01)
     for _ in range(50):
         sizes.took(2, 9.0)
     assert sizes.best(2) == 1
-    for _ in range(2000):
+    for _ in range(300):
         sizes.took(1, 1.0)
-    assert sizes.best(2) == 2  # tried again
+    assert sizes.best(2) == 2  # to be tried again
+
+
+def test_a_line_neither_falls_nor_begins_below_zero() -> None:
+    for seconds in ({1: 1.0, 2: 5.0}, {1: 5.0, 2: 1.0}, {1: 1.0}, {1: 1.0, 2: 2.0, 4: 4.0}):
+        sizes = Sizes(4)
+        for size, took in seconds.items():
+            sizes.took(size, took)
+        assert 0 <= sizes.seconds(0) <= sizes.seconds(1) <= sizes.seconds(4)
 
 
 def test_clones_share_weights_and_are_kept(deployed: Deployed) -> None:

@@ -42,7 +42,7 @@ def test_every_size_is_known_afterwards(tmp_path: Path) -> None:
     deployed, sizes = deploy(files_of(put(tmp_path))), Sizes(4)
     contexts = Contexts(deployed, 1 << 30, "here")
     warm_up(deployed, contexts, sizes, Processors())
-    assert sorted(sizes._seconds) == [1, 2, 4]
+    assert sorted(sizes._measured) == [1, 2, 4]
     assert len(contexts._kept) == 3
 
 
