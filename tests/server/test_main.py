@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffe_sdk import client
-from caffe_sdk.errors import BridgeError, CancelledError
+from caffe_sdk.errors import BridgeError, CancelledError, CorruptFileError
 from tests.app.texts import NET, SOLVER
 
 COMMAND = [sys.executable, "-m", "caffe_sdk.cli", "serve"]
@@ -94,5 +96,18 @@ def test_a_training_goes_on_after_the_server_was_killed(root: Path, tmp_path: Pa
             fill(solver)
             solver.solve()
             assert solver.iter == 400
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def test_small_files_of_huge_images_are_refused(process: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Fifty million pixels in a few thousand bytes: they would take 600 MB."""
+    file = io.BytesIO()
+    Image.new("1", (7000, 7000)).save(file, "PNG")
+    with client.connect(address_of(process)) as remote:
+        net = remote.net(NET)
+        with pytest.raises(CorruptFileError, match="exceeds limit"):
+            net.predict([file.getvalue()])
+        assert net.forward()["prob"].shape == (4, 5)
         process.terminate()
         process.communicate(timeout=10)
