@@ -31,8 +31,8 @@ ENOUGH = 0.95
 """How much of the best rate a smaller batch must reach to be preferred."""
 SLOWER = 0.3
 """How much a run counts that took longer than its size is known to: most often others were at work on the computer."""
-DOUBT = 0.99
-"""What becomes of what the other sizes are known to take when one has run: they are tried again some day."""
+DOUBT, LEAST = 0.99, 0.25
+"""What is believed of a size's time for each run since it was measured, and at least: it is tried again some day."""
 
 
 def sizes_up_to(largest: int) -> tuple[int, ...]:
@@ -50,16 +50,20 @@ class Sizes:
 
     def __init__(self, largest: int) -> None:
         self.all = sizes_up_to(largest)
-        self._measured: dict[int, float] = {}
+        self._runs = 0
+        self._measured: dict[int, tuple[float, int]] = {}
+        """Seconds, and at which run that was."""
         self._line = (1.0, 0.0)  # before anything is measured larger batches are better
 
     def took(self, size: int, seconds: float) -> None:
         """A batch of this size has been computed."""
         seconds = max(seconds, 1e-9)  # clocks may stand still
-        known = {each: before * DOUBT for each, before in self._measured.items()}
-        before = self._measured.get(size, seconds)
-        known[size] = seconds if seconds < before else before + SLOWER * (seconds - before)
-        self._measured, self._line = known, _fitted(known)
+        self._runs += 1
+        before, _ = self._measured.get(size, (seconds, 0))
+        after = seconds if seconds < before else before + SLOWER * (seconds - before)
+        self._measured = {**self._measured, size: (after, self._runs)}
+        believed = {each: t * max(LEAST, DOUBT ** (self._runs - run)) for each, (t, run) in self._measured.items()}
+        self._line = _fitted(believed)
 
     def seconds(self, size: int) -> float:
         """What a batch of this size is expected to take."""

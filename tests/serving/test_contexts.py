@@ -66,7 +66,7 @@ def test_costs_follow_what_is_measured() -> None:
     sizes.took(1, 1.0)
     assert sizes.seconds(1) == pytest.approx(1, rel=0.01)
     for _ in range(50):
-        sizes.took(2, 9.0)
+        sizes.took(2, 4.0)
     assert sizes.best(2) == 1
     for _ in range(300):
         sizes.took(1, 1.0)
