@@ -35,7 +35,7 @@ TRAIN = """
         solver.restore(path)
     solver.step(int(sys.argv[1]))
     solver.net.save(f"{sys.argv[2]}.{peers.rank}.caffemodel")
-    print("rank", peers.rank, "tests with", len(solver.test_nets), "nets")
+    print(f"rank {peers.rank} tests with {len(solver.test_nets)} nets\\n", end="", flush=True)  # in one piece
 """
 
 
