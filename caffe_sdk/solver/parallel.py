@@ -8,6 +8,7 @@ batches of n b. Rank 0 tests, saves and logs.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ from caffe_sdk.threads import asked, set_num_threads, usable_cpus
 
 BUCKET = 4 * 2**20
 """Bytes that are exchanged at a time: large enough for bandwidth, small enough for the processors' caches."""
+LAST_WORDS = 0.3
+"""Seconds before a job is ended: its launcher drops what a process has said but it has not passed on yet."""
 LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK")
 """What the launchers of MPI (MPICH, Open MPI, Slurm) leave in the environment of a process they start."""
 
@@ -61,7 +64,8 @@ class Ranks(Alone):
         return self._comm.gather(state) or []
 
     def abort(self, status: int) -> None:
-        """End all processes of the job at once, with this exit status."""
+        """End all processes of the job, with this exit status."""
+        time.sleep(LAST_WORDS)
         self._comm.Abort(status)
 
     def threads(self, cpus: int) -> int:
