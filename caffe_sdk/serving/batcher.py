@@ -67,10 +67,12 @@ class Batcher:
 
     def _work(self, contexts: Contexts) -> None:
         while self._line.wait():
-            with self._processors:
-                pieces = [piece for piece in self._line.take() if not piece.entry.pending.over(time.monotonic())]
-                if pieces:
-                    self._compute(contexts, pieces)
+            self._processors.run(lambda: self._next_batch(contexts))
+
+    def _next_batch(self, contexts: Contexts) -> None:
+        pieces = [piece for piece in self._line.take() if not piece.entry.pending.over(time.monotonic())]
+        if pieces:
+            self._compute(contexts, pieces)
 
     def _compute(self, contexts: Contexts, pieces: Sequence[Piece]) -> None:
         """Run pieces together. If that fails each by itself, so that nobody is hurt by what a neighbour sent."""

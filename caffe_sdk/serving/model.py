@@ -25,7 +25,7 @@ class ServedModel:
     """A version of a model. All of it may be used from any thread."""
 
     def __init__(
-        self, name: str, version: str, deployed: Deployed, config: ModelConfig, processors: Processors | None = None
+        self, name: str, version: str, deployed: Deployed, config: ModelConfig, processors: Processors
     ) -> None:
         """Make it ready, which takes some runs of the net. It owns the net from now on.
 
@@ -42,7 +42,6 @@ class ServedModel:
         self._under_way: set[Pending] = set()
         self._ends = False
         self._changed = threading.Condition()
-        processors = processors or Processors()
         self._deployed = _settled(deployed, config, processors, self._where)
         self._batcher = Batcher(name, version, self._deployed, config, processors, self.statistics)
         if self._batcher.sizes is not None and config.warm_up:

@@ -194,6 +194,7 @@ class Repository:
                         version.model.close()
                         version.model = None
                     version.state = UNAVAILABLE
+        self._processors.close()
 
     def __enter__(self) -> Repository:
         return self

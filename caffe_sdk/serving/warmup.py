@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import numpy as np
 
@@ -35,8 +36,8 @@ def items_are_apart(deployed: Deployed, contexts: Contexts, processors: Processo
     try:
         for rows in (slice(0, 2), slice(1, 2), slice(0, 1)):
             part = {name: array[rows] for name, array in pair.items()}
-            with processors:
-                found.append(contexts.run([part], rows.stop - rows.start, outputs).outputs[0])
+            computed = processors.run(partial(contexts.run, [part], rows.stop - rows.start, outputs))
+            found.append(computed.outputs[0])
     except CaffeError as error:
         log.info("%s: requests are computed one by one, a trial failed: %s", deployed.net.name, error)
         return False
@@ -53,10 +54,9 @@ def warm_up(deployed: Deployed, contexts: Contexts, sizes: Sizes, processors: Pr
         batch = {name: np.zeros((size, *sizes), np.float32) for name, sizes in deployed.items.items()}
         outputs = [spec.name for spec in deployed.outputs]
         for run in range(1 + RUNS):
-            with processors:
-                timings = contexts.run([batch], size, outputs, keep=True).timings
+            computed = processors.run(partial(contexts.run, [batch], size, outputs, keep=True))
             if run:
-                sizes.took(size, timings.compute_infer / 1e9)
+                sizes.took(size, computed.timings.compute_infer / 1e9)
 
 
 def _alike(a: Array, b: Array) -> bool:

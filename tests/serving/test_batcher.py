@@ -24,6 +24,7 @@ from caffe_sdk.errors import (
 from caffe_sdk.serving import InferRequest, Pending, ServedModel, config
 from caffe_sdk.serving.deploy import deploy
 from caffe_sdk.serving.folder import files_of
+from caffe_sdk.serving.processors import Processors
 from tests.serving.models import HOSTED, SMALL, Gate, Picky, expected, put, register
 
 Make = Callable[..., ServedModel]
@@ -34,10 +35,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Models of a description and entries of a configuration."""
     register(monkeypatch)
     made: list[ServedModel] = []
+    processors: list[Processors] = []
 
     def make(text: str = HOSTED, **entries: Any) -> ServedModel:
         settings = config.parse(entries, "config")
-        made.append(ServedModel("m", "1", deploy(files_of(put(tmp_path, "m", text=text)), settings.shapes), settings))
+        deployed = deploy(files_of(put(tmp_path, "m", text=text)), settings.shapes)
+        processors.append(Processors())
+        made.append(ServedModel("m", "1", deployed, settings, processors[-1]))
         Gate.arrived.clear()
         Picky.ran.clear()
         return made[-1]
@@ -46,6 +50,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     Gate.let_through.set()
     for model in made:
         model.close()
+    for each in processors:
+        each.close()
 
 
 def of(*values: float, **more: Any) -> InferRequest:

@@ -1,47 +1,39 @@
-"""So many at a time, in the order of coming."""
+"""So many at a time, always in the same threads."""
 
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from caffe_sdk.serving.processors import Processors
 
 
-def test_so_many_at_a_time() -> None:
-    processors, inside, most, lock = Processors(2), 0, 0, threading.Lock()
+def test_so_many_at_a_time_and_always_the_same_threads() -> None:
+    processors, inside, most, seen, lock = Processors(2), 0, 0, set(), threading.Lock()
 
     def work() -> None:
         nonlocal inside, most
-        for _ in range(20):
-            with processors:
-                with lock:
-                    inside += 1
-                    most = max(most, inside)
-                threading.Event().wait(0.0002)
-                with lock:
-                    inside -= 1
+        with lock:
+            inside += 1
+            most = max(most, inside)
+            seen.add(threading.current_thread())
+        threading.Event().wait(0.0002)
+        with lock:
+            inside -= 1
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert (inside, most) == (0, 2)
+    with ThreadPoolExecutor(6) as clients:
+        for each in [clients.submit(processors.run, work) for _ in range(120)]:
+            each.result(30)
+    assert (inside, most, len(seen)) == (0, 2, 2)
+    processors.close()
+    assert not any(thread.is_alive() for thread in seen)
 
 
-def test_first_come_first_served() -> None:
-    processors, order = Processors(), []
-
-    def work(number: int) -> None:
-        with processors:
-            order.append(number)
-
-    threads = [threading.Thread(target=work, args=[i]) for i in range(5)]
-    with processors:
-        for number, thread in enumerate(threads):
-            thread.start()
-            while len(processors._line) <= number:
-                threading.Event().wait(0.001)
-    for thread in threads:
-        thread.join(30)
-    assert order == [0, 1, 2, 3, 4]
+def test_what_goes_wrong_is_told_whoever_asked() -> None:
+    processors = Processors()
+    with pytest.raises(ZeroDivisionError):
+        processors.run(lambda: 1 // 0)
+    assert processors.run(lambda: 7) == 7
+    processors.close()
