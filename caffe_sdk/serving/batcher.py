@@ -70,9 +70,15 @@ class Batcher:
             self._processors.run(lambda: self._next_batch(contexts))
 
     def _next_batch(self, contexts: Contexts) -> None:
-        pieces = [piece for piece in self._line.take() if not piece.entry.pending.over(time.monotonic())]
-        if pieces:
-            self._compute(contexts, pieces)
+        taken = self._line.take()
+        if not taken:
+            return
+        try:
+            pieces = [piece for piece in taken if not piece.entry.pending.over(time.monotonic())]
+            if pieces:
+                self._compute(contexts, pieces)
+        finally:
+            self._line.done()
 
     def _compute(self, contexts: Contexts, pieces: Sequence[Piece]) -> None:
         """Run pieces together. If that fails each by itself, so that nobody is hurt by what a neighbour sent."""

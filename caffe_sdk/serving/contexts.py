@@ -27,7 +27,7 @@ ItemShape = tuple[tuple[str, Shape], ...]
 
 KEPT = 16
 """Clones for sizes and shapes that clients came with, beside those for the sizes of batches."""
-ENOUGH = 0.95
+ENOUGH = 0.98
 """How much of the best rate a smaller batch must reach to be preferred."""
 SLOWER = 0.3
 """How much a run counts that took longer than its size is known to: most often others were at work on the computer."""

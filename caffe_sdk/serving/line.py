@@ -18,6 +18,11 @@ from caffe_sdk.serving.intake import Batch
 from caffe_sdk.serving.requests import NEVER, Pending, Timings
 
 
+ALONE = 1.0
+"""Seconds without two requests at a time after which none waits for company: a lone client's next request comes when it
+has the result of this one."""
+
+
 @dataclass(eq=False)
 class Entry:
     """A request on its way through: cut into pieces of which each fits into a batch."""
@@ -89,6 +94,9 @@ class Line:
         self._bytes = 0
         self._earliest = NEVER
         self._hurry = self._ended = False
+        self._computing = 0
+        self._company = -ALONE
+        """When a request last came while another waited or was computed."""
 
     def put(self, entry: Entry, pieces: Sequence[Piece]) -> None:
         """Add a request. LimitError when too many wait, or too many bytes; NotReadyError when the line has ended."""
@@ -100,6 +108,8 @@ class Line:
             if self._is_full(entry):
                 what = f"{len(self._waiting)} requests of {self._bytes:,} bytes wait already"
                 raise LimitError(self._where, what, "send it again later")
+            if self._waiting or self._computing:
+                self._company = time.monotonic()
             self._waiting[entry] = len(pieces)
             self._bytes += entry.batch.nbytes
             self._levels[entry.priority].extend(pieces)
@@ -136,7 +146,13 @@ class Line:
                         taken.append(piece)
                         room -= piece.items
             self._remove(taken)
+            self._computing += 1
             return taken
+
+    def done(self) -> None:
+        """What was taken has been computed."""
+        with self._changed:
+            self._computing -= 1
 
     def expire(self, sweep: bool = False) -> None:
         """Fail what has passed its deadline. Costs nothing before the first does; a ``sweep`` looks at all in any case.
@@ -186,7 +202,8 @@ class Line:
         first = self._first()
         if first is None:
             return NEVER
-        if self._hurry or self._sizes is None:
+        alone = time.monotonic() - self._company >= ALONE
+        if self._hurry or alone or self._sizes is None:
             return 0
         if self._items[first.shape] >= self._sizes.best(self._sizes.all[-1]):
             return 0

@@ -13,7 +13,7 @@ from caffe_sdk.errors import NotReadyError
 from caffe_sdk.serving import Pending, Timings, config
 from caffe_sdk.serving.contexts import Sizes
 from caffe_sdk.serving.intake import Batch
-from caffe_sdk.serving.line import Entry, Line
+from caffe_sdk.serving.line import ALONE, Entry, Line
 from caffe_sdk.serving.requests import NEVER
 
 
@@ -86,10 +86,26 @@ def test_the_dead_leave() -> None:
     assert [piece.entry for piece in waiting.take()] == [alive]
 
 
+def test_who_is_alone_waits_for_nobody() -> None:
+    waiting = line(Sizes(4), max_queue_delay_ms=60_000)
+    put(waiting, entry())
+    assert len(waiting.take()) == 1
+    put(waiting, entry())  # while the other is computed
+    assert waiting.take() == []
+    waiting.done()
+    assert waiting.take() == []
+    waiting._company -= ALONE
+    assert len(waiting.take()) == 1
+    waiting.done()
+    put(waiting, entry())
+    assert len(waiting.take()) == 1
+
+
 def test_hurry() -> None:
     waiting = line(Sizes(4), max_queue_delay_ms=60_000)
+    put(waiting, entry())
     put(waiting, entry())
     assert waiting.take() == []
     waiting.hurry()
     assert waiting.wait()
-    assert len(waiting.take()) == 1
+    assert len(waiting.take()) == 2
