@@ -17,7 +17,6 @@ from caffe_sdk.serving.contexts import ItemShape, Sizes
 from caffe_sdk.serving.intake import Batch
 from caffe_sdk.serving.requests import NEVER, Pending, Timings
 
-
 ALONE = 1.0
 """Seconds without two requests at a time after which none waits for company: a lone client's next request comes when it
 has the result of this one."""
