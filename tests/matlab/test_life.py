@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,13 +143,3 @@ def test_clear_all(talk: Callable[[str, str], Talk], transport: str) -> None:
     user.type("disp(caffe.version()); disp('answered')")
     user.wait_for("answered")
     assert len(user.bridges()) == 1
-
-
-def test_nobody_else_may_look(talk: Callable[[str, str], Talk], transport: str) -> None:
-    user = talk(transport, "user")
-    user.type("net = caffe.Net(test_net_file(), 'test'); net.save('out.caffemodel'); disp('made')")
-    user.wait_for("made")
-    (folder,) = user.bridges()
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in folder.glob("ready"))
-    assert stat.S_IMODE((user.folder / "out.caffemodel").stat().st_mode) & 0o044  # the user's own files are as usual
