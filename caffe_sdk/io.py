@@ -249,6 +249,9 @@ class Transformer:
 
 # Images
 
+MOST_PIXELS = 50_000_000
+"""Pixels that an image of somebody else may have, where nothing else is said: a small file can hold a huge image."""
+
 
 def load_image(filename: PathLike, color: bool = True) -> Array:
     """The image of a file: float32 from 0 to 1, (height, width, 3) in RGB; if not ``color`` (height, width, 1), grey.
@@ -274,7 +277,11 @@ def decode_image(data: bytes, where: str, color: bool = True, max_pixels: int | 
             img = _floats(opened)
     except UnidentifiedImageError:
         raise CorruptFileError(where, "this is not an image", "give a PNG or JPEG, for example") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        if max_pixels is None:
+            raise CorruptFileError(where, f"the image does not decode: {error}", "copy it again") from None
+        raise LimitError(where, str(error), f"send {max_pixels:,} pixels at most") from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise CorruptFileError(where, f"the image does not decode: {error}", "copy it again") from None
     if img.ndim == 2:
         return np.repeat(img[:, :, None], 3 if color else 1, axis=2)

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import grpc
-from PIL import Image
 
 from caffe_sdk.app.session import Session
 from caffe_sdk.errors import BridgeError, CaffeError
@@ -31,8 +30,6 @@ REQUESTS = 256
 
 LOOK = 0.2
 """Seconds until the main thread looks whether it was asked to end."""
-PIXELS = 24_000_000
-"""Pillow refuses images of more than twice as many, before it decodes them: a small file can hold a huge image."""
 
 KEEP_ALIVE = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000)]
 """How soon a client whose network is gone is noticed: it answers no more."""
@@ -118,7 +115,6 @@ def serve(options: Options, ready: Callable[[RunningServer], None] = lambda serv
     """
     if options.log_format == "json":
         log_as_json()
-    Image.MAX_IMAGE_PIXELS = PIXELS
     asked = threading.Event()
 
     def ask(_signal: int, _frame: FrameType | None) -> None:

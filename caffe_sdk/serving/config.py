@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe_sdk.errors import ArgumentError
+from caffe_sdk.io import MOST_PIXELS
 from caffe_sdk.schema.files import read_text
 
 NAME = "config.json"
@@ -47,7 +48,7 @@ class ModelConfig:
     """Bytes of inputs that may wait; more are refused."""
     max_run_bytes: int = 4 << 30
     """Memory that one batch may take besides the weights; clients' shapes that need more are refused."""
-    max_image_pixels: int = 50_000_000
+    max_image_pixels: int = MOST_PIXELS
     """Pixels an encoded image may have; larger ones are refused before they are decoded."""
     priority_levels: int = 2
     """Priorities there are: 1 is served first."""

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from caffe_sdk import client
-from caffe_sdk.errors import BridgeError, CancelledError, CorruptFileError
+from caffe_sdk.errors import BridgeError, CancelledError, LimitError
 from tests.app.texts import NET, SOLVER
 
 COMMAND = [sys.executable, "-m", "caffe_sdk.cli", "serve"]
@@ -101,12 +101,12 @@ def test_a_training_goes_on_after_the_server_was_killed(root: Path, tmp_path: Pa
 
 
 def test_small_files_of_huge_images_are_refused(process: subprocess.Popen[str], tmp_path: Path) -> None:
-    """Fifty million pixels in a few thousand bytes: they would take 600 MB."""
+    """Fifty-six million pixels in a few thousand bytes: they would take 600 MB."""
     file = io.BytesIO()
-    Image.new("1", (7000, 7000)).save(file, "PNG")
+    Image.new("1", (8000, 7000)).save(file, "PNG")
     with client.connect(address_of(process)) as remote:
         net = remote.net(NET)
-        with pytest.raises(CorruptFileError, match="exceeds limit"):
+        with pytest.raises(LimitError, match=r"8000 x 7000 pixels; send 50,000,000 pixels at most"):
             net.predict([file.getvalue()])
         assert net.forward()["prob"].shape == (4, 5)
         process.terminate()

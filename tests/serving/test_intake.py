@@ -43,6 +43,13 @@ def test_images_that_are_too_large_are_not_decoded(deployed: Deployed) -> None:
         intake.take(deployed, InferRequest(images=[file.getvalue()]), "here", 1_000_000)
 
 
+def test_images_beyond_what_pillow_opens_are_too_large_too(deployed: Deployed) -> None:
+    file = BytesIO()
+    Image.new("1", (20_000, 10_000)).save(file, "PNG")
+    with pytest.raises(LimitError, match=r"200000000 pixels.*; send 1,000,000 pixels at most"):
+        intake.take(deployed, InferRequest(images=[file.getvalue()]), "here", 1_000_000)
+
+
 def test_without_a_record_nobody_is_warned_each_time(deployed: Deployed, caplog: pytest.LogCaptureFixture) -> None:
     file = BytesIO()
     Image.new("RGB", (9, 9)).save(file, "PNG")

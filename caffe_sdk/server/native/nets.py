@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from caffe_sdk.errors import ArgumentError, CaffeError, LimitError
-from caffe_sdk.io import decode_image
+from caffe_sdk.io import MOST_PIXELS, decode_image
 from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put, put_all
@@ -137,7 +137,8 @@ class Nets:
     def predict(self, request: Any, call: Call) -> Any:
         """Outputs for images in files."""
         net = self._net(request, call)
-        reply, images = pb.ForwardReply(), [decode_image(data, "image") for data in request.images]
+        reply = pb.ForwardReply()
+        images = [decode_image(data, "image", max_pixels=MOST_PIXELS) for data in request.images]
         _put_all(reply.outputs, self._session.predict(net, images, list(request.blobs)), self._most)
         return reply
 
