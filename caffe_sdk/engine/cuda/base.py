@@ -8,6 +8,7 @@ from typing import Any
 from caffe_sdk.engine.base import EngineBase
 from caffe_sdk.engine.cuda.checks import Checks, Wrong
 from caffe_sdk.engine.cuda.device import Buffer, Device, Product
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.place import DevicePlace
 from caffe_sdk.engine.cuda.sources import Arguments, kernels
 from caffe_sdk.errors import DeviceError
@@ -33,8 +34,10 @@ class CudaBase(EngineBase):
     scratch_moves = 0
     """How often scratch memory was given up for more."""
 
-    def __init__(self, device: Device, name: str = "cuda") -> None:
+    def __init__(self, device: Device, name: str = "cuda", options: Options | None = None) -> None:
         self.device, self.name = device, name
+        self.options = Options() if options is None else options
+        self.workspace = self.options.workspace
         self.checks = Checks(device)
         self.place = DevicePlace(device, name, self.checks)
         self.lock = threading.RLock()

@@ -58,9 +58,6 @@ def sizes_of(x: Shape, outputs: int, geometry: ConvolutionGeometry) -> Sizes:
 class CudaConvolution(CudaSums, Convolution):
     """Images are independent; their columns take at most ``workspace`` bytes at a time, but those of one image."""
 
-    workspace = 256 << 20
-    """Bytes."""
-
     def convolution(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, geometry: ConvolutionGeometry
     ) -> None:

@@ -9,6 +9,7 @@ from caffe_sdk.engine.cuda.device import Facts
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.engine import CudaEngine
 from caffe_sdk.engine.cuda.gpu import GpuDevice, handle
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.errors import DeviceError
 
 
@@ -39,4 +40,7 @@ def facts() -> list[Facts]:
 @functools.cache
 def made(number: int) -> CudaEngine:
     """The engine of a GPU, one for all. DeviceError where it cannot be made."""
-    return CudaEngine(GpuDevice(number, driver()), "cuda" if number == 0 else f"cuda:{number}")
+    options = Options()
+    return CudaEngine(
+        GpuDevice(number, driver(), options=options), "cuda" if number == 0 else f"cuda:{number}", options
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import threading
 from collections.abc import Callable
 from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
@@ -13,8 +12,9 @@ from caffe_sdk.engine.cuda import compiler, driver, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
 from caffe_sdk.engine.cuda.device import Facts, Product
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
-from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
 
 WAVES = 32
@@ -23,14 +23,6 @@ EVERYTHING = 2**64 - 1
 
 Compile = Callable[[str, int], bytes]
 """From a file of kernels and an architecture to what the driver loads."""
-
-
-def wants_tf32() -> bool:
-    """Whether CAFFE_TF32 is 1: products on tensor cores, with 10 bits of mantissa. ArgumentError for no answer."""
-    said = os.environ.get("CAFFE_TF32", "0")
-    if said not in ("0", "1"):
-        raise ArgumentError("CAFFE_TF32", f"'{said}' is neither 0 nor 1", "1 is faster, 0 is Caffe's float32")
-    return said == "1"
 
 
 class GpuBuffer:
@@ -75,14 +67,15 @@ class GpuDevice:
         cuda: Driver,
         blas: Callable[[], ctypes.CDLL] = lambda: libraries.load("cublas", compiler.VERSIONS, "multiplying matrices"),
         compile_family: Compile = lambda family, architecture: compiler.compiled(source(family), architecture),
+        options: Options | None = None,
     ) -> None:
         self.number, self._cuda, self._compile = number, cuda, compile_family
         self._device = handle(cuda, number)
         self._turn = Turn(cuda, cuda.made("cuDevicePrimaryCtxRetain", self._device))
         with self._turn:
-            self._begin(blas)
+            self._begin(blas, Options() if options is None else options)
 
-    def _begin(self, blas: Callable[[], ctypes.CDLL]) -> None:
+    def _begin(self, blas: Callable[[], ctypes.CDLL], options: Options) -> None:
         cuda = self._cuda
         self._architecture = 10 * self._attribute(driver.MAJOR) + self._attribute(driver.MINOR)
         self.blocks = WAVES * self._attribute(driver.PROCESSORS)
@@ -97,7 +90,7 @@ class GpuDevice:
         self._functions: dict[str, c_void_p] = {}
         self._modules: dict[str, c_void_p] = {}
         self._workspace = self.allocate(WORKSPACE)
-        self._blas = Blas(blas(), self._stream, self._workspace.pointer, wants_tf32())
+        self._blas = Blas(blas(), self._stream, self._workspace.pointer, options.tf32)
 
     # -- memory --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,38 @@
+"""What the engine is asked for beside the net: environment variables, read once when an engine is made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from caffe_sdk.errors import ArgumentError
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """One field for each variable; what each means to users stands in docs/gpu.md."""
+
+    tf32: bool = field(default_factory=lambda: switch("CAFFE_TF32", False))
+    """Products on tensor cores, with 10 bits of mantissa."""
+    workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
+    """Bytes that a convolution may take beside its tensors."""
+
+
+def switch(name: str, otherwise: bool) -> bool:
+    """Whether a variable is 1. ArgumentError for what is neither 0 nor 1."""
+    said = os.environ.get(name, "")
+    if said not in ("", "0", "1"):
+        raise ArgumentError(name, f"'{said}' is neither 0 nor 1", "give 1 for yes, 0 for no")
+    return said == "1" if said else otherwise
+
+
+def whole(name: str, otherwise: int, least: int) -> int:
+    """A variable's number. ArgumentError for what is no whole number, or less than ``least``."""
+    said = os.environ.get(name, "")
+    if not said:
+        return otherwise
+    if not (said.isascii() and said.isdigit() and int(said) >= least):
+        raise ArgumentError(name, f"'{said}' is not a whole number from {least}", f"give one, such as {otherwise}")
+    return int(said)

@@ -1,0 +1,57 @@
+"""Every option, unless it is set, set, and set to nonsense."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.errors import ArgumentError
+from tests.engine.cuda.twins import simulated
+
+GIVEN = {
+    "CAFFE_TF32": ("tf32", "1", True),
+    "CAFFE_WORKSPACE_MB": ("workspace", "8", 8 << 20),
+}
+NONSENSE = {
+    "CAFFE_TF32": ("yes", "'yes' is neither 0 nor 1"),
+    "CAFFE_WORKSPACE_MB": ("-1", "'-1' is not a whole number from 0; give one, such as 256"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch):
+    for name in GIVEN:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_an_option_that_is_set(monkeypatch, name):
+    field, said, meant = GIVEN[name]
+    monkeypatch.setenv(name, "")
+    assert getattr(Options(), field) != meant
+    monkeypatch.setenv(name, said)
+    assert getattr(Options(), field) == meant
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense(monkeypatch, name):
+    said, words = NONSENSE[name]
+    monkeypatch.setenv(name, said)
+    with pytest.raises(ArgumentError, match=f"^{name}: {re.escape(words)}"):
+        Options()
+
+
+def test_all_are_documented_and_tested(root: Path):
+    assert {field for field, _, _ in GIVEN.values()} == {field.name for field in dataclasses.fields(Options)}
+    assert GIVEN.keys() == NONSENSE.keys()
+    table = (root / "docs" / "gpu.md").read_text(encoding="utf-8")
+    assert [name for name in GIVEN if f"| `{name}` |" not in table] == []
+
+
+def test_the_engine_takes_what_is_said(monkeypatch):
+    monkeypatch.setenv("CAFFE_WORKSPACE_MB", "2")
+    assert simulated().workspace == 2 << 20
