@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from caffe_sdk.engine.base import EngineBase
 from caffe_sdk.engine.cuda.checks import Checks, Wrong
 from caffe_sdk.engine.cuda.device import Buffer, Device, Product
+from caffe_sdk.engine.cuda.draws import SEAT, Draw, Seats
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.place import DevicePlace
 from caffe_sdk.engine.cuda.sources import Arguments, kernels
+from caffe_sdk.engine.cuda.structures import MOST_STREAMS, Stream, streams
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Tensor
 
@@ -33,6 +36,8 @@ class CudaBase(EngineBase):
     """The layer that is computed, for errors."""
     scratch_moves = 0
     """How often scratch memory was given up for more."""
+    seats: Seats | None = None
+    """Where the draws of a program that is captured find their generators; None where numbers are drawn at once."""
 
     def __init__(self, device: Device, name: str = "cuda", options: Options | None = None) -> None:
         self.device, self.name = device, name
@@ -81,6 +86,22 @@ class CudaBase(EngineBase):
         if tensor.count > MOST:
             raise DeviceError("shape", f"{tensor.count:,} values are more than a GPU's {MOST:,}", "use a smaller batch")
         return buffer.pointer
+
+    # -- random numbers ------------------------------------------------------------------------------------------------
+
+    def drawn(self, draw: Draw) -> int:
+        """The address at which a kernel finds the generator that it draws from; it goes on as if the host had drawn."""
+        if self.seats is not None:
+            return self.seats.take(draw)
+        seat = self.scratch("seat", SEAT // FLOAT)
+        self.put_streams(seat, [draw.begin()])
+        return seat
+
+    def put_streams(self, address: int, given: Sequence[Stream]) -> None:
+        """Write where generators stand to the device, one seat after the other."""
+        for start in range(0, len(given), MOST_STREAMS):
+            some = given[start : start + MOST_STREAMS]
+            self.launch("put_streams", len(some), streams(some), address + start * SEAT)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from caffe_sdk.engine.cuda import structures
 from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.draws import Draw, skip_halves
 from caffe_sdk.engine.reference.neuron import Neuron
 from caffe_sdk.memory import Tensor
 
@@ -45,11 +45,10 @@ class CudaNeuron(CudaBase, Neuron):
         """y = x mask, where mask is 0 with probability ratio, else 1 / (1 - ratio): that of the other engines."""
         values = self.source(x)
         factors = self.target(mask)
-        state = structures.stream(rng)
+        begin = self.drawn(Draw(rng, skip_halves, mask.count))
         kept = 1 / (1 - ratio) if ratio < 1 else math.inf
         stretches = -(-mask.count // (2 * DRAWS))
-        self.launch("dropout_mask", stretches, factors, mask.count, ratio, kept, state)
-        _draw_halves(rng, mask.count)
+        self.launch("dropout_mask", stretches, factors, mask.count, ratio, kept, begin)
         self.launch("multiply", y.count, values, factors, self.target(y))
 
     def dropout_grad(self, dy: Tensor, mask: Tensor, dx: Tensor) -> None:
@@ -146,19 +145,3 @@ class CudaNeuron(CudaBase, Neuron):
 def _slopes(x: Tensor, slope: Tensor) -> tuple[int, int]:
     """How many slopes there are, and how many neighbours share one."""
     return (1, x.count) if slope.count == 1 else (slope.count, math.prod(x.shape[2:]))
-
-
-def _draw_halves(rng: np.random.Generator, count: int) -> None:
-    """Go on as if so many numbers of 32 bits had been drawn, two of which are one of 64."""
-    generator: np.random.PCG64 = rng.bit_generator  # type: ignore[assignment]
-    state = generator.state
-    left = count - state["has_uint32"]
-    if left < 0:
-        return  # nothing was drawn, for count is 0
-    half = state["uinteger"]
-    if left:
-        generator.advance((left + 1) // 2 - 1)
-        half = int(generator.random_raw()) >> 32
-    state = generator.state
-    state["has_uint32"], state["uinteger"] = left % 2, half if left % 2 else 0
-    generator.state = state

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.draws import Draw, skip_wholes
 from caffe_sdk.engine.cuda.neuron import DRAWS
-from caffe_sdk.engine.cuda.structures import pool, stream
+from caffe_sdk.engine.cuda.structures import pool
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.engine.reference.pooling import Pooling
 from caffe_sdk.memory import Tensor
@@ -39,12 +40,8 @@ class CudaPooling(CudaBase, Pooling):
     ) -> None:
         """y = one value of each window, drawn in proportion to the values: the very one of the other engines."""
         draws = self.scratch("draws", y.count)
-        state = stream(rng)
-        self.launch("uniform", -(-y.count // DRAWS), draws, y.count, state)
-        generator: np.random.PCG64 = rng.bit_generator  # type: ignore[assignment]
-        before = generator.state
-        generator.advance(y.count)
-        generator.state = {**generator.state, "has_uint32": before["has_uint32"], "uinteger": before["uinteger"]}
+        begin = self.drawn(Draw(rng, skip_wholes, y.count))
+        self.launch("uniform", -(-y.count // DRAWS), draws, y.count, begin)
         windows = pool(x.shape, y.shape, geometry)
         self.launch("stochastic_pool", y.count, self.source(x), draws, self.target(y), self.target(mask), windows)
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from caffe_sdk.engine.cuda.base import CudaBase
-from caffe_sdk.engine.cuda.device import Replay
+from caffe_sdk.engine.cuda.device import Buffer, Replay
+from caffe_sdk.engine.cuda.draws import SEAT, Seats
 from caffe_sdk.engine.cuda.fusion import fused
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, StepName
@@ -25,6 +28,10 @@ class Captured:
     """A replay, and what must be as it was when it was made."""
 
     replay: Replay
+    seats: Seats
+    """Of its draws."""
+    room: Buffer | None
+    """For the seats."""
     addresses: list[int]
     scratch_moves: int
     moves: int
@@ -42,6 +49,7 @@ class CudaProgram(EagerProgram):
             for means, group, arguments in fused(calls)
         ]
         self._memories = list(dict.fromkeys((*self._flow.needed, *self._flow.made)))
+        self._draws = sum(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
         self._captured: Captured | None = None
         self._prepared = -1
         """`scratch_moves` after a run that was not a replay."""
@@ -53,7 +61,7 @@ class CudaProgram(EagerProgram):
         """
         engine = self._engine
         with engine.lock:
-            if engine.device.replays and not self._flow.random and self._prepared == engine.scratch_moves:
+            if engine.device.replays and self._prepared == engine.scratch_moves:
                 self._replay(between)
             else:
                 self._compute(between)
@@ -106,14 +114,26 @@ class CudaProgram(EagerProgram):
         if captured is not None and self._still(captured):
             for memory in self._flow.made:
                 memory.changes()
-            captured.replay.launch()
+            self._start(captured)
             for memory in self._flow.made:
                 memory.wrote((place,))
             return
-        addresses = self._addresses()
-        replay = self._engine.device.capture(self._compute)
-        self._captured = Captured(replay, addresses, self._engine.scratch_moves, moves())
-        replay.launch()
+        self._captured = self._capture()
+        self._start(self._captured)
+
+    def _capture(self) -> Captured:
+        engine, addresses = self._engine, self._addresses()
+        room = engine.device.allocate(self._draws * SEAT) if self._draws else None
+        seats = engine.seats = Seats(room.pointer if room is not None else 0)
+        try:
+            replay = engine.device.capture(self._compute)
+        finally:
+            engine.seats = None
+        return Captured(replay, seats, room, addresses, engine.scratch_moves, moves())
+
+    def _start(self, captured: Captured) -> None:
+        captured.seats.fill(self._engine.put_streams)
+        captured.replay.launch()
 
     def _still(self, captured: Captured) -> bool:
         """Whether everything is where it was."""

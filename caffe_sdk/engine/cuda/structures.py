@@ -14,6 +14,7 @@ from caffe_sdk.memory import Shape
 MOST_INPUTS = 16
 MOST_AXES = 8
 MOST_UPDATES = 48
+MOST_STREAMS = 48
 
 _InputPointers = ctypes.c_void_p * MOST_INPUTS
 _InputFactors = ctypes.c_float * MOST_INPUTS
@@ -76,6 +77,12 @@ class Stream(ctypes.Structure):
     _fields_ = [("state", Wide), ("increment", Wide), ("has_half", ctypes.c_int), ("half", ctypes.c_uint)]
 
 
+class Streams(ctypes.Structure):
+    """Where several stand."""
+
+    _fields_ = [("at", Stream * MOST_STREAMS)]
+
+
 class Updates(ctypes.Structure):
     """Parameters to update, with their gradients, histories, rates and decays."""
 
@@ -88,7 +95,7 @@ class Updates(ctypes.Structure):
 
 
 STRUCTURES: dict[str, type[ctypes.Structure]] = {
-    kind.__name__: kind for kind in (Inputs, Sizes, Windows, Pool, Neighbours, Stream, Updates)
+    kind.__name__: kind for kind in (Inputs, Sizes, Windows, Pool, Neighbours, Stream, Streams, Updates)
 }
 """By their names in the .cu files."""
 
@@ -123,6 +130,11 @@ def stream(generator: np.random.Generator) -> Stream:
     state = generator.bit_generator.state
     parts = (_wide(state["state"][name]) for name in ("state", "inc"))
     return Stream(*parts, state["has_uint32"], state["uinteger"])
+
+
+def streams(given: Sequence[Stream]) -> Streams:
+    """At most MOST_STREAMS of them."""
+    return Streams((Stream * MOST_STREAMS)(*given))
 
 
 def updates(

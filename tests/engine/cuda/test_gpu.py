@@ -19,6 +19,7 @@ from caffe_sdk.memory import new_tensor, transfers
 from tests.engine.cpu import lenet
 from tests.engine.cuda.mocked import GIGABYTE, device, fail, mock, settings
 from tests.engine.cuda.test_engine import programs
+from tests.engine.cuda.test_program import drawing
 from tests.engine.cuda.twins import agree, get, put, tensors
 
 
@@ -50,6 +51,20 @@ def test_lenet_learns_from_replays_and_nothing_else_moves():
     assert transfers["host", "cuda"] == 11  # parameters, data, label and dloss, once
     assert mock().mock_captured() == captured + 2
     assert mock().mock_launched() == launched + 5  # backward took more scratch memory: forward was prepared again
+
+
+def test_masks_of_replays_are_those_of_the_host():
+    made, captured = [], mock().mock_captured()
+    for engine in (ReferenceEngine(), CudaEngine(device())):
+        rng = np.random.default_rng(1)
+        program, results = drawing(engine, rng, 2)
+        made.append([])
+        for _ in range(4):
+            program.run()
+            made[-1] += [get(result).copy() for result in results]
+    assert mock().mock_captured() == captured + 1
+    for wanted, got in zip(*made, strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_sums_by_many_blocks_of_many_threads():

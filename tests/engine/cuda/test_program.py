@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cuda.program import CudaProgram
+from caffe_sdk.engine.cuda.structures import MOST_STREAMS
+from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.engine.operation import Recorder
+from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DataError
-from caffe_sdk.memory import HOST
+from caffe_sdk.memory import HOST, new_tensor
 from tests.engine.cuda.twins import get, put, simulated, tensors
 
 SHAPES = {"x": (3, 4), "w": (2, 4), "b": (2,), "y": (3, 2)}
@@ -85,17 +88,39 @@ def test_a_release_lets_go_of_the_replay():
     np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
 
 
-def test_what_draws_is_not_replayed():
-    engine, recorder = simulated(), Recorder()
-    t = tensors({"x": (100,), "y": (100,), "m": (100,)})
-    recorder.dropout(t["x"], t["y"], t["m"], 0.5, np.random.default_rng(1))
-    program = engine.compile(recorder.calls)
-    masks = []
-    for _ in range(3):
-        program.run()
-        masks.append(get(t["m"]).copy())
-    assert not np.array_equal(masks[0], masks[1])
-    assert not np.array_equal(masks[1], masks[2])
+def drawing(engine, rng, layers):
+    """A program of several layers that draw from one generator; its masks."""
+    t, recorder = tensors({"x": (4, 5, 5), "y": (4, 5, 5)}), Recorder()
+    put(t["x"], np.arange(100))
+    masks = [new_tensor((4, 5, 5)) for _ in range(layers)]
+    for mask in masks:
+        recorder.dropout(t["x"], t["y"], mask, 0.5, rng)
+    pooled, chosen = new_tensor((4, 1, 3, 3)), new_tensor((4, 1, 3, 3), np.int32)
+    geometry = PoolingGeometry((2, 2), (2, 2), (0, 0))
+    recorder.stochastic_pool(t["x"].reshaped(4, 1, 5, 5), pooled, chosen, geometry, rng)
+    return engine.compile(recorder.calls), [*masks, pooled]
+
+
+@pytest.mark.parametrize("layers", [1, MOST_STREAMS + 2])
+def test_what_draws_is_replayed_with_the_numbers_of_the_host(layers):
+    """From run to run, and when somebody else draws, or sets the generator back, in between."""
+    engine, made = simulated(), []
+    counted = captures(engine)
+    for computing in (ReferenceEngine(), engine):
+        rng = np.random.default_rng(1)
+        program, results = drawing(computing, rng, layers)
+        rows = []
+        for i in range(6):
+            program.run()
+            rows += [get(result).copy() for result in results]
+            if i == 3:
+                rows.append(rng.random(3, np.float32))
+            if i == 4:
+                rng.bit_generator.state = np.random.default_rng(9).bit_generator.state
+        made.append([*rows, rng.random(3)])
+    assert len(counted) == 1
+    for wanted, got in zip(*made, strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_steps_are_named_and_timed():

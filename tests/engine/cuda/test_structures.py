@@ -13,6 +13,7 @@ from caffe_sdk.engine.cuda.sources import FOLDER, families, source
 from caffe_sdk.engine.cuda.structures import (
     MOST_AXES,
     MOST_INPUTS,
+    MOST_STREAMS,
     MOST_UPDATES,
     STRUCTURES,
     pool,
@@ -46,8 +47,9 @@ def test_fields_are_where_the_compiler_has_them(tmp_path):
 
 def test_numbers_are_those_of_the_text():
     text = "".join(map(source, families()))
-    for name, value in (("MOST_INPUTS", MOST_INPUTS), ("MOST_AXES", MOST_AXES), ("MOST_UPDATES", MOST_UPDATES)):
-        assert set(re.findall(rf"#define {name} (\d+)", text)) == {str(value)}
+    numbers = {"INPUTS": MOST_INPUTS, "AXES": MOST_AXES, "UPDATES": MOST_UPDATES, "STREAMS": MOST_STREAMS}
+    for name, value in numbers.items():
+        assert set(re.findall(rf"#define MOST_{name} (\d+)", text)) == {str(value)}
     assert max(map(ctypes.sizeof, STRUCTURES.values())) < 3500  # of the 4 kB a launch may pass
 
 

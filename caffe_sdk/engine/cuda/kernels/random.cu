@@ -14,6 +14,11 @@ struct Stream {
     unsigned half;
 };
 
+#define MOST_STREAMS 48
+struct Streams {
+    Stream at[MOST_STREAMS];
+};
+
 #define DRAWS 8  // of 64 bits, by a thread at a stretch
 
 __device__ Wide wide_sum(Wide a, Wide b) {
@@ -59,32 +64,39 @@ __device__ Word drawn(Wide* state, Wide increment) {
     return turn ? bits >> turn | bits << (64 - turn) : bits;
 }
 
+// Where generators stand, to where kernels that draw will read it.
+KERNEL put_streams(int count, Streams streams, Stream* to) {
+    EACH(i, count) to[i] = streams.at[i];
+}
+
 __device__ float as_factor(unsigned bits, float ratio, float kept) {
     return (bits >> 8) * (1.0f / 16777216.0f) >= ratio ? kept : 0.0f;
 }
 
 // mask = 0 with probability ratio, else kept. A thread makes a stretch of 2 DRAWS values.
-KERNEL dropout_mask(int stretches, float* mask, int count, float ratio, float kept, Stream stream) {
+KERNEL dropout_mask(int stretches, float* mask, int count, float ratio, float kept, const Stream* at) {
+    Stream stream = *at;
     EACH(stretch, stretches) {
         Wide state = jumped(stream.state, stream.increment, (unsigned)stretch * DRAWS);
         if (stretch == 0 && stream.has_half && count) mask[0] = as_factor(stream.half, ratio, kept);
         for (int draw = 0; draw < DRAWS; draw++) {
             Word bits = drawn(&state, stream.increment);
-            int at = stream.has_half + 2 * (stretch * DRAWS + draw);
-            if (at < count) mask[at] = as_factor((unsigned)bits, ratio, kept);
-            if (at + 1 < count) mask[at + 1] = as_factor((unsigned)(bits >> 32), ratio, kept);
+            int place = stream.has_half + 2 * (stretch * DRAWS + draw);
+            if (place < count) mask[place] = as_factor((unsigned)bits, ratio, kept);
+            if (place + 1 < count) mask[place + 1] = as_factor((unsigned)(bits >> 32), ratio, kept);
         }
     }
 }
 
 // values = uniform in [0, 1), of 53 bits before they are rounded to float.
-KERNEL uniform(int stretches, float* values, int count, Stream stream) {
+KERNEL uniform(int stretches, float* values, int count, const Stream* at) {
+    Stream stream = *at;
     EACH(stretch, stretches) {
         Wide state = jumped(stream.state, stream.increment, (unsigned)stretch * DRAWS);
         for (int draw = 0; draw < DRAWS; draw++) {
             Word bits = drawn(&state, stream.increment);
-            int at = stretch * DRAWS + draw;
-            if (at < count) values[at] = (float)((double)(bits >> 11) * (1.0 / 9007199254740992.0));
+            int place = stretch * DRAWS + draw;
+            if (place < count) values[place] = (float)((double)(bits >> 11) * (1.0 / 9007199254740992.0));
         }
     }
 }
