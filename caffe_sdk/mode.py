@@ -7,14 +7,19 @@ from typing import Any
 
 from caffe_sdk import engine
 from caffe_sdk.blob import Blob
+from caffe_sdk.engine.per_thread import PerThread
 from caffe_sdk.errors import ArgumentError, DeviceError
 from caffe_sdk.layers import REGISTRY
 
-_device = 0
+_device = PerThread(0)
+"""The GPU of GPU mode."""
 
 
 def set_mode_cpu() -> None:
-    """Compute on the CPU from now on, in the whole process: with the engine CAFFE_ENGINE names, oneDNN by default."""
+    """Compute on the CPU from now on: with the engine CAFFE_ENGINE names, oneDNN by default.
+
+    As in Caffe a thread's mode and device are its own. A thread that has set none follows the main thread.
+    """
     engine.choose(None)
 
 
@@ -23,32 +28,51 @@ def set_mode_gpu() -> None:
 
     DeviceError where there is none, or what computing there needs is not installed; the mode then stays as it was.
     """
-    _compute_on(_device, "set_mode_gpu")
+    _compute_on(_device.get(), "set_mode_gpu")
 
 
 def set_device(device: int) -> None:
-    """Choose the GPU of GPU mode, counted from 0. DeviceError where there is no such one."""
-    global _device
+    """Choose the GPU of GPU mode, counted from 0, for nets made from now on; those that are there stay on theirs.
+
+    DeviceError where there is no such one.
+    """
     if not isinstance(device, int) or device < 0:
         raise ArgumentError("set_device", f"device {device!r} is not a whole number of 0 or more", "0 is the first GPU")
-    if engine.current().name.startswith("cuda"):
+    if engine.on_gpu():
         _compute_on(device, "set_device")
     else:
-        _check(device)
-    _device = device
+        try:
+            engine.check_gpu(device)
+        except DeviceError as error:
+            raise error.at("set_device") from None
+    _device.set(device)
 
 
-def use_gpus(devices: str) -> None:
-    """GPU mode as the command line asks for it: a device's number, or 'all' where there is one.
+def gpu_numbers(devices: str) -> list[int]:
+    """GPUs as the command line asks for them: numbers with commas between, or 'all'. ArgumentError for anything else.
 
-    ArgumentError for what is no number, and for several: a process computes on one.
+    DeviceError where one of them is not there.
     """
     names = [str(i) for i in range(max(1, engine.gpus()))] if devices == "all" else devices.split(",")
     if not all(name.strip().isdigit() for name in names):
-        raise ArgumentError("-gpu", f"'{devices}' are no device numbers", "give a number such as 0, or 'all'")
-    if len(names) > 1:
-        raise ArgumentError("-gpu", f"{len(names)} GPUs were asked for; a process computes on one", "give one number")
-    set_device(int(names[0]))
+        raise ArgumentError("-gpu", f"'{devices}' are no device numbers", "give numbers such as 0 or 0,1, or 'all'")
+    numbers = [int(name) for name in names]
+    if len(set(numbers)) < len(numbers):
+        raise ArgumentError("-gpu", f"'{devices}' names a GPU twice", "name each once")
+    for number in numbers:
+        try:
+            engine.check_gpu(number)
+        except DeviceError as error:
+            raise error.at("-gpu") from None
+    return numbers
+
+
+def use_gpus(devices: str) -> None:
+    """GPU mode on the GPU that the command line names. ArgumentError for several, which only training can use."""
+    numbers = gpu_numbers(devices)
+    if len(numbers) > 1:
+        raise ArgumentError("-gpu", f"{len(numbers)} GPUs were asked for; this computes on one", "give one number")
+    set_device(numbers[0])
     set_mode_gpu()
 
 
@@ -57,15 +81,6 @@ def _compute_on(device: int, where: str) -> None:
         engine.choose_gpu(device)
     except DeviceError as error:
         raise error.at(where) from None
-
-
-def _check(device: int) -> None:
-    from caffe_sdk.engine.cuda import devices
-
-    try:
-        devices.check(device)
-    except DeviceError as error:
-        raise error.at("set_device") from None
 
 
 def cupy_array(blob: Blob, part: str = "data") -> Any:
@@ -80,8 +95,11 @@ def cupy_array(blob: Blob, part: str = "data") -> Any:
     if part not in ("data", "diff"):
         raise ArgumentError("cupy_array", f"'{part}' is no part of a blob", "ask for 'data' or 'diff'")
     from caffe_sdk.engine.cuda.base import CudaBase
+    from caffe_sdk.engine.cuda.place import DevicePlace
 
-    gpu = engine.current()
+    memory = blob.data_memory if part == "data" else blob.diff_memory
+    places = [place for place in memory.fresh if isinstance(place, DevicePlace)] if engine.on_gpu() else []
+    gpu = engine.select(places[0].name) if places else engine.current()
     if not isinstance(gpu, CudaBase):
         raise DeviceError("cupy_array", f"the {gpu.name} engine keeps no blobs on a GPU", "call set_mode_gpu() first")
     try:
@@ -89,7 +107,6 @@ def cupy_array(blob: Blob, part: str = "data") -> Any:
     except ImportError:
         remedy = "pip install cupy-cuda12x, or cupy-cuda13x, as the driver is"
         raise DeviceError("cupy_array", "CuPy is not installed", remedy) from None
-    memory = blob.data_memory if part == "data" else blob.diff_memory
     with gpu.lock:
         buffer = memory.update(gpu.place)
         gpu.device.wait()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import caffe_sdk as caffe
 from caffe_sdk import engine, mode
 from caffe_sdk.app import tasks
-from caffe_sdk.engine.cuda import CudaEngine, devices
+from caffe_sdk.engine.cuda import devices
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.errors import ArgumentError, DeviceError
-from tests.engine.cuda.mocked import device, mock, settings
+from tests.engine.cuda.mocked import install
 
 
 def test_cpu_mode_is_what_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,23 +24,46 @@ def test_cpu_mode_is_what_the_environment_names(monkeypatch: pytest.MonkeyPatch)
     assert engine.current().name == "cpu"
 
 
-def test_the_mode_is_that_of_every_thread() -> None:
+def in_a_thread(work: Callable[[], None]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_a_thread_that_chooses_nothing_follows_the_main_one() -> None:
     seen: list[str] = []
     with engine.use("reference"):
-        thread = threading.Thread(target=lambda: seen.append(engine.current().name))
-        thread.start()
-        thread.join()
+        in_a_thread(lambda: seen.append(engine.current().name))
     assert seen == ["reference"]
+
+
+def test_a_thread_chooses_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAFFE_ENGINE", "simulated")
+    seen: list[str] = []
+
+    def work() -> None:
+        caffe.set_device(2)
+        caffe.set_mode_gpu()
+        seen.append(engine.chosen())
+        with engine.use("reference"):
+            seen.append(engine.chosen())
+        seen.append(engine.chosen())
+        caffe.set_mode_cpu()
+        seen.append(engine.chosen())
+
+    in_a_thread(work)
+    assert seen == ["simulated:2", "reference", "simulated:2", "simulated"]
+    caffe.set_mode_gpu()
+    assert engine.chosen() == "simulated"
+    with pytest.raises(DeviceError, match="GPU 4 was asked for, and there are 4 GPUs, 0 to 3"):
+        caffe.set_device(4)
+    mode.set_mode_cpu()
 
 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two GPUs, on a driver that is none."""
-    settings()
-    monkeypatch.setattr(devices, "driver", lambda: Driver(mock()))
-    monkeypatch.setattr(devices, "made", functools.cache(lambda n: CudaEngine(device(n), f"cuda:{n}" if n else "cuda")))
-    monkeypatch.setattr(mode, "_device", 0)
-    monkeypatch.setattr(engine.selection, "_made", {})
+    install(monkeypatch)
     yield
     mode.set_mode_cpu()
 
@@ -63,7 +85,7 @@ def test_without_a_gpu_the_mode_stays() -> None:
         caffe.set_device(1)
     with pytest.raises(ArgumentError, match="device -1 is not a whole number"):
         caffe.set_device(-1)
-    with pytest.raises(DeviceError, match=r"^set_device: GPU: there is no NVIDIA driver here"):
+    with pytest.raises(DeviceError, match=r"^-gpu: GPU: there is no NVIDIA driver here"):
         mode.use_gpus("all")
     assert engine.current() is before
     assert engine.names() == ["cpu", "portable", "reference"]
@@ -84,8 +106,9 @@ def test_a_gpu_is_chosen_by_its_number() -> None:
     mode.use_gpus("1")
     assert engine.current().name == "cuda:1"
     for wrong, words in (
-        ("0,1", "2 GPUs were asked for"),
+        ("0,1", "2 GPUs were asked for; this computes on one"),
         ("all", "2 GPUs"),
+        ("1, 1", "'1, 1' names a GPU twice"),
         ("first", "'first' are no device numbers"),
     ):
         with pytest.raises(ArgumentError, match=words):

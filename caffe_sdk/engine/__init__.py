@@ -3,6 +3,31 @@
 from __future__ import annotations
 
 from caffe_sdk.engine.reference import ReferenceEngine as Engine
-from caffe_sdk.engine.selection import choose, choose_gpu, current, gpus, names, select, use
+from caffe_sdk.engine.selection import (
+    check_gpu,
+    choose,
+    choose_gpu,
+    chosen,
+    current,
+    gpus,
+    kind_of,
+    names,
+    on_gpu,
+    select,
+    use,
+)
 
-__all__ = ["Engine", "choose", "choose_gpu", "current", "gpus", "names", "select", "use"]
+__all__ = [
+    "Engine",
+    "check_gpu",
+    "choose",
+    "choose_gpu",
+    "chosen",
+    "current",
+    "gpus",
+    "kind_of",
+    "names",
+    "on_gpu",
+    "select",
+    "use",
+]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from caffe_sdk.engine.per_thread import PerThread
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import ArgumentError
 
@@ -38,11 +40,11 @@ def _cuda(number: int = 0) -> ReferenceEngine:
     return devices.made(number)
 
 
-def _simulated() -> ReferenceEngine:
+def _simulated(number: int = 0) -> ReferenceEngine:
     from caffe_sdk.engine.cuda import CudaEngine
     from caffe_sdk.engine.cuda.simulated import SimulatedDevice
 
-    return CudaEngine(SimulatedDevice(), "simulated")
+    return CudaEngine(SimulatedDevice(number), _of_gpu("simulated", number))
 
 
 MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
@@ -54,9 +56,13 @@ MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
     "cuda": _cuda,
 }
 """How to make each engine, by the name ``CAFFE_ENGINE`` gives it."""
+NUMBERED: dict[str, Callable[[int], ReferenceEngine]] = {"cuda": _cuda, "simulated": _simulated}
+"""Those of which there is one for each GPU: ``cuda:1`` is of the second."""
+SIMULATED_GPUS = 4
 
 _made: dict[str, ReferenceEngine] = {}
-_chosen: ReferenceEngine | None = None
+_making = threading.RLock()
+_chosen: PerThread[str | None] = PerThread(None)
 
 
 def names() -> list[str]:
@@ -65,50 +71,92 @@ def names() -> list[str]:
 
 
 def gpus() -> int:
-    """How many GPUs this computer has for the cuda engine."""
+    """How many GPUs there are to choose from; the simulated ones where CAFFE_ENGINE names them."""
+    if _gpu_kind() == "simulated":
+        return SIMULATED_GPUS
     from caffe_sdk.engine.cuda import devices
 
     return devices.count()
 
 
-def choose_gpu(number: int) -> None:
-    """Compute with a GPU from now on. DeviceError where there is no such one; the engine then stays as it was."""
-    from caffe_sdk.engine.cuda import devices
+def check_gpu(number: int) -> None:
+    """DeviceError, with what there is, where there is no GPU of this number. None of them is touched."""
+    from caffe_sdk.engine.cuda import device, devices
 
-    devices.check(number)
-    choose("cuda" if number == 0 else f"cuda:{number}")
+    if _gpu_kind() == "simulated":
+        device.check_number(number, SIMULATED_GPUS)
+    else:
+        devices.check(number)
+
+
+def choose_gpu(number: int) -> None:
+    """Compute with a GPU from now on, which is first touched when something is computed.
+
+    DeviceError where there is no such one, or what it needs is not installed; the engine then stays as it was.
+    """
+    check_gpu(number)
+    if _gpu_kind() == "cuda":
+        from caffe_sdk.engine.cuda import devices
+
+        devices.prepare()
+    _chosen.set(_of_gpu(_gpu_kind(), number))
+
+
+def on_gpu() -> bool:
+    """Whether a GPU computes."""
+    return kind_of(chosen()) in NUMBERED
 
 
 def select(name: str) -> ReferenceEngine:
     """The engine of a name, made on first use; ``cuda:1`` is of the second GPU. ArgumentError for any other name."""
-    kind, _, number = name.partition(":")
-    if kind == "cuda" and number.isdigit():
-        return _cuda(int(number))
-    if name not in MAKERS:
+    kind, colon, number = name.partition(":")
+    numbered = bool(colon) and kind in NUMBERED and number.isdigit()
+    if not numbered and name not in MAKERS:
         raise ArgumentError("CAFFE_ENGINE", f"'{name}' is not an engine", f"use one of {', '.join(sorted(MAKERS))}")
     if name not in _made:
-        _made.setdefault(name, MAKERS[name]())  # one for all threads that ask first
+        with _making:  # one for all threads that ask first
+            if name not in _made:
+                _made[name] = NUMBERED[kind](int(number)) if numbered else MAKERS[name]()
     return _made[name]
 
 
+def chosen() -> str:
+    """The name of the engine that this thread's nets compute with. As in Caffe a thread chooses for itself.
+
+    A thread that has not chosen follows the main thread.
+    """
+    name = _chosen.get()
+    return name if name is not None else os.environ.get("CAFFE_ENGINE", "cpu")
+
+
 def current() -> ReferenceEngine:
-    """The engine nets compute with. One for the whole process, as users expect of a mode, whatever the thread."""
-    return _chosen if _chosen is not None else select(os.environ.get("CAFFE_ENGINE", "cpu"))
+    """The engine of that name."""
+    return select(chosen())
+
+
+def kind_of(name: str) -> str:
+    """The name of an engine without the number of its GPU."""
+    return name.partition(":")[0]
 
 
 def choose(name: str | None) -> None:
     """Compute with the named engine from now on; None goes back to what ``CAFFE_ENGINE`` says."""
-    global _chosen
-    _chosen = select(name) if name is not None else None
+    if name is not None:
+        select(name)
+    _chosen.set(name)
 
 
 @contextmanager
 def use(name: str) -> Iterator[ReferenceEngine]:
     """Compute with the named engine inside a with block."""
-    global _chosen
-    before = _chosen
-    _chosen = select(name)
-    try:
-        yield _chosen
-    finally:
-        _chosen = before
+    engine = select(name)
+    with _chosen.held(name):
+        yield engine
+
+
+def _gpu_kind() -> str:
+    return "simulated" if kind_of(os.environ.get("CAFFE_ENGINE", "")) == "simulated" else "cuda"
+
+
+def _of_gpu(kind: str, number: int) -> str:
+    return f"{kind}:{number}" if number else kind

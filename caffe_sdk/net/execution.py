@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 
 from caffe_sdk.blob import Blob
-from caffe_sdk.engine import Engine, current
+from caffe_sdk.engine import Engine, chosen, kind_of, select
 from caffe_sdk.engine.operation import Between, Call, Clock, Program, Recorder, StepName
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.graph import Node
@@ -42,6 +42,18 @@ class Executor:
         self._provisional = False
         self.between: Between | None = None
         """Called before each step of a run forward."""
+        self.homes: dict[str, str] = {}
+        """The engine it stays with, of each kind of which there are several."""
+        self._home()
+
+    @property
+    def engine(self) -> Engine:
+        """Who computes: the engine that is chosen; among several GPUs the one that was when the net was made."""
+        return select(self._home())
+
+    def _home(self) -> str:
+        name = chosen()
+        return self.homes.setdefault(kind_of(name), name)
 
     def forget(self) -> None:
         """Drop all programs: shapes or memories have changed."""
@@ -73,7 +85,7 @@ class Executor:
         if node.layer.on_host:
             if self.between is not None:
                 self.between()
-            node.layer.forward(current(), self._of(node.bottoms), self._of(node.tops))
+            node.layer.forward(self.engine, self._of(node.bottoms), self._of(node.tops))
             return
         self._run(self._forward_run(first, last, held), first, last, self.between)
 
@@ -83,7 +95,7 @@ class Executor:
         self.may_lose = False
         for start, end in self._back(first, last):
             if self.nodes[end].layer.on_host:
-                self._backward_layer(current(), self.nodes[end])
+                self._backward_layer(self.engine, self.nodes[end])
             else:
                 self._run(self._program("backward", start, end), start, end)
 
@@ -149,14 +161,14 @@ class Executor:
             found = self._lean(first, last) if held.isdisjoint(found.constant) else None
         if found is None:
             return self._program("forward", first, last)
-        whole = self._programs.get((id(current()), "forward", first, last))
+        whole = self._programs.get((id(self.engine), "forward", first, last))
         if whole is not None:
             whole[1].release()  # nobody may need again what it holds
         return found
 
     def _program(self, direction: str, first: int, last: int) -> Program:
         """The program of a stretch that keeps everything."""
-        engine = current()
+        engine = self.engine
         key = (id(engine), direction, first, last)
         found = self._programs.get(key)
         if found is None:
@@ -174,7 +186,7 @@ class Executor:
         """The program of a stretch forward that keeps what is wanted; None where it would not take less memory."""
         if not self.may_lose:
             return None
-        engine = current()
+        engine = self.engine
         key = (id(engine), "forward", first, last)
         found = self._leans.get(key)
         if found is None or found[1] != self._asked:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from caffe_sdk import rng, weights
 from caffe_sdk.blob import Blob, structure
+from caffe_sdk.engine import Engine
 from caffe_sdk.engine.operation import Between, Clock, StepName
 from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, ShapeError
 from caffe_sdk.graph import build
@@ -105,6 +106,11 @@ class Net(Contents):
     def prototxt(self) -> str:
         """The text of the model the net was made of, in today's format; layers of other phases are in it too."""
         return str(self._source[0])
+
+    @property
+    def engine(self) -> Engine:
+        """Who computes the net: the engine of the mode; among several GPUs the one chosen when the net was made."""
+        return self._executor.engine
 
     def reshape(self) -> None:
         """Let every layer follow the shapes of the input blobs. Raises ModelErrors for shapes that do not fit."""
@@ -391,6 +397,7 @@ class Net(Contents):
         """
         self._open()
         twin = Net(*self._source, where=self._where, dtype=self._parts.dtype)
+        twin._executor.homes = dict(self._executor.homes)
         twin.share_with(self)
         for learnable in self.learnable:
             learnable.blob.data_memory.held_once = False  # another thread may be reading what one would give back

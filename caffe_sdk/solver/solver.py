@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
 from caffe_sdk import engine, rng
-from caffe_sdk.errors import ArgumentError, CaffeError, SolverError
+from caffe_sdk.errors import ArgumentError, CaffeError, DeviceError, SolverError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
 from caffe_sdk.net import Net, debug, first_not_finite
 from caffe_sdk.schema import prototxt, upgrade
@@ -307,7 +307,7 @@ class Solver:
 
     def _update(self) -> float:
         """Update the weights; returns the rate."""
-        param, computing = self.param, engine.current()
+        param, computing = self.param, self.net.engine
         course = rates.advance(param, self.iter, self._course, self._smoothed_loss)
         rate = rates.learning_rate(param, self.iter, course.step)
         self._follow(course)
@@ -315,6 +315,20 @@ class Solver:
         memories = [m for p in self.net.learnable for m in (p.blob.data_memory, p.blob.diff_memory)]
         for memory in memories:
             memory.claim()
+        try:
+            self._change_weights(computing, rate)
+        except DeviceError as error:
+            raise error.at("update of the weights") from None
+        for memory in memories:
+            memory.settle()
+        if self.net.debug_info:
+            debug.write(debug.update_lines(self.net.layer_dict, self.net.learnable, before))
+        self.iter += 1
+        self._before_tests = None
+        return rate
+
+    def _change_weights(self, computing: engine.Engine, rate: float) -> None:
+        param = self.param
         scale = self._clip_scale(computing) / param.iter_size
         with computing.together():
             for learnable, history in zip(self.net.learnable, self._history, strict=True):
@@ -323,13 +337,6 @@ class Solver:
                 decay = param.weight_decay * learnable.decay_mult
                 by = updates.Numbers(rate * learnable.lr_mult, decay, scale, self.iter)
                 self._rule.update(computing, learnable.blob.data_tensor, learnable.blob.diff_tensor, history, by)
-        for memory in memories:
-            memory.settle()
-        if self.net.debug_info:
-            debug.write(debug.update_lines(self.net.layer_dict, self.net.learnable, before))
-        self.iter += 1
-        self._before_tests = None
-        return rate
 
     def _follow(self, course: rates.Course) -> None:
         """Tell of what has changed, in Caffe's words."""

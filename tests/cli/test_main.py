@@ -197,7 +197,7 @@ def test_predict_reads_and_writes_arrays(folder: Path, capsys: pytest.CaptureFix
         (
             ["train", "-solver", "solver.prototxt", "-gpu", "0"],
             8,
-            "device: set_device: GPU: there is no NVIDIA driver here",
+            "device: -gpu: GPU: there is no NVIDIA driver here",
         ),
         (["train", "-solver", "solver.prototxt", "-weights", "a", "-snapshot", "b"], 2, "but not both"),
         (["predict", "-model", "m", "-weights", "w", "-input", "data"], 2, "'data' is not NAME=FILE"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from caffe_sdk import engine
 from caffe_sdk.engine import Engine, choose, current, names, select, use
+from caffe_sdk.engine.per_thread import PerThread
 from caffe_sdk.errors import ArgumentError
 
 
 @pytest.fixture(autouse=True)
 def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.selection, "_chosen", None)
+    monkeypatch.setattr(engine.selection, "_chosen", PerThread(None))
     monkeypatch.setenv("CAFFE_ENGINE", "reference")
 
 
@@ -48,3 +51,23 @@ def test_engines_are_made_once() -> None:
     assert select("reference") is select("reference")
     assert isinstance(select("fake"), Engine)
     assert set(names()) >= {"cpu", "portable", "reference"}
+
+
+def test_engines_are_made_once_by_threads_that_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.selection, "_made", {})
+    begin, found = threading.Barrier(8), set()
+
+    def ask() -> None:
+        begin.wait()
+        found.add(id(select("simulated:1")))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 1
+    assert select("simulated:1").name == "simulated:1"
+    for wrong in ("cpu:1", "simulated:", "simulated:x"):
+        with pytest.raises(ArgumentError, match=f"'{wrong}' is not an engine"):
+            select(wrong)

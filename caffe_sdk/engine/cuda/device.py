@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel
+from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
 
 
@@ -94,6 +95,9 @@ class Device(Protocol):
     def download(self, pointer: int, host: Array) -> None:
         """Bring numbers to an array of the host's."""
 
+    def fetch(self, other: Device, source: int, target: int, nbytes: int) -> bool:
+        """Copy bytes from another device; False where there is no way but by the host."""
+
     def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
         """Run a kernel."""
 
@@ -111,3 +115,11 @@ class Device(Protocol):
 
     def facts(self) -> Facts:
         """Things to know."""
+
+
+def check_number(number: int, count: int) -> None:
+    """DeviceError, with what there is, where there is no GPU of this number among so many."""
+    if not 0 <= number < count:
+        several = f"there are {count} GPUs, 0 to {count - 1}"
+        there = several if count > 1 else "there is 1 GPU, number 0" if count else "there is no GPU"
+        raise DeviceError("GPU", f"GPU {number} was asked for, and {there}", "choose another, or use set_mode_cpu()")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from caffe_sdk.engine.cuda import libraries
+from caffe_sdk.engine.cuda import compiler, libraries
 from caffe_sdk.engine.cuda.device import Facts
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.engine import CudaEngine
@@ -30,6 +30,12 @@ def count() -> int:
 def check(number: int) -> None:
     """DeviceError, with what there is, where there is no such GPU."""
     handle(driver(), number)
+
+
+def prepare() -> None:
+    """Load what computing needs beside the driver. DeviceError where it is not installed. No GPU is touched."""
+    compiler.library()
+    libraries.load("cublas", compiler.VERSIONS, "multiplying matrices")
 
 
 def facts() -> list[Facts]:

@@ -10,6 +10,7 @@ from caffe_sdk.engine.cuda.libraries import declare
 from caffe_sdk.errors import DeviceError
 
 OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
+DISABLE_TIMING = 2  # CU_EVENT_DISABLE_TIMING
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 MAPPED = 2 | 1  # CU_MEMHOSTALLOC_DEVICEMAP | PORTABLE
@@ -43,9 +44,14 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuMemcpyHtoDAsync_v2": (_address, c_void_p, c_size_t, c_void_p),
     "cuMemcpyDtoHAsync_v2": (c_void_p, _address, c_size_t, c_void_p),
     "cuMemcpyDtoDAsync_v2": (_address, _address, c_size_t, c_void_p),
+    "cuMemcpyPeerAsync": (_address, c_void_p, _address, c_void_p, c_size_t, c_void_p),
     "cuMemsetD8Async": (_address, c_ubyte, c_size_t, c_void_p),
     "cuStreamCreate": (_out, c_uint),
     "cuStreamSynchronize": (c_void_p,),
+    "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
+    "cuEventCreate": (_out, c_uint),
+    "cuEventRecord": (c_void_p, c_void_p),
+    "cuEventDestroy_v2": (c_void_p,),
     "cuStreamBeginCapture_v2": (c_void_p, c_int),
     "cuStreamEndCapture": (c_void_p, _out),
     "cuGraphInstantiateWithFlags": (_out, c_void_p, c_ulonglong),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import threading
@@ -10,7 +11,7 @@ from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
 
 from caffe_sdk.engine.cuda import compiler, driver, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
-from caffe_sdk.engine.cuda.device import Facts, Product
+from caffe_sdk.engine.cuda.device import Device, Facts, Product, check_number
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
@@ -32,7 +33,8 @@ class GpuBuffer:
         self._device, self.pointer, self.nbytes = device, pointer, nbytes
 
     def __del__(self) -> None:
-        self._device.free(self.pointer)
+        with contextlib.suppress(DeviceError):  # at the end of the process the driver may be gone before
+            self._device.free(self.pointer)
 
 
 class Turn:
@@ -41,13 +43,13 @@ class Turn:
     """
 
     def __init__(self, cuda: Driver, context: c_void_p) -> None:
-        self._cuda, self._context = cuda, context
+        self._cuda, self.context = cuda, context
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
         self._lock.acquire()
         try:
-            self._cuda.call("cuCtxSetCurrent", self._context)  # another library may have set another
+            self._cuda.call("cuCtxSetCurrent", self.context)  # another library may have set another
         except DeviceError:
             self._lock.release()
             raise
@@ -151,6 +153,28 @@ class GpuDevice:
             if host.nbytes:
                 self._cuda.call("cuMemcpyDtoHAsync_v2", host.ctypes.data, pointer, host.nbytes, self._stream)
             self.wait()
+
+    def fetch(self, other: Device, source: int, target: int, nbytes: int) -> bool:
+        """Copy bytes from another GPU, when both have done all that was asked of them so far."""
+        if not isinstance(other, GpuDevice):
+            return False
+        if nbytes:
+            self._follow(other)
+            with self._turn:
+                contexts = self._turn.context, other._turn.context
+                self._cuda.call("cuMemcpyPeerAsync", target, contexts[0], source, contexts[1], nbytes, self._stream)
+            other._follow(self)
+        return True
+
+    def _follow(self, other: GpuDevice) -> None:
+        """Let what is asked for from now on wait for what another GPU was asked for so far."""
+        with other._turn:
+            event = self._cuda.made("cuEventCreate", driver.DISABLE_TIMING)
+            self._cuda.call("cuEventRecord", event, other._stream)
+        with self._turn:
+            self._cuda.call("cuStreamWaitEvent", self._stream, event, 0)
+        with other._turn:
+            self._cuda.call("cuEventDestroy_v2", event)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -263,7 +287,8 @@ class Graph:
         self._device.start(self._handle)
 
     def __del__(self) -> None:
-        self._device.drop(self._handle)
+        with contextlib.suppress(DeviceError):
+            self._device.drop(self._handle)
 
 
 def handle(cuda: Driver, number: int) -> int:
@@ -272,8 +297,5 @@ def handle(cuda: Driver, number: int) -> int:
         count = cuda.number("cuDeviceGetCount")
     except DriverError:
         count = 0
-    if not 0 <= number < count:
-        several = f"there are {count} GPUs, 0 to {count - 1}"
-        there = several if count > 1 else "there is 1 GPU, number 0" if count else "there is no GPU"
-        raise DeviceError("GPU", f"GPU {number} was asked for, and {there}", "choose another, or use set_mode_cpu()")
+    check_number(number, count)
     return cuda.number("cuDeviceGet", number)

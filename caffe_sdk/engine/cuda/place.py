@@ -36,3 +36,9 @@ class DevicePlace(Place):
     def to_host(self, buffer: Buffer, host: Array) -> None:
         self.device.download(buffer.pointer, host)
         self._checks.look()
+
+    def from_place(self, other: Place, source: Buffer, buffer: Buffer) -> bool:
+        """From another GPU straight to this one."""
+        if not isinstance(other, DevicePlace):
+            return False
+        return self.device.fetch(other.device, source.pointer, buffer.pointer, buffer.nbytes)

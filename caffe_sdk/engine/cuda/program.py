@@ -19,8 +19,8 @@ from caffe_sdk.engine.cuda.draws import SEAT, Seats
 from caffe_sdk.engine.cuda.fusion import fused
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, StepName
-from caffe_sdk.errors import CaffeError
-from caffe_sdk.memory import moves
+from caffe_sdk.errors import CaffeError, DeviceError
+from caffe_sdk.memory import SyncedMemory, moves
 
 
 @dataclass
@@ -109,7 +109,10 @@ class CudaProgram(EagerProgram):
             between()
         place = self._engine.place
         for memory in self._flow.needed:
-            memory.read(place)
+            try:
+                memory.read(place)
+            except DeviceError as error:
+                raise error.at(self._first_use(memory)) from None
         captured = self._captured
         if captured is not None and self._still(captured):
             for memory in self._flow.made:
@@ -134,6 +137,11 @@ class CudaProgram(EagerProgram):
     def _start(self, captured: Captured) -> None:
         captured.seats.fill(self._engine.put_streams)
         captured.replay.launch()
+
+    def _first_use(self, memory: SyncedMemory) -> str:
+        """The layer that needs a memory first."""
+        calls = (call for step, _ in self._steps for call in step.calls)
+        return next(call.where for call in calls if any(t.memory is memory for t in (*call.reads(), *call.writes())))
 
     def _still(self, captured: Captured) -> bool:
         """Whether everything is where it was."""

@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from caffe_sdk.engine import user_cache
-from caffe_sdk.engine.cuda.device import Facts, Product, Replay
+from caffe_sdk.engine.cuda.device import Device, Facts, Product, Replay
 from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
 from caffe_sdk.errors import DeviceError, InternalError
 from caffe_sdk.memory import Array, aligned
@@ -31,6 +32,14 @@ COOPERATING = 64
 OPTIONS = ("-O1", "-std=c++14", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
 
 
+_buffers: weakref.WeakSet[SimulatedBuffer] = weakref.WeakSet()
+
+
+def used() -> int:
+    """Bytes of all buffers there are, on all simulated devices."""
+    return sum(buffer.nbytes for buffer in _buffers)
+
+
 class SimulatedBuffer:
     """Host memory that stands for a device's; NaN, or the largest of all ints, until written."""
 
@@ -38,6 +47,7 @@ class SimulatedBuffer:
         self._array = aligned(max(1, -(-nbytes // 4)), np.float32)
         self._array[...] = np.nan
         self.pointer, self.nbytes = self._array.ctypes.data, nbytes
+        _buffers.add(self)
 
 
 class SimulatedDevice:
@@ -77,6 +87,14 @@ class SimulatedDevice:
         """Bring numbers to an array of the host's."""
         self._refuse_while_capturing("download")
         ctypes.memmove(host.ctypes.data, pointer, host.nbytes)
+
+    def fetch(self, other: Device, source: int, target: int, nbytes: int) -> bool:
+        """Copy bytes from another simulated device."""
+        self._refuse_while_capturing("fetch")
+        if not isinstance(other, SimulatedDevice):
+            return False
+        ctypes.memmove(target, source, nbytes)
+        return True
 
     def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
         """Run a kernel, by fewer threads of a block than asked for: each has more to do."""

@@ -22,12 +22,23 @@ struct Function {
 };
 
 static const int INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_PERMITTED = 900;
-static int context, stream, pool;
-static thread_local void* current;
-static std::map<uintptr_t, size_t> rooms;
-static size_t total = 1 << 30, used;
-static bool capturing, device_has_pools = true;
-static std::vector<Work>* written;
+// A GPU's handles, which are the addresses of these.
+struct Gpu {
+    int context, stream, pool;
+    size_t used;
+    bool capturing;
+    std::vector<Work>* written;
+};
+struct Room {
+    size_t bytes;
+    Gpu* on;
+};
+
+static Gpu all_gpus[8];
+static thread_local Gpu* current;
+static std::map<uintptr_t, Room> rooms;
+static size_t total = 1 << 30;
+static bool device_has_pools = true;
 static std::string failing;
 static int failure, gpus = 2, math_mode = -1, captured, launched;
 
@@ -39,7 +50,11 @@ void mock_set(size_t memory, int count, int pools) { total = memory; gpus = coun
 int mock_math_mode() { return math_mode; }
 int mock_captured() { return captured; }
 int mock_launched() { return launched; }
-size_t mock_used() { return used; }
+size_t mock_used() {
+    size_t used = 0;
+    for (auto& gpu : all_gpus) used += gpu.used;
+    return used;
+}
 size_t mock_rooms() { return rooms.size(); }
 
 static int check(const char* name, bool in_context = true) {
@@ -47,7 +62,7 @@ static int check(const char* name, bool in_context = true) {
         failing.clear();
         return failure;
     }
-    return in_context && current != &context ? INVALID_CONTEXT : 0;
+    return in_context && !current ? INVALID_CONTEXT : 0;
 }
 #define CHECK(name) if (int status = check(name)) return status
 #define NEED(condition, status) if (!(condition)) return status
@@ -56,30 +71,36 @@ static bool inside(uintptr_t address, size_t bytes) {
     auto room = rooms.upper_bound(address);
     if (room == rooms.begin()) return false;
     --room;
-    return address + bytes <= room->first + room->second;
+    return room->second.on == current && address + bytes <= room->first + room->second.bytes;
+}
+
+static Gpu* gpu_of(void* context) {
+    for (auto& gpu : all_gpus)
+        if (context == &gpu.context) return &gpu;
+    return 0;
 }
 
 static int enqueue(Work work) {
-    if (capturing) written->push_back(work);
+    if (current->capturing) current->written->push_back(work);
     else work();
     return 0;
 }
 
 static int take(unsigned long long* at, size_t bytes) {
     NEED(bytes, INVALID_VALUE);
-    NEED(used + bytes <= total, OUT_OF_MEMORY);
+    NEED(current->used + bytes <= total, OUT_OF_MEMORY);
     float* room = (float*)malloc(bytes + 4);
     memset(room, 0xff, bytes + 4);
-    rooms[(uintptr_t)room] = bytes;
-    used += bytes;
+    rooms[(uintptr_t)room] = {bytes, current};
+    current->used += bytes;
     *at = (uintptr_t)room;
     return 0;
 }
 
 static int give(unsigned long long at) {
     auto room = rooms.find(at);
-    NEED(room != rooms.end(), INVALID_VALUE);
-    used -= room->second;
+    NEED(room != rooms.end() && room->second.on == current, INVALID_VALUE);
+    current->used -= room->second.bytes;
     free((void*)at);
     rooms.erase(room);
     return 0;
@@ -96,24 +117,24 @@ int cuDeviceGetAttribute(int* value, int attribute, int device) {
     *value = values[attribute];
     return 0;
 }
-int cuDevicePrimaryCtxRetain(void** made, int device) { *made = &context; return 0; }
-int cuDeviceGetDefaultMemPool(void** made, int device) { *made = &pool; return 0; }
+int cuDevicePrimaryCtxRetain(void** made, int device) { *made = &all_gpus[device].context; return 0; }
+int cuDeviceGetDefaultMemPool(void** made, int device) { *made = &all_gpus[device].pool; return 0; }
 int cuMemPoolSetAttribute(void* of, int attribute, void* value) {
-    return of == &pool && attribute == 4 && *(uint64_t*)value == ~0ull ? 0 : INVALID_VALUE;
+    return of == &current->pool && attribute == 4 && *(uint64_t*)value == ~0ull ? 0 : INVALID_VALUE;
 }
-int cuMemPoolTrimTo(void* of, size_t bytes) { return of == &pool ? 0 : INVALID_HANDLE; }
-int cuCtxSetCurrent(void* wanted) { current = wanted; return wanted == &context ? 0 : INVALID_CONTEXT; }
-int cuMemGetInfo_v2(size_t* free_bytes, size_t* all) { CHECK("cuMemGetInfo_v2"); *free_bytes = total - used; *all = total; return 0; }
+int cuMemPoolTrimTo(void* of, size_t bytes) { return of == &current->pool ? 0 : INVALID_HANDLE; }
+int cuCtxSetCurrent(void* wanted) { current = gpu_of(wanted); return current ? 0 : INVALID_CONTEXT; }
+int cuMemGetInfo_v2(size_t* free_bytes, size_t* all) { CHECK("cuMemGetInfo_v2"); *free_bytes = total - current->used; *all = total; return 0; }
 int cuMemAllocAsync(unsigned long long* at, size_t bytes, void* on) {
     CHECK("cuMemAllocAsync");
-    NEED(on == &stream, INVALID_HANDLE);
-    NEED(!capturing, NOT_PERMITTED);
+    NEED(on == &current->stream, INVALID_HANDLE);
+    NEED(!current->capturing, NOT_PERMITTED);
     return take(at, bytes);
 }
 int cuMemFreeAsync(unsigned long long at, void* on) {
     CHECK("cuMemFreeAsync");
-    NEED(on == &stream, INVALID_HANDLE);
-    NEED(!capturing, NOT_PERMITTED);
+    NEED(on == &current->stream, INVALID_HANDLE);
+    NEED(!current->capturing, NOT_PERMITTED);
     return give(at);
 }
 int cuMemAlloc_v2(unsigned long long* at, size_t bytes) { CHECK("cuMemAlloc_v2"); return take(at, bytes); }
@@ -128,43 +149,67 @@ int cuMemHostAlloc(void** made, size_t bytes, unsigned flags) {
 int cuMemHostGetDevicePointer_v2(unsigned long long* at, void* host, unsigned flags) { *at = (uintptr_t)host; return flags; }
 int cuMemcpyHtoDAsync_v2(unsigned long long to, const void* from, size_t bytes, void* on) {
     CHECK("cuMemcpyHtoDAsync_v2");
-    NEED(on == &stream && !capturing, NOT_PERMITTED);
+    NEED(on == &current->stream && !current->capturing, NOT_PERMITTED);
     NEED(inside(to, bytes), INVALID_VALUE);
     memcpy((void*)to, from, bytes);
     return 0;
 }
 int cuMemcpyDtoHAsync_v2(void* to, unsigned long long from, size_t bytes, void* on) {
     CHECK("cuMemcpyDtoHAsync_v2");
-    NEED(on == &stream && !capturing, NOT_PERMITTED);
+    NEED(on == &current->stream && !current->capturing, NOT_PERMITTED);
     NEED(inside(from, bytes), INVALID_VALUE);
     memcpy(to, (void*)from, bytes);
     return 0;
 }
+int cuMemcpyPeerAsync(unsigned long long to, void* to_context, unsigned long long from, void* from_context, size_t bytes, void* on) {
+    CHECK("cuMemcpyPeerAsync");
+    NEED(on == &current->stream && to_context == &current->context && inside(to, bytes), INVALID_VALUE);
+    Gpu *here = current, *other = gpu_of(from_context);
+    NEED(other && other != here, INVALID_CONTEXT);
+    current = other;
+    bool is_there = inside(from, bytes);
+    current = here;
+    NEED(is_there, INVALID_VALUE);
+    return enqueue([=] { memcpy((void*)to, (void*)from, bytes); });
+}
+struct Event { Gpu* of; bool recorded; };
+int cuEventCreate(void** made, unsigned flags) { CHECK("cuEventCreate"); *made = new Event{current, false}; return flags == 2 ? 0 : INVALID_VALUE; }
+int cuEventRecord(void* event, void* on) {
+    CHECK("cuEventRecord");
+    NEED(((Event*)event)->of == current && on == &current->stream, INVALID_HANDLE);
+    ((Event*)event)->recorded = true;
+    return 0;
+}
+int cuStreamWaitEvent(void* on, void* event, unsigned flags) {
+    CHECK("cuStreamWaitEvent");
+    return on == &current->stream && ((Event*)event)->recorded && !flags ? 0 : INVALID_HANDLE;
+}
+int cuEventDestroy_v2(void* event) { CHECK("cuEventDestroy_v2"); delete (Event*)event; return 0; }
 int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t bytes, void* on) {
     CHECK("cuMemcpyDtoDAsync_v2");
-    NEED(on == &stream && inside(to, bytes) && inside(from, bytes), INVALID_VALUE);
+    NEED(on == &current->stream && inside(to, bytes) && inside(from, bytes), INVALID_VALUE);
     return enqueue([=] { memmove((void*)to, (void*)from, bytes); });
 }
 int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t bytes, void* on) {
     CHECK("cuMemsetD8Async");
-    NEED(on == &stream && inside(at, bytes), INVALID_VALUE);
+    NEED(on == &current->stream && inside(at, bytes), INVALID_VALUE);
     return enqueue([=] { memset((void*)at, value, bytes); });
 }
-int cuStreamCreate(void** made, unsigned flags) { CHECK("cuStreamCreate"); *made = &stream; return flags == 1 ? 0 : INVALID_VALUE; }
-int cuStreamSynchronize(void* on) { CHECK("cuStreamSynchronize"); return on == &stream && !capturing ? 0 : NOT_PERMITTED; }
+int cuStreamCreate(void** made, unsigned flags) { CHECK("cuStreamCreate"); *made = &current->stream; return flags == 1 ? 0 : INVALID_VALUE; }
+int cuStreamSynchronize(void* on) { CHECK("cuStreamSynchronize"); return on == &current->stream && !current->capturing ? 0 : NOT_PERMITTED; }
 int cuStreamBeginCapture_v2(void* on, int mode) {
     CHECK("cuStreamBeginCapture_v2");
-    NEED(on == &stream && !capturing && mode == 1, INVALID_VALUE);
-    capturing = true;
-    written = new std::vector<Work>;
+    NEED(on == &current->stream && !current->capturing && mode == 1, INVALID_VALUE);
+    current->capturing = true;
+    current->written = new std::vector<Work>;
     return 0;
 }
 int cuStreamEndCapture(void* on, void** graph) {
     CHECK("cuStreamEndCapture");
-    NEED(on == &stream && capturing, INVALID_VALUE);
-    capturing = false;
+    NEED(on == &current->stream && current->capturing, INVALID_VALUE);
+    current->capturing = false;
     captured++;
-    *graph = written;
+    *graph = current->written;
     return 0;
 }
 int cuGraphInstantiateWithFlags(void** made, void* graph, unsigned long long flags) {
@@ -174,7 +219,7 @@ int cuGraphInstantiateWithFlags(void** made, void* graph, unsigned long long fla
 }
 int cuGraphLaunch(void* graph, void* on) {
     CHECK("cuGraphLaunch");
-    NEED(on == &stream && !capturing, INVALID_VALUE);
+    NEED(on == &current->stream && !current->capturing, INVALID_VALUE);
     launched++;
     for (auto& work : *(std::vector<Work>*)graph) work();
     return 0;
@@ -199,7 +244,7 @@ int cuModuleGetFunction(void** made, void* module, const char* name) {
 int cuLaunchKernel(void* what, unsigned bx, unsigned by, unsigned bz, unsigned tx, unsigned ty, unsigned tz, unsigned shared,
                    void* on, void** arguments, void** extra) {
     CHECK("cuLaunchKernel");
-    NEED(on == &stream && !extra && !shared && by * bz * ty * tz == 1 && bx && tx && tx <= 1024, INVALID_VALUE);
+    NEED(on == &current->stream && !extra && !shared && by * bz * ty * tz == 1 && bx && tx && tx <= 1024, INVALID_VALUE);
     Function* function = (Function*)what;
     auto kept = new std::vector<std::vector<char>>;  // the driver copies arguments when it is called
     for (int i = 0; function->sizes[i]; i++) kept->emplace_back((char*)arguments[i], (char*)arguments[i] + function->sizes[i]);
@@ -217,7 +262,7 @@ int cuGetErrorString(int status, const char** text) { *text = status == 2 ? "out
 static int handle;
 static void* blas_stream;
 int cublasCreate_v2(void** made) { *made = &handle; return check("cublasCreate_v2"); }
-int cublasSetStream_v2(void* with, void* on) { blas_stream = on; return with == &handle && on == &stream ? 0 : 7; }
+int cublasSetStream_v2(void* with, void* on) { blas_stream = on; return with == &handle && on == &current->stream ? 0 : 7; }
 int cublasSetWorkspace_v2(void* with, void* at, size_t bytes) { return inside((uintptr_t)at, bytes) ? 0 : 7; }
 int cublasSetMathMode(void* with, int mode) { math_mode = mode; return 0; }
 

@@ -6,10 +6,15 @@ import ctypes
 import functools
 from pathlib import Path
 
-from caffe_sdk.engine import user_cache
+import pytest
+
+from caffe_sdk import mode
+from caffe_sdk.engine import selection, user_cache
+from caffe_sdk.engine.cuda import CudaEngine, devices
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.simulated import compile_library, library_file
+from caffe_sdk.engine.per_thread import PerThread
 
 GIGABYTE = 1 << 30
 
@@ -48,3 +53,14 @@ def device(number: int = 0) -> GpuDevice:
     """A GPU."""
     images = lambda family, architecture: str(library_file(family)).encode()  # noqa: E731
     return GpuDevice(number, Driver(mock()), mock, images)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, gpus: int = 2) -> None:
+    """Let the computer have GPUs, on a driver that is none."""
+    settings(gpus=gpus)
+    engine = functools.cache(lambda number: CudaEngine(device(number), f"cuda:{number}" if number else "cuda"))
+    monkeypatch.setattr(devices, "driver", lambda: Driver(mock()))
+    monkeypatch.setattr(devices, "prepare", lambda: None)
+    monkeypatch.setattr(devices, "made", engine)
+    monkeypatch.setattr(mode, "_device", PerThread(0))
+    monkeypatch.setattr(selection, "_made", {})
