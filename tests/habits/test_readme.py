@@ -1,60 +1,29 @@
 """What the README and the quickstart tell a newcomer to type is typed here, in order, and works.
 
-A document is turned into one shell script: bash blocks as they stand, Python and Octave blocks handed to their
-interpreters. Blocks without a language (what a person does once: install, `make`) are left out. The script runs in a
-copy of what a checkout offers, with scikit-learn's digits in MNIST's file format for MNIST, and 20 training steps for
-10,000.
+It runs in a copy of what a checkout offers, with scikit-learn's digits in MNIST's file format for MNIST, and 20
+training steps for 10,000.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from tests.habits.pages import RUNNERS, blocks, free_port, printed_by
 from tests.habits.sources import ROOT
 
 ITERATIONS = 20
-RUNNERS = {
-    "bash": "{code}",
-    "python": "python - <<'END'\n{code}END",
-    "octave": "octave-cli --quiet --eval \"$(cat <<'END'\n{code}END\n)\"",
-}
-
 PORT = "50051"
-
 PRELUDE = f"""
-set -euo pipefail
 caffe() {{
     sed -i -e 's/^max_iter: .*/max_iter: {ITERATIONS}/' -e 's/^test_iter: .*/test_iter: 1/' lenet_solver.prototxt
     command caffe "$@"
 }}
 """
-
-
-def blocks(document: Path) -> list[tuple[str, str]]:
-    """The fenced blocks of a document that name a language which can be run: (language, code)."""
-    found = re.findall(r"^```(\w+)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [(language, code) for language, code in found if language in RUNNERS]
-
-
-def script(document: Path, port: str) -> str:
-    """The document as a shell script that says which block it is at, with a port that is free here."""
-    parts = [PRELUDE]
-    for number, (language, code) in enumerate(blocks(document), 1):
-        code = code.replace("iter_10000", f"iter_{ITERATIONS}").replace(PORT, port)
-        parts += [f"echo '=== block {number} ({language})'", RUNNERS[language].format(code=code)]
-    return "\n".join([*parts, "echo '=== done'"])
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -84,31 +53,9 @@ def checkout(tmp_path: Path) -> Path:
 def test_document_does_what_it_says(checkout: Path, name: str) -> None:
     if any(language == "octave" for language, _ in blocks(ROOT / name)) and not shutil.which("octave-cli"):
         pytest.skip("GNU Octave is not installed, and the document has a block for it")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "HOME": str(checkout / "home")}
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-    with (checkout / "log").open("w+") as log:
-        # A session of its own, so that what a block left running in the background ends with it.
-        process = subprocess.Popen(
-            ["bash", "-c", script(ROOT / name, port)],
-            cwd=checkout,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            status = process.wait(timeout=240)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        log.seek(0)
-        text = log.read()
-    assert status == 0, text
-    assert "=== done" in text
+    changes = {"iter_10000": f"iter_{ITERATIONS}", PORT: free_port()}
+    printed = printed_by(ROOT / name, checkout, changes, prelude=PRELUDE, seconds=240, HOME=str(checkout / "home"))
+    assert len(printed) == len(blocks(ROOT / name))
 
 
 def test_documents_have_blocks_in_every_language() -> None:
