@@ -64,9 +64,7 @@ class CudaUpdate(CudaBase, Update):
         scale: float,
     ) -> None:
         """new = momentum history + rate g;  weight -= (1 + momentum) new - momentum history;  history = new"""
-        self.update_all(
-            [OPERATIONS["nesterov_update"].bind((weight, diff, history, rate, momentum, decay, l1, scale), {})]
-        )
+        self._update("nesterov_update", weight, diff, history, rate, momentum, decay, l1, scale)
 
     def adagrad_update(
         self,
@@ -95,9 +93,7 @@ class CudaUpdate(CudaBase, Update):
         scale: float,
     ) -> None:
         """history = rms_decay history + (1 - rms_decay) g^2;  weight -= rate g / (sqrt(history) + delta)"""
-        self.update_all(
-            [OPERATIONS["rmsprop_update"].bind((weight, diff, history, rate, rms_decay, delta, decay, l1, scale), {})]
-        )
+        self._update("rmsprop_update", weight, diff, history, rate, rms_decay, delta, decay, l1, scale)
 
     def adadelta_update(
         self,
@@ -116,13 +112,7 @@ class CudaUpdate(CudaBase, Update):
 
         s = g sqrt((steps + delta) / (squares + delta));  weight -= rate s
         """
-        self.update_all(
-            [
-                OPERATIONS["adadelta_update"].bind(
-                    (weight, diff, squares, steps, rate, momentum, delta, decay, l1, scale), {}
-                )
-            ]
-        )
+        self._update("adadelta_update", weight, diff, squares, steps, rate, momentum, delta, decay, l1, scale)
 
     def adam_update(
         self,
@@ -142,13 +132,7 @@ class CudaUpdate(CudaBase, Update):
 
         weight -= rate mean / (sqrt(squares) + delta). The correction of the two means' bias is part of ``rate``.
         """
-        self.update_all(
-            [
-                OPERATIONS["adam_update"].bind(
-                    (weight, diff, mean, squares, rate, beta1, beta2, delta, decay, l1, scale), {}
-                )
-            ]
-        )
+        self._update("adam_update", weight, diff, mean, squares, rate, beta1, beta2, delta, decay, l1, scale)
 
     @contextmanager
     def together(self) -> Iterator[None]:

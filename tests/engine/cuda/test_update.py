@@ -54,6 +54,15 @@ def test_many_parameters_in_few_launches():
     assert engine.device.launches["adam_update"] == 1
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_takes_parameters_together(rule):
+    engine, t, others = simulated(), tensors(SHAPES), tensors(SHAPES)
+    with engine.together():
+        for each in (t, others):
+            getattr(engine, rule)(*arguments(rule, each))
+    assert engine.device.launches[rule] == 1
+
+
 def test_what_fails_inside_updates_nothing():
     engine, t = simulated(), tensors(SHAPES)
     before = get(t["w"]).copy()
