@@ -1,8 +1,8 @@
-"""Changes of images that forks have in their transform_param: colours, a larger canvas, another size.
+"""Changes of images that forks have in their transform_param: colours, a larger canvas, another size, noise.
 
-Each is drawn anew for every record, in the order of the SSD fork: distort_param, expand_param, resize_param, and then
-the sizes at random of NVIDIA's. They are for 8-bit images; distort_param and the mean colour of a canvas for those with
-three channels, BGR.
+Each is drawn anew for every record, in the order of the SSD fork: distort_param, expand_param, resize_param,
+noise_param, and then the sizes at random of NVIDIA's and Intel's. They are for 8-bit images; distort_param and the mean
+colour of a canvas for those with three channels, BGR.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from caffe_sdk.data import noise
 from caffe_sdk.data.datum import Pixels
 from caffe_sdk.data.resize import resize
 from caffe_sdk.errors import DataError, LayerError
@@ -20,7 +21,14 @@ from caffe_sdk.schema.messages import ResizeParameter
 Floats = npt.NDArray[np.float32]
 Generator = np.random.Generator
 
-FIELDS = ("distort_param", "expand_param", "resize_param")
+FIELDS = (
+    "distort_param",
+    "expand_param",
+    "resize_param",
+    "noise_param",
+    "random_resize_param",
+    "random_aspect_ratio_param",
+)
 SIZES = tuple(
     f"{what}_{end}"
     for what in ("img_rand_resize", "rand_resize_ratio", "vertical_stretch", "horizontal_stretch")
@@ -32,13 +40,17 @@ PADS: dict[str, Any] = {"CONSTANT": "constant", "MIRRORED": "reflect", "REPEAT_N
 
 
 class Augment:
-    """What the three fields of a TransformationParameter ask for. ``where`` names the layer in errors."""
+    """What these fields of a TransformationParameter ask for. ``where`` names the layer in errors."""
 
     def __init__(self, param: Any, where: str) -> None:
         """Raises LayerError for sizes, factors and probabilities that make no sense."""
         self._distort = param.distort_param if param.HasField("distort_param") else None
         self._expand = param.expand_param if param.HasField("expand_param") else None
         self._resize = param.resize_param if param.HasField("resize_param") else None
+        self._noise = param.noise_param if param.HasField("noise_param") else None
+        self._short = param.random_resize_param if param.HasField("random_resize_param") else None
+        self._part = param.random_aspect_ratio_param if param.HasField("random_aspect_ratio_param") else None
+        self._crop = int(param.crop_size)
         self._mean = list(param.mean_value)
         self._sizes = param if any(param.HasField(name) for name in SIZES) else None
         low, high = param.img_rand_resize_lower, param.img_rand_resize_upper
@@ -55,6 +67,25 @@ class Augment:
             low, high = (getattr(self._distort, f"{name}_{end}", 0) for end in ("lower", "upper"))
             if not 0 <= low <= high:
                 raise LayerError(where, f"{name}_lower: {low:g}, {name}_upper: {high:g}", "give 0 <= lower <= upper")
+        if self._noise is not None:
+            noise.check(self._noise, where)
+        self._check_intel(where)
+
+    def _check_intel(self, where: str) -> None:
+        if self._short is not None and self._part is not None:
+            raise LayerError(where, "has both random_resize_param and random_aspect_ratio_param", "give one of them")
+        if (self._short is not None or self._part is not None) and not self._crop:
+            raise LayerError(where, "draws sizes at random, and has no crop_size", "give a crop_size")
+        if self._short is not None and 0 < self._short.max_size < max(self._short.min_size, self._crop):
+            what = f"random_resize_param from {self._short.min_size} to {self._short.max_size}, crop_size {self._crop}"
+            raise LayerError(where, what, "give min_size <= max_size, and crop_size no larger")
+        if self._part is not None:
+            low, high, change = (
+                getattr(self._part, name) for name in ("min_area_ratio", "max_area_ratio", "aspect_ratio_change")
+            )
+            if not (0 < low <= high and 0 < change <= 1):
+                what = f"area ratios from {low:g} to {high:g}, aspect_ratio_change: {change:g}"
+                raise LayerError(where, what, "give 0 < min <= max, and a change from 0 to 1")
 
     @staticmethod
     def wanted(param: Any) -> bool:
@@ -71,8 +102,14 @@ class Augment:
             pixels = self._on_canvas(pixels, rng.uniform(1, self._expand.max_expand_ratio), rng)
         if self._resize is not None and rng.random() < self._resize.prob:
             pixels = resized(pixels, self._resize, rng)
+        if self._noise is not None:
+            pixels = noise.noised(pixels, self._noise, rng)
         if self._sizes is not None:
             pixels = resized_at_random(pixels, self._sizes, rng)
+        if self._short is not None:
+            pixels = short_side_at_random(pixels, self._short, rng)
+        if self._part is not None:
+            pixels = part_at_random(pixels, self._part, self._crop, rng)
         return pixels
 
     def _on_canvas(self, pixels: Pixels, ratio: float, rng: Generator) -> Pixels:
@@ -95,9 +132,11 @@ def resized(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
 
     LINEAR is OpenCV's to the bit, the others are Pillow's of the same kind.
     """
-    modes = list(param.interp_mode)
-    mode = ResizeParameter.Interp_mode.Name(modes[rng.integers(len(modes))]) if modes else "LINEAR"
-    height, width = int(param.height), int(param.width)
+    return _resized(pixels, int(param.height), int(param.width), param, rng)
+
+
+def _resized(pixels: Pixels, height: int, width: int, param: Any, rng: Generator) -> Pixels:
+    mode = _mode(param, rng)
     ratio = pixels.shape[2] / pixels.shape[1]
     if param.resize_mode == ResizeParameter.WARP:
         return _resample(pixels, height, width, mode)
@@ -134,6 +173,44 @@ def resized_at_random(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
     shrinks = sides[0] <= height and sides[1] <= width
     kind = param.interpolation_algo_down if shrinks else param.interpolation_algo_up
     return _resample(pixels, sides[0], sides[1], param.InterpolationAlgo.Name(kind).removeprefix("INTER_"))
+
+
+def short_side_at_random(pixels: Pixels, param: Any, rng: Generator) -> Pixels:
+    """``pixels`` (channels, h, w) as they are shaped, the shorter side drawn from a RandomResizeParameter's range."""
+    sides = pixels.shape[1:]
+    low, high = int(param.min_size) or min(sides), int(param.max_size) or max(sides)
+    return _with_short_side(pixels, int(rng.integers(low, max(low, high) + 1)), param.resize_param, rng)
+
+
+def part_at_random(pixels: Pixels, param: Any, size: int, rng: Generator) -> Pixels:
+    """A part of ``pixels`` (channels, h, w), drawn as a RandomAspectRatioParameter says, made ``size`` x ``size``.
+
+    Where none fits in as many attempts as it allows: the whole image, its shorter side of this size.
+    """
+    _, height, width = pixels.shape
+    for _ in range(param.max_attempt):
+        area = rng.uniform(param.min_area_ratio, param.max_area_ratio) * height * width
+        change = rng.uniform(param.aspect_ratio_change, 1 / param.aspect_ratio_change)
+        tall, wide = int(area**0.5 * change), int(area**0.5 / change)
+        if rng.random() < 0.5:
+            tall, wide = wide, tall
+        if 0 < tall <= height and 0 < wide <= width:
+            top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+            part = pixels[:, top : top + tall, left : left + wide]
+            return _resized(np.ascontiguousarray(part), size, size, param.resize_param, rng)
+    return _with_short_side(pixels, size, param.resize_param, rng)
+
+
+def _with_short_side(pixels: Pixels, size: int, param: Any, rng: Generator) -> Pixels:
+    _, height, width = pixels.shape
+    short = min(height, width)
+    return _resample(pixels, max(size, height * size // short), max(size, width * size // short), _mode(param, rng))
+
+
+def _mode(param: Any, rng: Generator) -> str:
+    """One of a ResizeParameter's kinds of interpolation."""
+    modes = list(param.interp_mode)
+    return ResizeParameter.Interp_mode.Name(modes[rng.integers(len(modes))]) if modes else "LINEAR"
 
 
 def _padded(pixels: Pixels, height: int, width: int, param: Any) -> Pixels:

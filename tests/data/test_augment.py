@@ -247,3 +247,57 @@ def test_settings_that_make_no_sense(text: str, words: str) -> None:
     with pytest.raises(LayerError, match=words):
         Transform(param(text), TRAIN, "layer 'data'")
     assert ResizeParameter().resize_mode == ResizeParameter.WARP
+
+
+# -- sizes and parts at random, Intel's --------------------------------------------------------------------------------
+
+
+def test_the_shorter_side_at_random(pixels: np.ndarray) -> None:
+    text = "crop_size: 4 random_resize_param { min_size: 5 max_size: 8 }"
+    shapes = {changed(text, pixels, index).shape for index in range(60)}
+    assert shapes == {(3, 5, 7), (3, 6, 9), (3, 7, 10), (3, 8, 12)}
+    stands = np.ascontiguousarray(pixels.transpose(0, 2, 1))
+    assert changed("crop_size: 4 random_resize_param { min_size: 8 max_size: 8 }", stands).shape == (3, 12, 8)
+    free = {min(changed("crop_size: 4 random_resize_param {}", pixels, index).shape[1:]) for index in range(80)}
+    assert free == {6, 7, 8, 9}
+
+
+def test_a_part_at_random(rng: np.random.Generator) -> None:
+    """Of a picture whose values say where they are: the parts have areas and shapes from the whole range."""
+    rows, columns = np.mgrid[0:120, 0:200].astype(np.uint8)
+    picture = np.stack([rows, columns, rows])
+    text = (
+        "crop_size: 40 random_aspect_ratio_param { min_area_ratio: 0.1 max_area_ratio: 0.3 aspect_ratio_change: 0.75 }"
+    )
+    areas, shapes = [], []
+    for index in range(200):
+        part = changed(text, picture, index).astype(float)
+        assert part.shape == (3, 40, 40)
+        tall, wide = (np.ptp(part[axis]) * 40 / 39 for axis in (0, 1))
+        areas.append(tall * wide / picture[0].size)
+        shapes.append(tall / wide)
+    assert 0.08 < min(areas) < 0.13
+    assert 0.27 < max(areas) < 0.33
+    assert 0.5 < min(shapes) < 0.65
+    assert 1.5 < max(shapes) < 2
+
+
+def test_where_no_part_fits(pixels: np.ndarray) -> None:
+    text = "crop_size: 3 random_aspect_ratio_param { min_area_ratio: 4 max_area_ratio: 5 }"
+    np.testing.assert_array_equal(changed(text, pixels), resize(pixels, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("random_resize_param {}", "has no crop_size"),
+        ("crop_size: 2 random_resize_param {} random_aspect_ratio_param {}", "give one of them"),
+        ("crop_size: 9 random_resize_param { max_size: 8 }", "from 0 to 8, crop_size 9"),
+        ("crop_size: 2 random_resize_param { min_size: 9 max_size: 8 }", "from 9 to 8"),
+        ("crop_size: 2 random_aspect_ratio_param { min_area_ratio: 0 }", "area ratios from 0 to 1"),
+        ("crop_size: 2 random_aspect_ratio_param { aspect_ratio_change: 2 }", "aspect_ratio_change: 2"),
+    ],
+)
+def test_sizes_at_random_that_make_no_sense(text: str, said: str) -> None:
+    with pytest.raises(LayerError, match=said):
+        Augment(param(text), "here")

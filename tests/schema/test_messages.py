@@ -41,7 +41,22 @@ FORKS = {
     ("DataParameter", "threads"): "nvcaffe017",
     **{
         ("TransformationParameter", field): "ssd"
-        for field in ("crop_h", "crop_w", "distort_param", "emit_constraint", "expand_param", "resize_param")
+        for field in (
+            "crop_h",
+            "crop_w",
+            "distort_param",
+            "emit_constraint",
+            "expand_param",
+            "noise_param",
+            "resize_param",
+        )
+    },
+    ("TransformationParameter", "random_resize_param"): "intel 2015",
+    ("TransformationParameter", "random_aspect_ratio_param"): "intel 2016",
+    **{
+        (message, field.name): "intel"
+        for message in ("RandomAspectRatioParameter", "RandomResizeParameter")
+        for field in getattr(messages, message).DESCRIPTOR.fields
     },
     ("TransformationParameter", "use_gpu_transform"): "nvcaffe017 1008",
     **{
@@ -50,7 +65,14 @@ FORKS = {
     },
     **{
         (message, field.name): "ssd"
-        for message in ("DistortionParameter", "EmitConstraint", "ExpansionParameter", "ResizeParameter")
+        for message in (
+            "DistortionParameter",
+            "EmitConstraint",
+            "ExpansionParameter",
+            "NoiseParameter",
+            "ResizeParameter",
+            "SaltPepperParameter",
+        )
         for field in getattr(messages, message).DESCRIPTOR.fields
     },
 }
