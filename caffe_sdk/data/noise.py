@@ -7,6 +7,7 @@ for a JPEG, whose coders differ by some grey levels.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,10 @@ def hue_saturation_value(pixels: Pixels) -> Pixels:
     return np.stack([np.where(hue < 0, hue + 180, hue), saturation, value]).astype(np.uint8)
 
 
-def _by_brightness(pixels: Pixels, change: Any) -> Pixels:
+def _by_brightness(pixels: Pixels, change: Callable[[Pixels], Pixels]) -> Pixels:
     """An image whose brightness is changed, and its colours' two differences from it are not."""
     if len(pixels) == 1:
-        return np.asarray(change(pixels[0]))[None]
+        return change(pixels[0])[None]
     brightness = luma(pixels)
     to_red = np.clip(((pixels[2] - brightness) * 11682 + (128 << 14) + 8192) >> 14, 0, 255) - 128
     to_blue = np.clip(((pixels[0] - brightness) * 9241 + (128 << 14) + 8192) >> 14, 0, 255) - 128
@@ -108,7 +109,7 @@ def _by_brightness(pixels: Pixels, change: Any) -> Pixels:
     red = changed + ((to_red * 22987 + 8192) >> 14)
     green = changed + ((to_blue * -5636 + to_red * -11698 + 8192) >> 14)
     blue = changed + ((to_blue * 29049 + 8192) >> 14)
-    return np.clip(np.stack([blue, green, red]), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack([blue, green, red]), 0, 255), np.uint8)
 
 
 # -- contrast ----------------------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def equalized_locally(plane: Pixels) -> Pixels:
     rows, columns = (up[:, None], down[:, None]), (left[None], right[None])
     upper = tables[rows[0], columns[0], plane] * from_left + tables[rows[0], columns[1], plane] * from_right
     lower = tables[rows[1], columns[0], plane] * from_left + tables[rows[1], columns[1], plane] * from_right
-    return np.rint(upper * from_up[:, None] + lower * from_down[:, None]).astype(np.uint8)
+    return np.asarray(np.rint(upper * from_up[:, None] + lower * from_down[:, None]), np.uint8)
 
 
 def _table(tile: Pixels) -> npt.NDArray[np.float32]:
@@ -156,7 +157,7 @@ def _table(tile: Pixels) -> npt.NDArray[np.float32]:
     if rest:
         counts[:: max(LEVELS // rest, 1)][:rest] += 1
     scaled = np.cumsum(counts).astype(np.float32) * np.float32(255 / np.float32(tile.size))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.float32)
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.float32)
 
 
 def _between(size: int, tile: int) -> tuple[Integers, Integers, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -176,7 +177,7 @@ def blurred(pixels: Pixels) -> Pixels:
     soft = pixels.astype(np.int64)
     for axis in (1, 2):
         soft = ndimage.correlate1d(soft, BLUR, axis, mode="mirror")
-    return ((soft + 2**15) >> 16).astype(np.uint8)
+    return np.asarray((soft + 2**15) >> 16, np.uint8)
 
 
 def compressed(pixels: Pixels, quality: int) -> Pixels:
