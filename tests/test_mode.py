@@ -113,9 +113,9 @@ def test_a_gpu_is_chosen_by_its_number() -> None:
     ):
         with pytest.raises(ArgumentError, match=words):
             mode.use_gpus(wrong)
-    assert {fact.name: fact.value for fact in tasks.device_query()}["GPU 1"].startswith(
-        "Mock GPU, compute capability 9.0"
-    )
+    told = {fact.name: fact.value for fact in tasks.device_query()}["GPU 1"]
+    assert told.startswith("Mock GPU, compute capability 9.0")
+    assert told.endswith("driver for CUDA 12.4, cuDNN 9.10.2")
 
 
 def test_an_unknown_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

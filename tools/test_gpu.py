@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WITHOUT = (("CAFFE_CUDNN", "0"),)
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Part:
     title: str
     command: list[str]
     whole: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    """Variables of the environment."""
 
 
 def parts(engine: str, brief: bool) -> list[Part]:
@@ -32,6 +35,7 @@ def parts(engine: str, brief: bool) -> list[Part]:
     return [
         Part("Device", ["-m", "caffe_sdk.cli", "device_query"], whole=True),
         Part("Table of cases", [*pytest, "tests/cases", "-k", engine + only]),
+        Part("Convolutions without cuDNN", [*pytest, "tests/cases", "-k", f"{engine} and onvolution"], options=WITHOUT),
         Part("Golden vectors of BVLC Caffe", [*pytest, "tests/golden/test_golden.py", "-k", engine + only]),
         Part("The engine's own tests", [*pytest, "tests/engine/cuda/test_fusion.py" if brief else "tests/engine/cuda"]),
         Part("Times", ["tests/bench/gpu.py", "--engine", engine, *bench], whole=True),
@@ -48,7 +52,7 @@ def main() -> int:
     report, failed = [f"# The {options.engine} engine\n"], 0
     for part in parts(options.engine, options.brief):
         print(part.title, flush=True)
-        environment = {**os.environ, "CAFFE_ENGINE": options.engine}
+        environment = {**os.environ, "CAFFE_ENGINE": options.engine, **dict(part.options)}
         done = subprocess.run(
             [sys.executable, *part.command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )

@@ -269,7 +269,7 @@ def _gpus() -> list[Fact]:
         Fact(
             f"GPU {gpu.number}",
             f"{gpu.name}, compute capability {gpu.capability}, {gpu.processors} multiprocessors, "
-            f"{gpu.free >> 20:,} of {gpu.memory >> 20:,} MiB free, driver for CUDA {gpu.driver}",
+            f"{gpu.free >> 20:,} of {gpu.memory >> 20:,} MiB free, driver for CUDA {gpu.driver}, cuDNN {gpu.cudnn}",
         )
         for gpu in facts
     ] or [Fact("GPUs", "none: the NVIDIA driver finds no GPU")]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from caffe_sdk.engine.cuda.affine import CudaSums
 from caffe_sdk.engine.cuda.base import FLOAT
 from caffe_sdk.engine.cuda.device import Product
+from caffe_sdk.engine.cuda.dnn.shapes import convolved
 from caffe_sdk.engine.cuda.structures import windows
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.reference.convolution import Convolution
@@ -85,20 +86,36 @@ class CudaConvolution(CudaSums, Convolution):
         geometry: ConvolutionGeometry,
         negative_slope: float | None,
     ) -> None:
-        s = sizes_of(x.shape, weight.shape[0], geometry)
         image, matrix, offsets, result = self.source(x), self.source(weight), self.source(bias), self.target(y)
-        for first, count in self._shares(s):
-            columns = self._columns(x.shape, image + first * s.image * FLOAT, count, s, geometry)
-            self._per_group(s, count, s.outputs, s.places, s.rows, matrix, columns, result + first * s.result * FLOAT)
-        if offsets or negative_slope is not None:
-            rectified = negative_slope is not None
+        shape, rectified, dnn = (
+            convolved(x.shape, weight.shape[0], geometry),
+            negative_slope is not None,
+            self.device.dnn,
+        )
+        if offsets and not negative_slope and dnn.biased(shape, image, matrix, offsets, result, rectified, self._room):
+            return
+        s = sizes_of(x.shape, weight.shape[0], geometry)
+        if not dnn.forward(shape, image, matrix, result, self._room):
+            self._unrolled(x.shape, image, matrix, result, s, geometry)
+        if offsets or rectified:
             channels = s.groups * s.outputs
             self.launch("add_bias", y.count, offsets, result, channels, s.places, rectified, negative_slope or 0.0)
+
+    def _unrolled(
+        self, x: Shape, image: int, matrix: int, result: int, s: Sizes, geometry: ConvolutionGeometry
+    ) -> None:
+        """The convolution as products of matrices."""
+        for first, count in self._shares(s):
+            columns = self._columns(x, image + first * s.image * FLOAT, count, s, geometry)
+            self._per_group(s, count, s.outputs, s.places, s.rows, matrix, columns, result + first * s.result * FLOAT)
 
     def convolution_grad_data(self, dy: Tensor, weight: Tensor, dx: Tensor, geometry: ConvolutionGeometry) -> None:
         """dx = the transpose of the convolution applied to dy."""
         s = sizes_of(dx.shape, weight.shape[0], geometry)
         gradient, matrix, result = self.source(dy), self.source(weight), self.target(dx)
+        shape = convolved(dx.shape, weight.shape[0], geometry)
+        if self.device.dnn.grad_data(shape, matrix, gradient, result, self._room):
+            return
         for first, count in self._shares(s):
             to = result + first * s.image * FLOAT
             columns = to if s.direct else self.scratch("columns", count * s.columns)
@@ -114,10 +131,11 @@ class CudaConvolution(CudaSums, Convolution):
         s = sizes_of(x.shape, dy.shape[geometry.axis], geometry)
         image, gradient = self.source(x), self.source(dy)
         if dweight is not None:
-            result = self.both(dweight)
-            for first, count in self._shares(s):
-                given = gradient + first * s.result * FLOAT
-                self._add_weight_gradient(x.shape, image + first * s.image * FLOAT, given, result, count, s, geometry)
+            result, shape = self.both(dweight), convolved(x.shape, dy.shape[geometry.axis], geometry)
+            if not self.device.dnn.grad_weight(shape, image, gradient, result, self._room):
+                for first, count in self._shares(s):
+                    at, given = image + first * s.image * FLOAT, gradient + first * s.result * FLOAT
+                    self._add_weight_gradient(x.shape, at, given, result, count, s, geometry)
         if dbias is not None:
             self.add_channel_sums(gradient, 0, dbias, s.images, s.places)
 
@@ -131,6 +149,9 @@ class CudaConvolution(CudaSums, Convolution):
         self._roll(dx.shape, self.source(dy), self.target(dx), dx.count, geometry)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _room(self, use: str, nbytes: int) -> int:
+        return self.scratch(use, -(-nbytes // FLOAT))
 
     def _shares(self, s: Sizes) -> Iterator[tuple[int, int]]:
         """The first image and the number of images whose columns there is room for."""

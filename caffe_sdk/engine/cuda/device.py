@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from caffe_sdk.engine.cuda.dnn.convolver import Convolver
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
@@ -60,6 +61,8 @@ class Facts:
     """Bytes, now."""
     driver: str
     """The newest CUDA that the driver knows, e.g. '12.4'."""
+    cudnn: str
+    """The version of cuDNN, e.g. '9.10.2', or why it is not used."""
 
 
 class Replay(Protocol):
@@ -79,6 +82,9 @@ class Device(Protocol):
     """That a launch has at most: enough to keep the device busy; threads go on with what is left."""
     replays: bool
     """Whether `capture` makes something that runs faster than the launches one by one."""
+
+    dnn: Convolver
+    """Who may be asked to convolve."""
 
     def allocate(self, nbytes: int) -> Buffer:
         """Room for so many bytes, at least one; its address is not 0."""

@@ -12,6 +12,11 @@ from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
 from caffe_sdk.engine.cuda import compiler, driver, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
 from caffe_sdk.engine.cuda.device import Device, Facts, Product, check_number
+from caffe_sdk.engine.cuda.dnn import library as dnn_library
+from caffe_sdk.engine.cuda.dnn.choices import Rules
+from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
+from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
+from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
@@ -70,12 +75,15 @@ class GpuDevice:
         blas: Callable[[], ctypes.CDLL] = lambda: libraries.load("cublas", compiler.VERSIONS, "multiplying matrices"),
         compile_family: Compile = lambda family, architecture: compiler.compiled(source(family), architecture),
         options: Options | None = None,
+        dnn: Callable[[], ctypes.CDLL] = dnn_library.library,
     ) -> None:
         self.number, self._cuda, self._compile = number, cuda, compile_family
         self._device = handle(cuda, number)
         self._turn = Turn(cuda, cuda.made("cuDevicePrimaryCtxRetain", self._device))
         with self._turn:
-            self._begin(blas, Options() if options is None else options)
+            options = Options() if options is None else options
+            self._begin(blas, options)
+            self.dnn = self._convolver(dnn, options)
 
     def _begin(self, blas: Callable[[], ctypes.CDLL], options: Options) -> None:
         cuda = self._cuda
@@ -237,15 +245,34 @@ class GpuDevice:
         with self._turn:
             free, total = c_size_t(), c_size_t()
             self._cuda.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
-            name = ctypes.create_string_buffer(256)
-            self._cuda.call("cuDeviceGetName", name, len(name), self._device)
-            capability = f"{self._architecture // 10}.{self._architecture % 10}"
-            processors = self._attribute(driver.PROCESSORS)
-            return Facts(
-                name.value.decode(), self.number, capability, processors, total.value, free.value, self._cuda.version
-            )
+            processors, memory = self._attribute(driver.PROCESSORS), (total.value, free.value)
+            versions = self._cuda.version, self.dnn.version
+            return Facts(self._name(), self.number, self._capability(), processors, *memory, *versions)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _convolver(self, library: Callable[[], ctypes.CDLL], options: Options) -> Convolver:
+        """cuDNN, if it is here and wanted. DeviceError where it is not here and must be."""
+        if options.cudnn is False:
+            return NoConvolver("CAFFE_CUDNN is 0")
+        rules = Rules(options.tf32, options.deterministic, options.workspace)
+        kind = f"{self._name()} {self._capability()}"
+        capturing = lambda: self._capturing  # noqa: E731
+        try:
+            dnn = Dnn(library())
+            return DnnConvolution(dnn, self._stream, self._turn, kind, rules, options.cudnn_search, capturing)
+        except DeviceError as error:
+            if options.cudnn:
+                raise
+            return NoConvolver(str(error))
+
+    def _name(self) -> str:
+        name = ctypes.create_string_buffer(256)
+        self._cuda.call("cuDeviceGetName", name, len(name), self._device)
+        return name.value.decode()
+
+    def _capability(self) -> str:
+        return f"{self._architecture // 10}.{self._architecture % 10}"
 
     def _attribute(self, number: int) -> int:
         return self._cuda.number("cuDeviceGetAttribute", number, self._device)

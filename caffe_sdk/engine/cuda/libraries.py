@@ -14,7 +14,7 @@ from caffe_sdk.errors import DeviceError
 REMEDY = "pip install 'caffe-sdk[gpu]' for CUDA 12, 'caffe-sdk[gpu13]' for CUDA 13, or use set_mode_cpu()"
 
 
-def load(name: str, versions: Sequence[int], purpose: str) -> ctypes.CDLL:
+def load(name: str, versions: Sequence[int], purpose: str, remedy: str = REMEDY) -> ctypes.CDLL:
     """The library lib``name`` of one of some major versions, the first preferred. DeviceError where there is none."""
     for path in candidates(name, versions):
         try:
@@ -22,7 +22,7 @@ def load(name: str, versions: Sequence[int], purpose: str) -> ctypes.CDLL:
         except OSError:
             continue
     wanted = " or ".join(f"lib{name}.so.{version}" for version in versions)
-    raise DeviceError("GPU", f"{purpose} needs {wanted}, which is nowhere here", REMEDY)
+    raise DeviceError("GPU", f"{purpose} needs {wanted}, which is nowhere here", remedy)
 
 
 def candidates(name: str, versions: Sequence[int]) -> Iterator[str]:

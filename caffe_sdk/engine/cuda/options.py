@@ -16,16 +16,28 @@ class Options:
 
     tf32: bool = field(default_factory=lambda: switch("CAFFE_TF32", False))
     """Products on tensor cores, with 10 bits of mantissa."""
+    cudnn: bool | None = field(default_factory=lambda: perhaps("CAFFE_CUDNN"))
+    """Convolutions by cuDNN: where it is, if None; else an error where it is not, or never."""
+    cudnn_search: int = field(default_factory=lambda: whole("CAFFE_CUDNN_SEARCH", 0, least=0))
+    """Seconds that may be spent on measuring which of cuDNN's algorithms is the quickest."""
+    deterministic: bool = field(default_factory=lambda: switch("CAFFE_DETERMINISTIC", True))
+    """Sums are made in the same order always."""
     workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
     """Bytes that a convolution may take beside its tensors."""
 
 
-def switch(name: str, otherwise: bool) -> bool:
-    """Whether a variable is 1. ArgumentError for what is neither 0 nor 1."""
+def perhaps(name: str) -> bool | None:
+    """Whether a variable is 1; None where it is not set. ArgumentError for what is neither 0 nor 1."""
     said = os.environ.get(name, "")
     if said not in ("", "0", "1"):
         raise ArgumentError(name, f"'{said}' is neither 0 nor 1", "give 1 for yes, 0 for no")
-    return said == "1" if said else otherwise
+    return said == "1" if said else None
+
+
+def switch(name: str, otherwise: bool) -> bool:
+    """The same with what it means where it is not set."""
+    said = perhaps(name)
+    return otherwise if said is None else said
 
 
 def whole(name: str, otherwise: int, least: int) -> int:

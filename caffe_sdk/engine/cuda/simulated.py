@@ -22,6 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda.device import Device, Facts, Product, Replay
+from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
 from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
 from caffe_sdk.errors import DeviceError, InternalError
 from caffe_sdk.memory import Array, aligned
@@ -58,6 +59,7 @@ class SimulatedDevice:
 
     def __init__(self, number: int = 0, limit: int = 1 << 40) -> None:
         self.number, self.limit = number, limit
+        self.dnn: Convolver = NoConvolver("a simulation")
         self.launches: Counter[str] = Counter()
         self._told = np.zeros(2, np.int32)
         self.faults = self._told.ctypes.data
@@ -126,7 +128,7 @@ class SimulatedDevice:
 
     def facts(self) -> Facts:
         """Things to know."""
-        return Facts("simulated device", self.number, "0.0", 1, self.limit, self.limit, "none")
+        return Facts("simulated device", self.number, "0.0", 1, self.limit, self.limit, "none", self.dnn.version)
 
     def _do(self, work: Callable[[], object]) -> None:
         if self._captured is None:

@@ -12,6 +12,7 @@ import pytest
 from caffe_sdk.engine.cuda import CudaEngine
 from caffe_sdk.engine.cuda.device import Product
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DataError, DeviceError
@@ -33,9 +34,10 @@ def _as_it_was():
     transfers.update(before)
 
 
-def test_lenet_learns_from_replays_and_nothing_else_moves():
+@pytest.mark.parametrize("cudnn", [True, False])
+def test_lenet_learns_from_replays_and_nothing_else_moves(cudnn):
     losses, captured, launched = {}, mock().mock_captured(), mock().mock_launched()
-    for engine in (ReferenceEngine(), CudaEngine(device())):
+    for engine in (ReferenceEngine(), CudaEngine(device(options=Options(cudnn=cudnn)))):
         t = lenet.lenet(3)
         forward, backward = programs(engine, t)
         losses[engine.name] = []

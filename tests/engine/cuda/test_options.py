@@ -14,10 +14,16 @@ from tests.engine.cuda.twins import simulated
 
 GIVEN = {
     "CAFFE_TF32": ("tf32", "1", True),
+    "CAFFE_CUDNN": ("cudnn", "0", False),
+    "CAFFE_CUDNN_SEARCH": ("cudnn_search", "20", 20),
+    "CAFFE_DETERMINISTIC": ("deterministic", "0", False),
     "CAFFE_WORKSPACE_MB": ("workspace", "8", 8 << 20),
 }
 NONSENSE = {
     "CAFFE_TF32": ("yes", "'yes' is neither 0 nor 1"),
+    "CAFFE_CUDNN": ("9", "'9' is neither 0 nor 1"),
+    "CAFFE_CUDNN_SEARCH": ("1.5", "'1.5' is not a whole number from 0"),
+    "CAFFE_DETERMINISTIC": ("no", "'no' is neither 0 nor 1"),
     "CAFFE_WORKSPACE_MB": ("-1", "'-1' is not a whole number from 0; give one, such as 256"),
 }
 

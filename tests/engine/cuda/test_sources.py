@@ -43,4 +43,4 @@ def test_arguments_are_addresses_of_numbers():
 
 def test_the_files_travel_with_the_package():
     assert {path.suffix for path in FOLDER.iterdir()} == {".cu", ".cuh", ".h"}
-    assert Facts("a", 0, "9.0", 1, 2, 1, "12.4").capability == "9.0"
+    assert Facts("a", 0, "9.0", 1, 2, 1, "12.4", "9.10.2").capability == "9.0"

@@ -1,0 +1,126 @@
+"""cuDNN's C library: found, its version checked, its functions as calls that raise DeviceErrors."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_void_p
+from typing import Any
+
+from caffe_sdk.engine.cuda.libraries import declare, load
+from caffe_sdk.errors import DeviceError
+
+MAJOR = 9
+REMEDY = "pip install 'nvidia-cudnn-cu12>=9' (cu13 for CUDA 13), or set CAFFE_CUDNN=0 to do without"
+NOT_SUPPORTED = range(3000, 4000)
+"""Every CUDNN_STATUS_NOT_SUPPORTED_..."""
+MOST_WORDS = 1024
+
+_numbers = POINTER(c_int)
+_made = (POINTER(c_void_p),)
+_gone = (c_void_p,)
+_asked = (*(c_void_p,) * 5, c_int, _numbers, c_void_p)
+_searched = (*(c_void_p,) * 8, c_int, _numbers, c_void_p, c_void_p, c_size_t)
+_sized = (*(c_void_p,) * 5, c_int, POINTER(c_size_t))
+_run = (*(c_void_p,) * 7, c_int, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
+
+PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "cudnnGetVersion": (),
+    "cudnnGetErrorString": (c_int,),
+    "cudnnGetLastErrorString": (c_char_p, c_size_t),
+    "cudnnCreate": _made,
+    "cudnnSetStream": (c_void_p, c_void_p),
+    "cudnnCreateTensorDescriptor": _made,
+    "cudnnSetTensorNdDescriptorEx": (c_void_p, c_int, c_int, c_int, _numbers),
+    "cudnnDestroyTensorDescriptor": _gone,
+    "cudnnCreateFilterDescriptor": _made,
+    "cudnnSetFilterNdDescriptor": (c_void_p, c_int, c_int, c_int, _numbers),
+    "cudnnDestroyFilterDescriptor": _gone,
+    "cudnnCreateConvolutionDescriptor": _made,
+    "cudnnSetConvolutionNdDescriptor": (c_void_p, c_int, _numbers, _numbers, _numbers, c_int, c_int),
+    "cudnnSetConvolutionGroupCount": (c_void_p, c_int),
+    "cudnnSetConvolutionMathType": (c_void_p, c_int),
+    "cudnnGetConvolutionNdForwardOutputDim": (c_void_p, c_void_p, c_void_p, c_int, _numbers),
+    "cudnnDestroyConvolutionDescriptor": _gone,
+    "cudnnCreateActivationDescriptor": _made,
+    "cudnnSetActivationDescriptor": (c_void_p, c_int, c_int, c_double),
+    "cudnnDestroyActivationDescriptor": _gone,
+    "cudnnGetConvolutionForwardAlgorithm_v7": _asked,
+    "cudnnFindConvolutionForwardAlgorithmEx": _searched,
+    "cudnnGetConvolutionForwardWorkspaceSize": _sized,
+    "cudnnConvolutionForward": _run,
+    "cudnnConvolutionBiasActivationForward": (
+        *(*(c_void_p,) * 7, c_int, c_void_p, c_size_t, c_void_p),
+        *(c_void_p,) * 7,
+    ),
+    "cudnnGetConvolutionBackwardDataAlgorithm_v7": _asked,
+    "cudnnFindConvolutionBackwardDataAlgorithmEx": _searched,
+    "cudnnGetConvolutionBackwardDataWorkspaceSize": _sized,
+    "cudnnConvolutionBackwardData": _run,
+    "cudnnGetConvolutionBackwardFilterAlgorithm_v7": _asked,
+    "cudnnFindConvolutionBackwardFilterAlgorithmEx": _searched,
+    "cudnnGetConvolutionBackwardFilterWorkspaceSize": _sized,
+    "cudnnConvolutionBackwardFilter": _run,
+}
+"""The functions used (cudnn_graph.h, cudnn_ops.h, cudnn_cnn.h). Most return a cudnnStatus_t, 0 for success."""
+RESULTS: dict[str, Any] = {
+    "cudnnGetVersion": c_size_t,
+    "cudnnGetErrorString": c_char_p,
+    "cudnnGetLastErrorString": None,
+}
+"""What the others return."""
+
+
+class DnnError(DeviceError):
+    """What cuDNN answered; ``number`` is the cudnnStatus_t."""
+
+    def __init__(self, function: str, status: int, words: str) -> None:
+        super().__init__("GPU", f"{function}: {words}", "set CAFFE_CUDNN=0 to do without cuDNN")
+        self.number = status
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether cuDNN can do without this, rather than something being wrong."""
+        return self.number in NOT_SUPPORTED
+
+
+class Dnn:
+    """cuDNN's functions. DeviceError for a version whose functions are not these."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        declare(library, PROTOTYPES, "cuDNN")
+        for name, kind in RESULTS.items():
+            getattr(library, name).restype = kind
+        self._library = library
+        number = library.cudnnGetVersion()
+        major, rest = divmod(number, 10000) if number >= 10000 else divmod(number, 1000)
+        self.version = f"{major}.{rest // 100}.{rest % 100}"
+        if major != MAJOR:
+            raise DeviceError("GPU", f"cuDNN {self.version} is here, and {MAJOR} is called for", REMEDY)
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a function. DnnError for any status but success."""
+        status = getattr(self._library, name)(*arguments)
+        if status:
+            raise DnnError(name, status, self._words(status))
+
+    def made(self, name: str, *arguments: Any) -> c_void_p:
+        """What a function makes, whose handle it stores at its first argument."""
+        handle = c_void_p()
+        self.call(name, ctypes.byref(handle), *arguments)
+        return handle
+
+    def destroy(self, name: str, handle: c_void_p) -> None:
+        """Give something back, without a word: nothing could be done about it."""
+        getattr(self._library, name)(handle)
+
+    def _words(self, status: int) -> str:
+        name = self._library.cudnnGetErrorString(status) or b""
+        more = ctypes.create_string_buffer(MOST_WORDS)
+        self._library.cudnnGetLastErrorString(more, MOST_WORDS)
+        words = [part.decode(errors="replace").strip() for part in (name, more.value)]
+        return ": ".join(filter(None, words)) or f"status {status}"
+
+
+def library() -> ctypes.CDLL:
+    """cuDNN 9's library, of pip's wheels or of the system. DeviceError where there is none."""
+    return load("cudnn", (MAJOR,), "convolving by cuDNN", REMEDY)

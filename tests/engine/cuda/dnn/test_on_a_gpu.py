@@ -1,0 +1,97 @@
+"""The real cuDNN on a real GPU, where there are both: the reference's numbers, and the same bits every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine import user_cache
+from caffe_sdk.engine.cuda import CudaEngine, devices
+from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
+from caffe_sdk.engine.cuda.gpu import GpuDevice
+from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.memory import HOST
+from tests.engine.cuda.twins import agree, get, tensors
+
+if not devices.count():
+    pytest.skip("there is no GPU", allow_module_level=True)
+
+CONVOLUTIONS = {
+    "AlexNet 1": ((2, 3, 227, 227), 96, ConvolutionGeometry((11, 11), (4, 4), (0, 0), (1, 1))),
+    "AlexNet 2": ((2, 96, 27, 27), 256, ConvolutionGeometry((5, 5), (1, 1), (2, 2), (1, 1), 2)),
+    "VGG": ((2, 64, 28, 28), 64, ConvolutionGeometry((3, 3), (1, 1), (1, 1), (1, 1))),
+    "ResNet 1x1": ((2, 64, 28, 28), 32, ConvolutionGeometry((1, 1), (2, 2), (0, 0), (1, 1))),
+    "depthwise": ((2, 32, 28, 28), 32, ConvolutionGeometry((3, 3), (2, 2), (1, 1), (1, 1), 32)),
+    "dilated": ((1, 16, 33, 35), 24, ConvolutionGeometry((3, 3), (1, 1), (4, 4), (4, 4))),
+    "odd": ((3, 5, 13, 7), 7, ConvolutionGeometry((4, 2), (3, 1), (5, 1), (1, 2))),
+    "1-D": ((2, 6, 50), 8, ConvolutionGeometry((5,), (2,), (2,), (1,))),
+    "3-D": ((1, 4, 8, 9, 10), 6, ConvolutionGeometry((3, 3, 2), (1, 2, 1), (1, 1, 0), (1, 1, 1))),
+}
+each = pytest.mark.parametrize("name", CONVOLUTIONS)
+
+
+@pytest.fixture(autouse=True)
+def _kept_elsewhere(monkeypatch, tmp_path):
+    folder = user_cache.folder
+    monkeypatch.setattr(user_cache, "folder", lambda name: tmp_path / name if name == "cudnn" else folder(name))
+
+
+def engine(**options):
+    return CudaEngine(GpuDevice(0, devices.driver(), options=Options(**{"cudnn": True, **options})))
+
+
+def shapes(name):
+    x, outputs, g = CONVOLUTIONS[name]
+    y = (x[0], outputs, *g.output_size(x[2:]))
+    w = (outputs, x[1] // g.group, *g.kernel)
+    return {"x": x, "w": w, "b": (outputs,), "y": y, "z": y, "dx": x, "dw": w, "db": (outputs,)}
+
+
+def calls(name):
+    g = CONVOLUTIONS[name][2]
+
+    def made(computing, t):
+        computing.convolution(t["x"], t["w"], t["b"], t["y"], g)
+        computing.convolution(t["x"], t["w"], None, t["z"], g)
+        computing.relu(t["z"], t["z"], 0.0)
+        computing.convolution_grad_data(t["y"], t["w"], t["dx"], g)
+        computing.convolution_grad_weight(t["x"], t["y"], t["dw"], t["db"], g)
+
+    return made
+
+
+@each
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_numbers_are_the_references(name, seconds):
+    computing = engine(cudnn_search=seconds)
+    assert isinstance(computing.device.dnn, DnnConvolution)
+    agree(shapes(name), calls(name), tolerance=5e-5, engine=computing)
+
+
+@each
+def test_without_workspace_and_in_any_order(name):
+    agree(shapes(name), calls(name), tolerance=5e-5, engine=engine(workspace=0, deterministic=False))
+
+
+@each
+def test_tf32_rounds_factors_to_10_bits(name):
+    agree(shapes(name), calls(name), tolerance=5e-3, engine=engine(tf32=True))
+
+
+@each
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_the_same_bits_every_time(name, seconds):
+    g, found = CONVOLUTIONS[name][2], []
+    for _ in range(2):
+        computing = engine(cudnn_search=seconds)
+        for _ in range(3):
+            t = tensors(shapes(name))
+            computing.rectified_convolution(t["x"], t["w"], t["b"], t["y"], g, 0.0)
+            computing.convolution_grad_data(t["y"], t["w"], t["dx"], g)
+            t["dw"].memory.update(HOST)[...] = 0
+            computing.convolution_grad_weight(t["x"], t["y"], t["dw"], t["db"], g)
+            found.append([get(t[name]).copy() for name in ("y", "dx", "dw", "db")])
+    for other in found[1:]:
+        for one, again in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, again)
