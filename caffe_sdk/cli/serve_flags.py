@@ -11,12 +11,14 @@ LIMITS = {
     "memory": "bytes of all nets and solvers (default: half of this computer's)",
     "nets": "nets at a time",
     "solvers": "solvers at a time",
-    "calls": "calls at a time",
+    "calls": "calls at a time about nets and solvers of its own",
+    "requests": "requests to models at a time (default: 128)",
 }
 SECONDS = {
     "call": "a call may take (default: no limit)",
     "idle": "after which a client without a lease that makes no call is forgotten (default: 3600)",
     "stall": "after which a stream ends whose reader takes nothing (default: 120)",
+    "receive": "a message of a call, or an HTTP body, may take to come (default: 120)",
 }
 
 

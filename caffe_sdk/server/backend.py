@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from caffe_sdk.app.paths import Inside
@@ -30,6 +31,7 @@ class Backend:
     journal: Journal = field(default_factory=Journal)
     ending: threading.Event = field(default_factory=threading.Event)
     """Set when the server is about to end: it says that it is not ready, and takes calls still."""
+    _listeners: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
     def of(cls, options: Options) -> Backend:
@@ -46,6 +48,18 @@ class Backend:
         """Begin to load the models that are there; each tells in the repository's index what became of it."""
         if self.repository is not None:
             self.repository.watch()
+
+    def listen(self, action: Callable[[], None]) -> None:
+        """Do something quick whenever what is ready may have changed: versions come and go, the server is to end."""
+        self._listeners.append(action)
+        if self.repository is not None:
+            self.repository.listen(action)
+
+    def end(self) -> None:
+        """The server is about to end."""
+        self.ending.set()
+        for action in self._listeners:
+            action()
 
     def close(self) -> None:
         """Let everything go."""

@@ -27,6 +27,12 @@ def held_open(answer: Answer) -> Answer:
     return answer
 
 
+def idle(answer: Method) -> Method:
+    """Mark a method whose clients may leave their stream of requests open without sending any."""
+    answer.idle = True  # type: ignore[attr-defined]
+    return answer
+
+
 def wired(decode: Callable[[bytes], Any], encode: Callable[[Any], bytes]) -> Callable[[Method], Method]:
     """Mark a method that is given and gives something else than messages: how it comes from bytes, and becomes some."""
 

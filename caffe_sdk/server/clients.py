@@ -35,7 +35,8 @@ class Client:
         self.held: dict[int, tuple[str, int]] = {}
         """By handle: "nets" or "solvers", and bytes."""
         self.calls = self.leases = 0
-        self.counted = 0  # of the calls: those that the limit counts
+        self.own = 0  # of the calls: those about nets and solvers of its own
+        self.arriving = 0  # bytes of its requests over HTTP
 
     def __str__(self) -> str:
         return f"client '{self.name or 'without a name'}'" + (f" of {self.identity}" if self.identity else "")
@@ -62,27 +63,48 @@ class Clients:
     # -- calls and leases ----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def calling(self, identity: str, name: str, limited: bool = True) -> Iterator[Client]:
+    def calling(self, identity: str, name: str, own: bool = True) -> Iterator[Client]:
         """The client of a call, for as long as the call lasts. LimitError when it makes too many at a time.
 
-        Calls that are not ``limited`` neither count nor are refused: those to models, which have queues with limits.
-        Nor are those of whoever gives no name at all: that may be many clients.
+        Calls about nets and solvers of its ``own`` count by themselves, those to the models of all by themselves. Those
+        of whoever gives no name at all do not count: that may be many clients.
         """
         with self._lock:
             client = self._clients.setdefault((identity, name), Client(identity, name, self._clock()))
-            most, under_way = self.limits.calls, sum(each.counted for each in self._account(client))
-            if limited and most and (identity or name) and under_way >= most:
-                raise LimitError(str(client), f"{under_way} calls are under way", "wait for the end of one")
+            if identity or name:
+                self._check_calls(client, own)
             client.calls += 1
-            client.counted += limited
+            client.own += own
         try:
             yield client
         finally:
             with self._lock:
                 client.calls -= 1
-                client.counted -= limited
+                client.own -= own
                 client.last = self._clock()
                 self._tidy(client)
+
+    @contextlib.contextmanager
+    def receiving(self, client: Client) -> Iterator[Callable[[int], None]]:
+        """Counts the bytes of a request as they are announced or come, until it is answered.
+
+        What is given raises LimitError when the client would have more memory than it may. To be used within a call of
+        the client.
+        """
+        received = 0
+
+        def more(nbytes: int) -> None:
+            nonlocal received
+            with self._lock:
+                self._check_memory(client, nbytes)
+                client.arriving += nbytes
+                received += nbytes
+
+        try:
+            yield more
+        finally:
+            with self._lock:
+                client.arriving -= received
 
     def attach(self, client: Client, end: Callable[[], None]) -> None:
         """A lease begins, which ``end()`` ends. To be called within a call of the client."""
@@ -192,6 +214,13 @@ class Clients:
             return [client]
         return [each for each in self._clients.values() if each.identity == client.identity]
 
+    def _check_calls(self, client: Client, own: bool) -> None:
+        most = self.limits.calls if own else self.limits.requests
+        under_way = sum(each.own if own else each.calls - each.own for each in self._account(client))
+        if most and under_way >= most:
+            what = "calls" if own else "requests to models"
+            raise LimitError(str(client), f"{under_way} {what} are under way", "wait for the end of one")
+
     def _check_count(self, client: Client, kind: str) -> None:
         most = self.limits.nets if kind == "nets" else self.limits.solvers
         held = sum(of == kind for each in self._account(client) for of, _ in each.held.values())
@@ -200,7 +229,9 @@ class Clients:
 
     def _check_memory(self, client: Client, more: int) -> None:
         most = self.limits.memory
-        held = sum(nbytes for each in self._account(client) for _, nbytes in each.held.values())
+        account = self._account(client)
+        held = sum(nbytes for each in account for _, nbytes in each.held.values())
+        held += sum(each.arriving for each in account)
         if most and held + more > most:
             what = f"{more} bytes are needed and {held} are held, of {most} that one client may have"
             raise LimitError(str(client), what, "release what is not used, or take smaller batches")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import grpc
@@ -18,12 +17,13 @@ from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.dispatch import handlers
 from caffe_sdk.server.journal import log_as_json
 from caffe_sdk.server.options import Options
+from caffe_sdk.server.pool import Pool
 from caffe_sdk.server.recorder import Recorder
 from caffe_sdk.server.security.gate import Gate
 from caffe_sdk.server.security.rights import Right
 from caffe_sdk.server.services import Door, open_doors, services
 
-PROBES = 2
+PROBES = 8
 """Threads for questions of health alone: they are answered however much there is to do."""
 REQUESTS = 256
 """Requests to models under way at a time, for which a thread waits; what computes are the models' own threads."""
@@ -33,6 +33,8 @@ LOOK = 0.2
 
 KEEP_ALIVE = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000)]
 """How soon a client whose network is gone is noticed: it answers no more."""
+CONNECTIONS = [("grpc.server_handshake_timeout_ms", 20_000), ("grpc.max_concurrent_streams", 1024)]
+"""How soon a connection has to speak gRPC, and how many calls it may have under way; its client waits with more."""
 
 
 class RunningServer:
@@ -49,7 +51,7 @@ class RunningServer:
 
     def stop(self) -> None:
         """Take no more calls, give those under way some seconds, let every object go."""
-        self.backend.ending.set()
+        self.backend.end()
         ended = self._server.stop(self.backend.options.grace)
         for door in self.doors:
             door.stop()
@@ -79,15 +81,17 @@ def start(options: Options) -> RunningServer:
 
 def _start(backend: Backend, host: str) -> RunningServer:
     options = backend.options
-    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0), *KEEP_ALIVE]
-    pool = ThreadPoolExecutor(options.workers, "caffe-call")
+    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0), *KEEP_ALIVE, *CONNECTIONS]
+    calls = Pool(options.workers, "caffe-call")
+    pools = {
+        Right.OPEN: Pool(PROBES, "caffe-probe"),
+        Right.INFER: Pool(REQUESTS, "caffe-request"),
+        Right.TRAIN: calls,
+        Right.ADMIN: calls,
+    }
     served = services(backend)
     recorder = Recorder(backend.journal, {name for each in served for name in each.methods()})
-    server = grpc.server(pool, interceptors=[recorder, Gate(backend.access)], options=settings)
-    pools = {
-        Right.OPEN: ThreadPoolExecutor(PROBES, "caffe-probe"),
-        Right.INFER: ThreadPoolExecutor(REQUESTS, "caffe-request"),
-    }
+    server = grpc.server(calls, interceptors=[recorder, Gate(backend.access)], options=settings)
     server.add_generic_rpc_handlers([handlers(each, backend, pools) for each in served])
     credentials = options.tls.credentials() if options.tls is not None else None
     try:

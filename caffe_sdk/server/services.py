@@ -59,7 +59,9 @@ def services(backend: Backend) -> list[Served]:
     if backend.repository is not None:
         served.append(Served(inference_pb.GRPCInferenceService, InferenceService(backend.repository, backend.ending)))
     names = [each.descriptor.full_name for each in served]
-    served.append(Served(health_pb.Health, Health(names, functools.partial(_serving, backend))))
+    health = Health(names, functools.partial(_serving, backend), backend.ending.is_set, backend.watchdog)
+    backend.listen(health.tell)
+    served.append(Served(health_pb.Health, health))
     descriptors = [*(each.descriptor for each in served), *reflection.SERVICES]
     return [*served, *(Served(each, Reflection(each, descriptors)) for each in reflection.SERVICES)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,7 @@ class Repository:
         self._unloaded: set[str] = set()
         self._seen: dict[tuple[str, int], Signature] = {}
         self._polled = False
+        self._listeners: list[Callable[[], None]] = []
         self._ends = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -130,6 +132,10 @@ class Repository:
             return True
         return self._polled and not self._ends.is_set() and all(each.state == READY for each in self.index())
 
+    def listen(self, action: Callable[[], None]) -> None:
+        """Do something quick, in whatever thread it is, whenever `index` or `ready` may have changed."""
+        self._listeners.append(action)
+
     # -- changing ------------------------------------------------------------------------------------------------------
 
     def poll(self) -> None:
@@ -146,6 +152,7 @@ class Repository:
                 if name not in self._unloaded:
                     self._follow(name, settle=self._polled)
             self._polled = True
+            self._tell()
 
     def watch(self) -> None:
         """Poll from a thread of its own now, and again every ``poll_seconds`` if there are any."""
@@ -178,6 +185,7 @@ class Repository:
     def drain(self, grace: float) -> bool:
         """Take no more requests and wait ``grace`` seconds at most for those under way; says whether all are done."""
         self._ends.set()
+        self._tell()
         until = time.monotonic() + grace
         models = [each.model for versions in self._versions.values() for each in versions.values() if each.model]
         return min([model.drain(max(0, until - time.monotonic())) for model in models], default=True)
@@ -232,6 +240,7 @@ class Repository:
             self._retire(name, number, "", LINGER)
             with self._lock:
                 del self._versions[name][number]
+            self._tell()
 
     def _follow_version(
         self, name: str, number: int, path: Path, settings: ModelConfig, settle: bool, again: bool
@@ -278,6 +287,7 @@ class Repository:
         with self._lock:
             del self._versions[name]
         self._unloaded.discard(name)
+        self._tell()
 
     def _retire(self, name: str, number: int, reason: str, linger: float = 0) -> None:
         """Let a version's requests end and its weights go."""
@@ -285,9 +295,11 @@ class Repository:
             version = self._versions[name][number]
             model, version.model = version.model, None
             version.state, version.reason = UNLOADING, "is being unloaded"
+        self._tell()
         if model is not None:
             self._end(model, linger)
         version.state, version.reason = UNAVAILABLE, reason
+        self._tell()
 
     def _end(self, model: ServedModel, linger: float) -> None:
         self._ends.wait(linger)
@@ -297,6 +309,12 @@ class Repository:
     def _set(self, name: str, number: int, version: _Version) -> None:
         with self._lock:
             self._versions.setdefault(name, {})[number] = version
+        self._tell()
+
+    def _tell(self) -> None:
+        """Something changed. Never called while the table is locked: who is told will look at it."""
+        for action in self._listeners:
+            action()
 
 
 def _known(error: Exception, where: str) -> CaffeError:

@@ -33,10 +33,10 @@ def test_flags_are_options(served: list[Options], tmp_path: Path) -> None:
         "--address unix:/x --http h --log-format json --models m --files f --workers 3"
         " --tls-cert c --tls-key k --tls-client-ca a --auth t"
         " --max-message 64M --max-blob 1G --max-memory 2T --max-nets 5 --max-solvers 0 --max-calls 7"
-        " --call-seconds 1.5 --idle-seconds 60 --stall-seconds 0"
+        " --max-requests 9 --call-seconds 1.5 --idle-seconds 60 --stall-seconds 0 --receive-seconds 5"
     )
     serve.run(parsed(*words.split()))
-    limits = Limits(2**30, 2**41, 5, 0, 7, 1.5, 60, 0)
+    limits = Limits(2**30, 2**41, 5, 0, 7, 9, 1.5, 60, 0, 5)
     wanted = Options(
         address="unix:/x",
         http="h",

@@ -19,7 +19,7 @@ from caffe_sdk.server.clients import Client, Clients
 from caffe_sdk.server.security.limits import Limits
 from tests.app.texts import NET, SOLVER
 
-SMALL = Limits(blob=1000, nets=2, solvers=1, calls=2)
+SMALL = Limits(blob=1000, nets=2, solvers=1, calls=2, requests=3)
 
 
 with Net(prototxt.parse(NET, NetParameter), TEST) as _net:
@@ -171,12 +171,36 @@ def test_calls_of_nobody_in_particular_are_not_counted(house: House) -> None:
 
 
 @small
-def test_calls_to_models_are_neither_counted_nor_refused(house: House) -> None:
+def test_calls_to_models_count_by_themselves(house: House) -> None:
     with contextlib.ExitStack() as under_way:
-        for limited in (*[False] * 9, True, True, False):
-            under_way.enter_context(house.clients.calling("", "a", limited))
+        for own in (*[False] * 3, True, True):
+            under_way.enter_context(house.clients.calling("", "a", own))
         with pytest.raises(LimitError, match="client 'a': 2 calls are under way"), house.clients.calling("", "a"):
             raise AssertionError
+        words = "client 'a': 3 requests to models are under way; wait"
+        with pytest.raises(LimitError, match=words), house.clients.calling("", "a", own=False):
+            raise AssertionError
+        with house.clients.calling("", "b", own=False):
+            pass
+    with house.clients.calling("", "a", own=False):
+        pass
+
+
+@pytest.mark.parametrize("house", [Limits(memory=TOTAL + 1000)], indirect=True)
+def test_bytes_of_requests_count_with_what_is_held(house: House) -> None:
+    with house.clients.calling("alice", "a") as client, house.clients.calling("alice", "b") as other:
+        net = house.net(client)
+        with house.clients.receiving(other) as more:
+            more(600)
+            more(400)
+            with pytest.raises(LimitError, match="1 bytes are needed and"):
+                more(1)
+            with house.clients.receiving(client) as another, pytest.raises(LimitError, match="client 'a' of alice"):
+                another(1)
+        with house.clients.receiving(client) as more:
+            more(1000)
+        house.session.release(net)
+        house.clients.forget(net)
 
 
 def widened(dim: int) -> str:

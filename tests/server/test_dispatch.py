@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +12,7 @@ import grpc
 import pytest
 
 from caffe_sdk.errors import LimitError
+from caffe_sdk.server import RunningServer, start
 from caffe_sdk.server.backend import Backend
 from caffe_sdk.server.call import Call
 from caffe_sdk.server.dispatch import handlers, method_name
@@ -20,6 +22,13 @@ from caffe_sdk.server.security.access import ANYBODY
 from caffe_sdk.server.services import Served
 
 Found = dict[str, Any]
+
+CHECK = "/grpc.health.v1.Health/Check"
+
+
+def bytes_of(message: Any) -> bytes:
+    """A message's bytes; bytes are as they are."""
+    return message if isinstance(message, bytes) else bytes(message.SerializeToString())
 
 
 class Probe:
@@ -45,6 +54,9 @@ class Probe:
         }
         return pb.HealthCheckResponse()
 
+    def watch(self, requests: Any, call: Call) -> Iterator[Any]:
+        yield from ()
+
 
 @pytest.fixture
 def probe() -> Iterator[tuple[Probe, Any]]:
@@ -54,14 +66,7 @@ def probe() -> Iterator[tuple[Probe, Any]]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield (
-            probe,
-            channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                request_serializer=pb.HealthCheckRequest.SerializeToString,
-                response_deserializer=pb.HealthCheckResponse.FromString,
-            ),
-        )
+        yield probe, channel.unary_unary(CHECK, request_serializer=bytes_of)
     server.stop(0).wait()
     backend.close()
 
@@ -93,3 +98,54 @@ def test_errors_become_statuses(probe: tuple[Probe, Any], service: str, status: 
         probe[1](pb.HealthCheckRequest(service=service))
     failed: Any = caught.value
     assert (failed.code().name, failed.details()) == (status, words)
+
+
+def test_bytes_that_are_no_message(probe: tuple[Probe, Any]) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        probe[1](b"\xff\xff\xff")
+    failed: Any = caught.value
+    assert failed.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert failed.details().startswith("request: the bytes are no grpc.health.v1.HealthCheckRequest: ")
+
+
+def test_a_call_without_a_message() -> None:
+    with start(Options("127.0.0.1:0", grace=0)) as server, grpc.insecure_channel(server.address) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.stream_unary(CHECK)(iter([]))
+        failed: Any = caught.value
+        words = "request: none came with the call; send one grpc.health.v1.HealthCheckRequest"
+        assert (failed.code(), failed.details()) == (grpc.StatusCode.INVALID_ARGUMENT, words)
+
+
+def test_who_goes_away_while_a_message_is_awaited_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    with start(Options("127.0.0.1:0", grace=0)) as server:
+        with grpc.insecure_channel(server.address) as channel, unsent() as messages:
+            call = channel.stream_unary(CHECK).future(messages(), timeout=0.05)
+            assert call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        ended("grpc", CHECK, server)
+    assert not caplog.records
+
+
+def ended(door: str, method: str, server: RunningServer) -> None:
+    """Wait until the server is done with a call."""
+    moment = threading.Event()
+    for _ in range(1000):
+        if any(kind[:2] == (door, method) for kind in server.backend.journal.counts()):
+            return
+        moment.wait(0.01)
+    raise AssertionError("the call does not end")
+
+
+@contextlib.contextmanager
+def unsent() -> Iterator[Callable[[], Iterator[bytes]]]:
+    """Makes messages that never come."""
+    over = threading.Event()
+
+    def messages() -> Iterator[bytes]:
+        over.wait(30)
+        yield from ()
+
+    try:
+        yield messages
+    finally:
+        over.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import SimpleNamespace
 
@@ -11,10 +12,11 @@ import pytest
 from caffe_sdk.app.session import Session
 from caffe_sdk.errors import DeadlineError
 from caffe_sdk.rpc import pb
-from caffe_sdk.server import Limits, Options, start
-from caffe_sdk.server.watchdog import Watchdog
+from caffe_sdk.server import Limits, Options, RunningServer, server, start, watchdog
+from caffe_sdk.server.watchdog import PATIENCE, Watchdog
 from tests.app.texts import NET, SOLVER
 from tests.server.native.calls import calls, named, status
+from tests.server.test_dispatch import CHECK, unsent
 
 
 class Call:
@@ -24,6 +26,13 @@ class Call:
 
     def cancel(self) -> None:
         self.cancelled = True
+
+
+class Crowd:
+    """Threads for which calls wait."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
 
 
 def test_what_takes_too_long_is_cancelled() -> None:
@@ -91,3 +100,72 @@ def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody() -> None:
         with pytest.raises(grpc.RpcError) as caught:
             list(events)
         assert status(caught.value) == "CANCELLED"
+
+
+def test_a_message_has_its_time_to_come() -> None:
+    clock, call = SimpleNamespace(now=0.0), Call()
+    looking = Watchdog(Limits(receive_seconds=5), lambda: clock.now)
+    with looking.watching(call) as watched:
+        clock.now = 100
+        looking.receiving(watched)
+        clock.now = 104
+        looking.look()
+        assert not call.cancelled
+        clock.now = 106
+        looking.look()
+    looking.close()
+    assert call.cancelled
+
+
+def test_where_calls_wait_the_slowest_senders_make_way() -> None:
+    clock, pool, other = SimpleNamespace(now=0.0), Crowd(2), Crowd(0)
+    looking = Watchdog(Limits(), lambda: clock.now)
+    first, second, third, computing, elsewhere = [Call() for _ in range(5)]
+    with contextlib.ExitStack() as under_way:
+        for call, at in ((third, 0.2), (first, 0.0), (second, 0.1), (elsewhere, 0.0)):
+            clock.now = at
+            there = other if call is elsewhere else pool
+            looking.receiving(under_way.enter_context(looking.watching(call, there)))
+        under_way.enter_context(looking.watching(computing, pool))
+        clock.now = PATIENCE
+        looking.look()
+        assert not first.cancelled
+        clock.now = PATIENCE + 1
+        looking.look()
+    looking.close()
+    assert [call.cancelled for call in (first, second, third, computing, elsewhere)] == [True, True, *[False] * 3]
+
+
+@pytest.mark.parametrize(
+    ("method", "threads"),
+    [(CHECK, server.PROBES), ("/caffe_sdk.v1.Server/GetInformation", 5), ("/caffe_sdk.v1.Nets/CreateNet", 3)],
+)
+def test_senders_that_do_not_send_hold_up_nobody(
+    method: str, threads: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They have every thread there is for such calls, until another call wants one."""
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.1)
+    monkeypatch.setattr(server, "REQUESTS", 5)
+    with (
+        start(Options("127.0.0.1:0", workers=3, grace=0)) as running,
+        grpc.insecure_channel(running.address) as channel,
+        unsent() as messages,
+    ):
+        slow = [channel.stream_unary(method).future(messages()) for _ in range(threads)]
+        until_busy(running, threads)
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(method)(b"\xff", timeout=20)
+        assert status(caught.value) == "INVALID_ARGUMENT"  # it was read, and is no message
+        ended = [each for each in slow if each.done()]
+        assert [each.code().name for each in ended] == ["CANCELLED"]
+        for each in slow:
+            each.cancel()
+    assert "others wait, and its message did not come" in caplog.text
+
+
+def until_busy(running: RunningServer, threads: int) -> None:
+    """Wait until so many calls have a thread, and wait for their messages."""
+    deadline = time.monotonic() + 20
+    while sum(each.receiving is not None for each in running.backend.watchdog.under_way()) < threads:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -27,6 +27,9 @@ STATUSES = {
 }
 """HTTP's numbers for the statuses of errors; 500 for all others."""
 
+RETRY_SECONDS = "1"
+"""When to come back, where there is too much to do or what is asked for is not ready."""
+
 SMALLEST = 1024  # bytes; less is not worth compressing
 
 
@@ -43,6 +46,8 @@ def error_reply(error: Exception) -> web.Response:
     reply = json_reply({"error": str(error)}, STATUSES.get(error.status, 500))
     if reply.status == 401:
         reply.headers["WWW-Authenticate"] = "Bearer"
+    if reply.status in (429, 503):
+        reply.headers["Retry-After"] = RETRY_SECONDS
     return reply
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 from aiohttp import web
@@ -22,8 +23,8 @@ from caffe_sdk.serving import Repository
 
 MODEL = "/v2/models/{model}"
 VERSION = MODEL + "/versions/{version}"
-BODY_SECONDS = 300.0
-"""How long a body may take to arrive."""
+ARRIVING: ContextVar[Callable[[int], None]] = ContextVar("arriving")
+"""What counts the bytes of the request at hand, and raises LimitError when its client has too many under way."""
 
 LEFT_OUT = {
     "systemsharedmemory": "this server looks into no shared memory",
@@ -111,7 +112,7 @@ class Routes:
 
     async def infer(self, request: web.Request) -> web.Response:
         """POST /v2/models/{model}/infer: given up when the client goes away."""
-        data = await _body(request)
+        data = await self._body(request)
         call, running = await self._in_thread(self._start, request, data)
         try:
             await _done(running)
@@ -143,7 +144,7 @@ class Routes:
 
     async def repository_index(self, request: web.Request) -> web.Response:
         """POST /v2/repository/index, with {"ready": true} for those that are ready."""
-        entries = await _entries(request)
+        entries = await self._entries(request)
         ready = entries.get("ready", False)
         if not isinstance(ready, bool):
             raise ArgumentError("'ready'", f"is {ready!r:.40}", "give true or false")
@@ -153,14 +154,14 @@ class Routes:
     async def load(self, request: web.Request) -> web.Response:
         """POST /v2/repository/models/{model}/load."""
         message = pb.RepositoryModelLoadRequest(model_name=request.match_info["model"])
-        for name in await _parameters(request):
+        for name in await self._parameters(request):
             message.parameters[name].SetInParent()
         await asyncio.to_thread(self._service.repository_model_load, message)  # slow: not a thread of the pool
         return json_reply({})
 
     async def unload(self, request: web.Request) -> web.Response:
         """POST /v2/repository/models/{model}/unload."""
-        await _parameters(request)
+        await self._parameters(request)
         message = pb.RepositoryModelUnloadRequest(model_name=request.match_info["model"])
         await asyncio.to_thread(self._service.repository_model_unload, message)
         return json_reply({})
@@ -169,6 +170,30 @@ class Routes:
         """Parts of Triton's protocol that are not here."""
         part = request.path.split("/")[2]
         raise UnsupportedError(f"/v2/{part}", LEFT_OUT[part], "send tensors in the request, and read GET /metrics")
+
+    async def _body(self, request: web.Request) -> bytes:
+        """All of a body, decompressed. ArgumentError for one that breaks off or is not compressed as it says."""
+        most, announced = request.client_max_size, request.content_length or 0
+        if announced > most:
+            raise web.HTTPRequestEntityTooLarge(most, announced)
+        ARRIVING.get()(announced)
+        try:
+            return await asyncio.wait_for(
+                _read(request, announced), self._backend.options.limits.receive_seconds or None
+            )
+        except asyncio.TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except (web.RequestPayloadError, ConnectionError) as error:
+            words = " ".join(str(error).split())
+            raise ArgumentError("body", f"cannot be read: {words}", "send all of it") from None
+
+    async def _entries(self, request: web.Request) -> Mapping[str, Any]:
+        """The object in a body; an empty body is an empty one."""
+        data = await self._body(request)
+        return body.parse(data) if data else {}
+
+    async def _parameters(self, request: web.Request) -> Mapping[str, Any]:
+        return body.parameters_of(await self._entries(request), "the request")
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
@@ -198,20 +223,14 @@ def _named(request: web.Request) -> dict[str, str]:
     return {"name": request.match_info.get("model", ""), "version": request.match_info.get("version", "")}
 
 
-async def _body(request: web.Request) -> bytes:
-    """All of a body, decompressed. ArgumentError for one that breaks off or is not compressed as it says."""
-    try:
-        return await asyncio.wait_for(request.read(), BODY_SECONDS)
-    except (web.RequestPayloadError, ConnectionError) as error:
-        words = " ".join(str(error).split())
-        raise ArgumentError("body", f"cannot be read: {words}", "send all of it") from None
-
-
-async def _entries(request: web.Request) -> Mapping[str, Any]:
-    """The object in a body; an empty body is an empty one."""
-    data = await _body(request)
-    return body.parse(data) if data else {}
-
-
-async def _parameters(request: web.Request) -> Mapping[str, Any]:
-    return body.parameters_of(await _entries(request), "the request")
+async def _read(request: web.Request, announced: int) -> bytes:
+    """A body as it comes; what is beyond the announced bytes, such as what was compressed, counts as well."""
+    data, counted = bytearray(), announced
+    while chunk := await request.content.readany():
+        data += chunk
+        if len(data) > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(data))
+        if len(data) > counted:
+            ARRIVING.get()(len(data) - counted)
+            counted = len(data)
+    return bytes(data)

@@ -11,7 +11,7 @@ from typing import Any
 
 from caffe_sdk import __version__
 from caffe_sdk.errors import ArgumentError, UnsupportedError
-from caffe_sdk.server.call import Call, wired
+from caffe_sdk.server.call import Call, idle, wired
 from caffe_sdk.server.inference import calls, descriptions, messages, pb
 from caffe_sdk.server.inference.stream import Stream
 from caffe_sdk.server.inference.wire import Reply, Request, decode, encode, encode_in_stream
@@ -81,6 +81,7 @@ class InferenceService:
         call.when_over(running.cancel)
         return messages.to_reply(running.answer())
 
+    @idle
     @wired(decode, encode_in_stream)
     def model_stream_infer(self, requests: Iterator[Request], call: Call) -> Generator[Reply, None, None]:
         """ModelStreamInfer: many requests at a time, answered in their order; errors do not end the stream."""

@@ -31,10 +31,14 @@ class Limits:
     solvers: int = 16
     """Solvers at a time."""
     calls: int = 32
-    """Calls at a time, streams included; those to models of the repository have the models' queues instead."""
+    """Calls at a time, streams included, that build, run and train nets of its own."""
+    requests: int = 128
+    """Requests to models of the repository at a time, streams included, over gRPC and HTTP."""
     call_seconds: float = 0
     """Seconds that a call may take; training ends after the iteration it is at."""
     idle_seconds: float = 3600
     """Seconds after which a client without a lease that makes no call is forgotten, and what it holds let go."""
     stall_seconds: float = 120
     """Seconds after which a stream ends whose reader takes nothing."""
+    receive_seconds: float = 120
+    """Seconds that a message of a call may take to come, or the body of an HTTP request."""

@@ -19,7 +19,7 @@ import pytest
 
 from caffe_sdk.errors import ArgumentError, BridgeError
 from caffe_sdk.server import Options, RunningServer, start
-from caffe_sdk.server.http import door, routes
+from caffe_sdk.server.http import door
 from tests.server.squeezenet import SqueezeNet, wait_until_ready
 from tests.serving.models import put
 
@@ -232,15 +232,6 @@ def test_bodies_that_are_too_long_are_not_read(small: RunningServer) -> None:
 
 def test_encodings_that_are_none(small: RunningServer) -> None:
     assert ask(small, "POST", SMALL, b"no gzip", Content_Encoding="gzip", **CAMERA).status == 400
-
-
-def test_a_body_that_does_not_come(small: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
-    host, _, port = small.doors[0].address.removeprefix("http://").rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        token = f"Authorization: {CAMERA['Authorization']}"
-        connection.sendall(f"POST {SMALL} HTTP/1.1\r\nHost: x\r\n{token}\r\nContent-Length: 100\r\n\r\n".encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_client_that_does_not_read_is_hung_up_on(
