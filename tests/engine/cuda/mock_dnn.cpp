@@ -151,7 +151,7 @@ int cudnnSetConvolutionGroupCount(Descriptor* it, int groups) { DNN_KNOWN(it, WI
 int cudnnSetConvolutionMathType(Descriptor* it, int math) { DNN_KNOWN(it, WINDOWS); it->math = math; return math >= 0 && math <= 3 ? 0 : DNN_BAD_PARAM; }
 int cudnnSetActivationDescriptor(Descriptor* it, int mode, int nan, double coefficient) {
     DNN_CHECK_ANYWHERE("cudnnSetActivationDescriptor");
-    DNN_NEED(descriptors.count(it) && it->kind == ACTIVATION && (mode == 1 || mode == 5) && nan == 1, DNN_BAD_PARAM);
+    DNN_NEED(descriptors.count(it) && it->kind == ACTIVATION && (mode == 1 ? nan == 1 : mode == 5 && nan == 0), DNN_BAD_PARAM);
     it->mode = mode;
     it->set = true;
     return 0;

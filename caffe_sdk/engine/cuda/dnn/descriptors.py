@@ -11,7 +11,7 @@ from caffe_sdk.engine.cuda.dnn.shapes import Convolved, DataType, Layout
 from caffe_sdk.memory import Shape
 
 CROSS_CORRELATION = 1  # cudnnConvolutionMode_t
-PROPAGATE_NAN = 1  # cudnnNanPropagation_t
+NOT_PROPAGATE_NAN, PROPAGATE_NAN = 0, 1  # cudnnNanPropagation_t
 
 
 class Math(IntEnum):
@@ -89,13 +89,14 @@ class ConvolutionDescriptor(Descriptor):
 
 
 class ActivationDescriptor(Descriptor):
-    """What is done to each result. NaN stays NaN, as in Caffe."""
+    """What is done to each result. NaN stays NaN, as in Caffe; where cuDNN cannot promise that, the ReLU is ours."""
 
     kind = "Activation"
 
     def __init__(self, dnn: Dnn, activation: Activation) -> None:
         super().__init__(dnn)
-        dnn.call("cudnnSetActivationDescriptor", self.handle, activation, PROPAGATE_NAN, 0.0)
+        nan = PROPAGATE_NAN if activation is Activation.RELU else NOT_PROPAGATE_NAN
+        dnn.call("cudnnSetActivationDescriptor", self.handle, activation, nan, 0.0)
 
 
 def _ints(shape: Shape) -> Any:

@@ -12,7 +12,7 @@ from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import HOST
-from tests.engine.cuda.twins import agree, get, tensors
+from tests.engine.cuda.twins import agree, get, put, tensors
 
 if not devices.count():
     pytest.skip("there is no GPU", allow_module_level=True)
@@ -77,6 +77,23 @@ def test_without_workspace_and_in_any_order(name):
 @each
 def test_tf32_rounds_factors_to_10_bits(name):
     agree(shapes(name), calls(name), tolerance=5e-3, engine=engine(tf32=True))
+
+
+@each
+def test_nan_stays_nan_behind_a_relu(name):
+    """And nothing becomes NaN that is far from one, whatever y was before."""
+    t, computing = tensors(shapes(name)), engine()
+    for _ in range(2):
+        values = get(t["x"]).copy()
+        values.reshape(-1)[0] = np.nan
+        put(t["x"], values)
+        put(t["y"], np.full(t["y"].count, np.nan))
+        computing.rectified_convolution(t["x"], t["w"], t["b"], t["y"], CONVOLUTIONS[name][2], 0.0)
+        assert np.isnan(get(t["y"])).any()
+        put(t["x"], np.zeros(t["x"].count))
+        put(t["y"], np.full(t["y"].count, np.nan))
+        computing.rectified_convolution(t["x"], t["w"], t["b"], t["y"], CONVOLUTIONS[name][2], 0.0)
+        assert not np.isnan(get(t["y"])).any()
 
 
 @each
