@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from caffe_sdk.net_spec import params as params
     from caffe_sdk.net_spec import to_proto as to_proto
     from caffe_sdk.preprocessing import Preprocessing as Preprocessing
-    from caffe_sdk.ranks import NCCL as NCCL
-    from caffe_sdk.ranks import has_nccl as has_nccl
     from caffe_sdk.ranks import set_multiprocess as set_multiprocess
     from caffe_sdk.ranks import set_solver_count as set_solver_count
     from caffe_sdk.ranks import set_solver_rank as set_solver_rank
@@ -55,6 +53,8 @@ if TYPE_CHECKING:
     from caffe_sdk.solver import RMSPropSolver as RMSPropSolver
     from caffe_sdk.solver import SGDSolver as SGDSolver
     from caffe_sdk.solver import get_solver as get_solver
+    from caffe_sdk.solver.nccl import NCCL as NCCL
+    from caffe_sdk.solver.nccl import has_nccl as has_nccl
     from caffe_sdk.threads import num_threads as num_threads
     from caffe_sdk.threads import set_num_threads as set_num_threads
     from caffe_sdk.timer import Timer as Timer
@@ -74,8 +74,6 @@ _HOMES = {
     "caffe_sdk.net_spec": ["NetSpec", "params", "to_proto"],
     "caffe_sdk.preprocessing": ["Preprocessing"],
     "caffe_sdk.ranks": [
-        "NCCL",
-        "has_nccl",
         "set_multiprocess",
         "set_solver_count",
         "set_solver_rank",
@@ -92,6 +90,7 @@ _HOMES = {
         "SGDSolver",
         "get_solver",
     ],
+    "caffe_sdk.solver.nccl": ["NCCL", "has_nccl"],
     "caffe_sdk.threads": ["num_threads", "set_num_threads"],
     "caffe_sdk.timer": ["Timer"],
 }

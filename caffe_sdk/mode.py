@@ -48,6 +48,11 @@ def set_device(device: int) -> None:
     _device.set(device)
 
 
+def device() -> int:
+    """The GPU of GPU mode."""
+    return _device.get()
+
+
 def gpu_numbers(devices: str) -> list[int]:
     """GPUs as the command line asks for them: numbers with commas between, or 'all'. ArgumentError for anything else.
 

@@ -6,9 +6,7 @@ built from then on. What the solvers learn is exchanged by whoever started them.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
-from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.errors import ArgumentError
 
 _count, _rank, _multiprocess = 1, 0, False
 
@@ -48,28 +46,3 @@ def set_multiprocess(multiprocess: bool) -> None:
     """Say whether the solvers are processes of their own. Data is shared out by rank either way."""
     global _multiprocess
     _multiprocess = bool(multiprocess)
-
-
-def has_nccl() -> bool:
-    """Whether gradients can be exchanged between GPUs through NCCL: no, as this version has no GPU engine."""
-    return False
-
-
-class NCCL:
-    """Exchanges parameters and gradients between solvers on GPUs. Raises DeviceError: there is no GPU engine."""
-
-    def __init__(self, solver: Any, uid: bytes | str) -> None:
-        _no_gpu()
-
-    def bcast(self) -> None:
-        """Give all solvers the parameters of the first. Raises DeviceError."""
-        _no_gpu()
-
-    @staticmethod
-    def new_uid() -> bytes:
-        """An identifier by which solvers find each other. Raises DeviceError."""
-        _no_gpu()
-
-
-def _no_gpu() -> NoReturn:
-    raise DeviceError("NCCL", "this version has no GPU engine", "train on one CPU process; has_nccl() tells beforehand")

@@ -15,7 +15,7 @@ import caffe_sdk as caffe
 from caffe_sdk import layers as L
 from caffe_sdk import ranks
 from caffe_sdk.data.databases import write_arrays
-from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.errors import ArgumentError
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +49,6 @@ def test_numbers_that_make_no_sense() -> None:
         caffe.set_solver_count(0)
     with pytest.raises(ArgumentError, match="rank -1"):
         caffe.set_solver_rank(-1)
-
-
-def test_there_is_no_nccl() -> None:
-    assert caffe.has_nccl() is False
-    with pytest.raises(DeviceError, match="no GPU engine"):
-        caffe.NCCL(None, "uid")
-    with pytest.raises(DeviceError, match="no GPU engine"):
-        caffe.NCCL.new_uid()
-    with pytest.raises(DeviceError, match="no GPU engine"):
-        caffe.NCCL.bcast(None)
 
 
 @pytest.mark.parametrize("kind", ["HDF5Data", "ImageData", "WindowData"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from caffe_sdk import engine, mode
 from caffe_sdk.app.tasks import open_solver
@@ -17,7 +18,8 @@ from caffe_sdk.cli.signals import handled
 from caffe_sdk.cli.timing import Timing
 from caffe_sdk.layers.plugins import user_module
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import Event, Options, Solver, metrics, parallel
+from caffe_sdk.solver import Event, Options, Solver, metrics, parallel, processes, read_solver
+from caffe_sdk.solver.gpus import on_gpus
 from caffe_sdk.solver.log import TrainingLog
 from caffe_sdk.solver.peers import Alone
 
@@ -27,17 +29,57 @@ SIGNALS = ("SIGINT", "SIGHUP", "SIGTERM", "SIGUSR1")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train to ``max_iter``, or until somebody asks for the end; with others, where MPI started several."""
+    """Train to ``max_iter``, or until somebody asks for the end; with others, where MPI or several GPUs are there."""
     path = required(options, "solver", "Need a solver definition to train.")
-    if options.gpu:
-        mode.use_gpus(options.gpu)
+    gpus = _gpus(options.gpu, path)
     peers = parallel.join()
     if not isinstance(peers, parallel.Ranks):
+        if len(gpus) > 1:
+            return processes.together(functools.partial(rank_on, options, gpus), len(gpus))
+        use(gpus[:1])
         return train(path, options, peers)
-    status = guarded(f"caffe (rank {peers.rank} of {peers.size})", lambda: train(path, options, peers))
+    status = guarded(_program(peers), lambda: _among(peers, path, options, gpus))
     if status:
         peers.abort(status)  # the others would wait for this one for ever
     return status
+
+
+def _among(peers: parallel.Ranks, path: str, options: argparse.Namespace, gpus: list[int]) -> int:
+    """As one of the ranks of MPI; those of one computer take its GPUs in turn."""
+    if gpus:
+        use([gpus[peers.place_here() % len(gpus)]])
+    return train(path, options, on_gpus(peers))
+
+
+def rank_on(options: argparse.Namespace, gpus: list[int], peers: processes.Processes) -> int:
+    """As one of several processes, each on the GPU of its rank, or on the CPU where there are none."""
+
+    def work() -> int:
+        use(gpus[peers.rank : peers.rank + 1])
+        return train(options.solver, options, on_gpus(peers))
+
+    return guarded(_program(peers), work)
+
+
+def _program(peers: Alone) -> str:
+    return f"caffe (rank {peers.rank} of {peers.size})"
+
+
+def _gpus(asked: str, path: str) -> list[int]:
+    """The GPUs that the command line names, or else the solver; none for the CPU."""
+    if asked:
+        return mode.gpu_numbers(asked)
+    param = read_solver(path)
+    if not (param.HasField("solver_mode") and param.solver_mode == SolverParameter.GPU):
+        return []
+    return [param.device_id] if engine.gpus() else []
+
+
+def use(gpus: Sequence[int]) -> None:
+    """Compute on the first of these GPUs, if there is one."""
+    if gpus:
+        mode.set_device(gpus[0])
+        mode.set_mode_gpu()
 
 
 def train(path: str, options: argparse.Namespace, peers: Alone) -> int:
@@ -48,6 +90,7 @@ def train(path: str, options: argparse.Namespace, peers: Alone) -> int:
         user_module(module, "-import")
     wishes = Options(options.watch, options.patience, options.keep_last, options.keep_best, options.skip_mismatch)
     solver = open_solver(path, options.weights, options.snapshot, options.level, stages(options), wishes, peers)
+    _tell_mode(solver)
     effects = {name: getattr(options, f"{name.lower()}_effect") for name in SIGNALS}
     with contextlib.closing(solver), contextlib.ExitStack() as stack:
         watchers = _watchers(options, solver, stack) if peers.rank == 0 else []
@@ -56,15 +99,23 @@ def train(path: str, options: argparse.Namespace, peers: Alone) -> int:
         for event in solver.events():
             for watcher in watchers:
                 watcher(event)
+        peers.close()
     return 0
+
+
+def _tell_mode(solver: Solver) -> None:
+    if engine.on_gpu():
+        log.info("Use GPU with device ID %d", mode.device())
+    elif solver.param.HasField("solver_mode") and solver.param.solver_mode == SolverParameter.GPU:
+        log.warning("The solver says solver_mode: GPU; there is no GPU here, and it trains on the CPU.")
+    else:
+        log.info("Use CPU.")
 
 
 def _watchers(
     options: argparse.Namespace, solver: Solver, stack: contextlib.ExitStack
 ) -> list[Callable[[Event], None]]:
     """What notes and shows events; the stack closes it."""
-    if not options.gpu:
-        _choose_mode(solver)
     watchers: list[Callable[[Event], None]] = [TrainingLog()]
     for recorder in _recorders(options, solver):
         stack.callback(recorder.close)
@@ -83,18 +134,6 @@ def _recorders(options: argparse.Namespace, solver: Solver) -> Iterator[metrics.
         yield metrics.record(path, every)
     if options.tensorboard:
         yield metrics.TensorBoard(options.tensorboard, every)
-
-
-def _choose_mode(solver: Solver) -> None:
-    if solver.param.HasField("solver_mode") and solver.param.solver_mode == SolverParameter.GPU:
-        if engine.gpus():
-            mode.set_device(solver.param.device_id)
-            mode.set_mode_gpu()
-            log.info("Use GPU with device ID %d", solver.param.device_id)
-        else:
-            log.warning("The solver says solver_mode: GPU; there is no GPU here, and it trains on the CPU.")
-    else:
-        log.info("Use CPU.")
 
 
 def _images(solver: Solver) -> int:

@@ -68,6 +68,13 @@ class Ranks(Alone):
         time.sleep(LAST_WORDS)
         self._comm.Abort(status)
 
+    def place_here(self) -> int:
+        """Which of the ranks of its computer this is, counted from 0."""
+        here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        place: int = here.Get_rank()
+        here.Free()
+        return place
+
     def threads(self, cpus: int) -> int:
         """How many of this process's ``cpus`` it may use: ranks of one computer that share them take equal parts."""
         here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)

@@ -13,15 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
-from caffe_sdk import engine, rng
+from caffe_sdk import engine, ranks, rng
 from caffe_sdk.errors import ArgumentError, CaffeError, DeviceError, SolverError
-from caffe_sdk.memory import HOST, Tensor, new_tensor
+from caffe_sdk.memory import HOST, SyncedMemory, Tensor, new_tensor
 from caffe_sdk.net import Net, debug, first_not_finite
 from caffe_sdk.schema import prototxt, upgrade
 from caffe_sdk.schema.files import PathLike
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.solver import nets, rates, snapshot, updates
-from caffe_sdk.solver.callbacks import Callback, Callbacks, IterationCallback, TestCallback
+from caffe_sdk.solver import nets, overlap, rates, snapshot, updates
+from caffe_sdk.solver.callbacks import Callback, Callbacks, IterationCallback, Pair, TestCallback
 from caffe_sdk.solver.events import Evaluated, Event, Finished, Iteration, Output, Snapshot, Started, Tested, Testing
 from caffe_sdk.solver.log import TrainingLog
 from caffe_sdk.solver.options import Options
@@ -62,7 +62,7 @@ class Solver:
     def __init__(self, solver_file: PathLike | Any, options: Options | None = None, peers: Alone | None = None) -> None:
         self.param: Any = read_solver(solver_file)
         self.options = options or Options()
-        self.peers = peers or Alone()
+        self.peers = peers or Alone(ranks.solver_rank())
         param = self.param
         self._check()
         self._rule = self.rule(param)
@@ -207,12 +207,11 @@ class Solver:
         self.net.clear_param_diffs()
         for on_start in self.callbacks.on_start:
             on_start()
-        loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
-        loss = self.peers.mean(loss)
+        loss = self.peers.mean(sum(map(self._pass, range(self.param.iter_size))) / self.param.iter_size)
         self._check_loss(loss)
         self._losses.append(loss)
         outputs = tuple(outputs_of(self.net)) if displayed else ()
-        self.peers.average([p.blob.diff_memory for p in self.net.learnable if p.lr_mult])
+        self.peers.average(self.gradients())
         for on_gradients_ready in self.callbacks.on_gradients_ready:
             on_gradients_ready()
         rate = self._update()
@@ -221,6 +220,16 @@ class Solver:
         for after_iteration in self.callbacks.after_iteration:
             after_iteration(done)
         return done
+
+    def _pass(self, number: int) -> float:
+        """One of an iteration's passes over the net; in the last one gradients may be exchanged as they are ready."""
+        if self.peers.overlaps and self.param.layer_wise_reduce and number == self.param.iter_size - 1:
+            return overlap.forward_backward(self.net, self.peers, self.gradients())
+        return self.net.forward_backward()
+
+    def gradients(self) -> list[SyncedMemory]:
+        """The memories of all gradients that peers average."""
+        return [p.blob.diff_memory for p in self.net.learnable if p.lr_mult]
 
     def _due(self, interval: int) -> bool:
         return bool(interval > 0 and self.iter % interval == 0)
@@ -453,7 +462,7 @@ class Solver:
 
     def add_callback(
         self,
-        on_start: Callback | None = None,
+        on_start: Callback | Pair | None = None,
         on_gradients_ready: Callback | None = None,
         *,
         after_iteration: IterationCallback | None = None,
@@ -462,18 +471,11 @@ class Solver:
         """Call functions in every iteration from now on; any of them may call `request_stop` or `request_snapshot`.
 
         ``on_start()`` is called before the forward pass and ``on_gradients_ready()`` before the update, as in pycaffe;
-        ``after_iteration(event)`` with the `Iteration` when the weights are updated, ``after_test(event)`` with the
-        `Tested` of each test net when it was not interrupted. What they return does not matter; what they raise ends
-        the training there.
+        an object with both, such as an `NCCL`, may stand for the two. ``after_iteration(event)`` is called with the
+        `Iteration` when the weights are updated, ``after_test(event)`` with the `Tested` of each test net when it was
+        not interrupted. What they return does not matter; what they raise ends the training there.
         """
-        if on_start is not None:
-            self.callbacks.on_start.append(on_start)
-        if on_gradients_ready is not None:
-            self.callbacks.on_gradients_ready.append(on_gradients_ready)
-        if after_iteration is not None:
-            self.callbacks.after_iteration.append(after_iteration)
-        if after_test is not None:
-            self.callbacks.after_test.append(after_test)
+        self.callbacks.add(on_start, on_gradients_ready, after_iteration, after_test)
 
     def close(self) -> None:
         """Give back the nets' memory, threads and files; the solver cannot be used afterwards."""

@@ -7,6 +7,8 @@ kernels for the processor. Everything is done in the order it was asked for; onl
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from ctypes import c_void_p
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,6 +74,30 @@ class Replay(Protocol):
         """Make them all, with the pointers and numbers they had."""
 
 
+Guard = Callable[[], Callable[[], None] | None]
+"""What gives a function to call, as long as there is one: a weak reference to a method."""
+
+
+class Lane(Protocol):
+    """A way beside a device's own work, for what goes on while it computes."""
+
+    @property
+    def stream(self) -> c_void_p | None:
+        """Its handle, for libraries; None where the device has no streams."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """The calling thread's turn with the device."""
+
+    def begin(self) -> None:
+        """Let what is put on the lane from now on come after all that the device was asked for so far."""
+
+    def end(self) -> None:
+        """Let what the device is asked for from now on come after all that is on the lane."""
+
+    def guard(self, guard: Guard) -> None:
+        """Call its function now and then while somebody waits for the device."""
+
+
 class Device(Protocol):
     """See above. Pointers are addresses on the device; errors are DeviceErrors."""
 
@@ -112,6 +138,9 @@ class Device(Protocol):
 
     def capture(self, work: Callable[[], None]) -> Replay:
         """Write down what ``work`` asks for instead of doing it. It may not allocate, upload or download."""
+
+    def lane(self) -> Lane:
+        """A new lane."""
 
     def wait(self) -> None:
         """Until everything asked for is done."""

@@ -10,6 +10,7 @@ from caffe_sdk.engine.cuda.libraries import declare
 from caffe_sdk.errors import DeviceError
 
 OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
+NOT_READY = 600  # CUDA_ERROR_NOT_READY
 DISABLE_TIMING = 2  # CU_EVENT_DISABLE_TIMING
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
@@ -47,7 +48,9 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuMemcpyPeerAsync": (_address, c_void_p, _address, c_void_p, c_size_t, c_void_p),
     "cuMemsetD8Async": (_address, c_ubyte, c_size_t, c_void_p),
     "cuStreamCreate": (_out, c_uint),
+    "cuStreamDestroy_v2": (c_void_p,),
     "cuStreamSynchronize": (c_void_p,),
+    "cuStreamQuery": (c_void_p,),
     "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
     "cuEventCreate": (_out, c_uint),
     "cuEventRecord": (c_void_p, c_void_p),
@@ -106,6 +109,13 @@ class Driver:
         value = c_ulonglong()
         self.call(name, ctypes.byref(value), *arguments)
         return value.value
+
+    def done(self, stream: c_void_p) -> bool:
+        """Whether a stream has nothing left to do."""
+        status: int = self._library.cuStreamQuery(stream)
+        if status not in (0, NOT_READY):
+            raise DriverError("cuStreamQuery", status, self._words(status))
+        return status == 0
 
     @property
     def version(self) -> str:

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
 
-from caffe_sdk.engine.cuda import compiler, driver, libraries
+from caffe_sdk.engine.cuda import compiler, driver, lanes, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
-from caffe_sdk.engine.cuda.device import Device, Facts, Product, check_number
+from caffe_sdk.engine.cuda.device import Device, Facts, Guard, Product, check_number
 from caffe_sdk.engine.cuda.dnn import library as dnn_library
 from caffe_sdk.engine.cuda.dnn.choices import Rules
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
@@ -91,6 +91,7 @@ class GpuDevice:
         self.blocks = WAVES * self._attribute(driver.PROCESSORS)
         self._stream = cuda.made("cuStreamCreate", driver.NON_BLOCKING)
         self._pool = self._own_pool()
+        self._guards: list[Guard] = []
         self._capturing = False
         self._to_free: list[int] = []
         self._told = cuda.made("cuMemHostAlloc", 8, driver.MAPPED)
@@ -167,22 +168,13 @@ class GpuDevice:
         if not isinstance(other, GpuDevice):
             return False
         if nbytes:
-            self._follow(other)
+            here, there = (self._turn, self._stream), (other._turn, other._stream)
+            lanes.order(self._cuda, there, here)
             with self._turn:
                 contexts = self._turn.context, other._turn.context
                 self._cuda.call("cuMemcpyPeerAsync", target, contexts[0], source, contexts[1], nbytes, self._stream)
-            other._follow(self)
+            lanes.order(self._cuda, here, there)
         return True
-
-    def _follow(self, other: GpuDevice) -> None:
-        """Let what is asked for from now on wait for what another GPU was asked for so far."""
-        with other._turn:
-            event = self._cuda.made("cuEventCreate", driver.DISABLE_TIMING)
-            self._cuda.call("cuEventRecord", event, other._stream)
-        with self._turn:
-            self._cuda.call("cuStreamWaitEvent", self._stream, event, 0)
-        with other._turn:
-            self._cuda.call("cuEventDestroy_v2", event)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -229,7 +221,13 @@ class GpuDevice:
     def wait(self) -> None:
         """Until everything asked for is done."""
         with self._turn:
+            if self._guards:
+                lanes.wait(self._cuda, self._stream, self._guards)
             self._cuda.call("cuStreamSynchronize", self._stream)
+
+    def lane(self) -> lanes.GpuLane:
+        """A stream beside the GPU's own."""
+        return lanes.GpuLane(self._cuda, self._turn, self._stream, self._guards)
 
     def look(self) -> tuple[int, float] | None:
         """What kernels told of so far, without waiting; forgotten then."""

@@ -24,6 +24,8 @@ class Options:
     """Sums are made in the same order always."""
     workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
     """Bytes that a convolution may take beside its tensors."""
+    nccl: str = field(default_factory=lambda: os.environ.get("CAFFE_NCCL", ""))
+    """The path of libnccl, 0 for none."""
 
 
 def perhaps(name: str) -> bool | None:

@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from numpy.lib.stride_tricks import as_strided
 from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda.device import Device, Facts, Product, Replay
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
+from caffe_sdk.engine.cuda.lanes import InOrder
 from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
 from caffe_sdk.errors import DeviceError, InternalError
 from caffe_sdk.memory import Array, aligned
@@ -33,6 +35,8 @@ COOPERATING = 64
 OPTIONS = ("-O1", "-std=c++14", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
 
 
+_one_kernel = threading.Lock()
+"""Held while a kernel runs: what stands for the GPU's registers is there once."""
 _buffers: weakref.WeakSet[SimulatedBuffer] = weakref.WeakSet()
 
 
@@ -115,6 +119,10 @@ class SimulatedDevice:
         finally:
             self._captured = None
 
+    def lane(self) -> InOrder:
+        """Nothing goes on beside."""
+        return InOrder()
+
     def wait(self) -> None:
         """Nothing is left to do."""
 
@@ -145,7 +153,9 @@ class SimulatedDevice:
         self.launches[kernel.name] += 1
         threads = COOPERATING if kernel.cooperative else THREADS
         entry = ctypes.cast(getattr(library, f"call_{kernel.name}"), ctypes.c_void_p)
-        if library.simulated_launch(entry, kernel.cooperative, blocks, threads, arguments.addresses):
+        with _one_kernel:
+            wrong = library.simulated_launch(entry, kernel.cooperative, blocks, threads, arguments.addresses)
+        if wrong:
             raise InternalError(kernel.name, "threads of a block wait at different barriers")
 
 

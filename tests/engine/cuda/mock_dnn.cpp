@@ -91,7 +91,7 @@ int cudnnCreate(void** made) {
     *made = new DnnHandle{current, 0};
     return 0;
 }
-int cudnnSetStream(DnnHandle* handle, void* stream) { handle->stream = stream; return stream == &current->stream ? 0 : DNN_BAD_PARAM; }
+int cudnnSetStream(DnnHandle* handle, void* stream) { handle->stream = stream; return mine(stream) ? 0 : DNN_BAD_PARAM; }
 
 static int make(void** made, Kind kind) {
     auto descriptor = new Descriptor();
@@ -177,7 +177,7 @@ int cudnnGetConvolutionNdForwardOutputDim(Descriptor* c, Descriptor* x, Descript
 }
 
 static int check_all(DnnHandle* handle, Descriptor* x, Descriptor* w, Descriptor* y, Descriptor* c) {
-    DNN_NEED(handle->on == current && handle->stream == &current->stream, DNN_BAD_PARAM);
+    DNN_NEED(handle->on == current && mine(handle->stream), DNN_BAD_PARAM);
     DNN_KNOWN(x, TENSOR);
     DNN_KNOWN(w, WEIGHTS);
     DNN_KNOWN(y, TENSOR);

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct Function {
 static const int INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_PERMITTED = 900;
 // A GPU's handles, which are the addresses of these.
 struct Gpu {
-    int context, stream, pool;
+    int context, pool;
     size_t used;
     bool capturing;
     std::vector<Work>* written;
@@ -35,6 +36,7 @@ struct Room {
 };
 
 static Gpu all_gpus[8];
+static std::map<void*, Gpu*> streams;
 static thread_local Gpu* current;
 static std::map<uintptr_t, Room> rooms;
 static size_t total = 1 << 30;
@@ -64,7 +66,8 @@ static int check(const char* name, bool in_context = true) {
     }
     return in_context && !current ? INVALID_CONTEXT : 0;
 }
-#define CHECK(name) if (int status = check(name)) return status
+static std::recursive_mutex everything;
+#define CHECK(name) std::lock_guard<std::recursive_mutex> turn(everything); if (int status = check(name)) return status
 #define NEED(condition, status) if (!(condition)) return status
 
 static bool inside(uintptr_t address, size_t bytes) {
@@ -72,6 +75,11 @@ static bool inside(uintptr_t address, size_t bytes) {
     if (room == rooms.begin()) return false;
     --room;
     return room->second.on == current && address + bytes <= room->first + room->second.bytes;
+}
+
+static bool mine(void* stream) {
+    auto found = streams.find(stream);
+    return found != streams.end() && found->second == current;
 }
 
 static Gpu* gpu_of(void* context) {
@@ -127,13 +135,13 @@ int cuCtxSetCurrent(void* wanted) { current = gpu_of(wanted); return current ? 0
 int cuMemGetInfo_v2(size_t* free_bytes, size_t* all) { CHECK("cuMemGetInfo_v2"); *free_bytes = total - current->used; *all = total; return 0; }
 int cuMemAllocAsync(unsigned long long* at, size_t bytes, void* on) {
     CHECK("cuMemAllocAsync");
-    NEED(on == &current->stream, INVALID_HANDLE);
+    NEED(mine(on), INVALID_HANDLE);
     NEED(!current->capturing, NOT_PERMITTED);
     return take(at, bytes);
 }
 int cuMemFreeAsync(unsigned long long at, void* on) {
     CHECK("cuMemFreeAsync");
-    NEED(on == &current->stream, INVALID_HANDLE);
+    NEED(mine(on), INVALID_HANDLE);
     NEED(!current->capturing, NOT_PERMITTED);
     return give(at);
 }
@@ -149,21 +157,21 @@ int cuMemHostAlloc(void** made, size_t bytes, unsigned flags) {
 int cuMemHostGetDevicePointer_v2(unsigned long long* at, void* host, unsigned flags) { *at = (uintptr_t)host; return flags; }
 int cuMemcpyHtoDAsync_v2(unsigned long long to, const void* from, size_t bytes, void* on) {
     CHECK("cuMemcpyHtoDAsync_v2");
-    NEED(on == &current->stream && !current->capturing, NOT_PERMITTED);
+    NEED(mine(on) && !current->capturing, NOT_PERMITTED);
     NEED(inside(to, bytes), INVALID_VALUE);
     memcpy((void*)to, from, bytes);
     return 0;
 }
 int cuMemcpyDtoHAsync_v2(void* to, unsigned long long from, size_t bytes, void* on) {
     CHECK("cuMemcpyDtoHAsync_v2");
-    NEED(on == &current->stream && !current->capturing, NOT_PERMITTED);
+    NEED(mine(on) && !current->capturing, NOT_PERMITTED);
     NEED(inside(from, bytes), INVALID_VALUE);
     memcpy(to, (void*)from, bytes);
     return 0;
 }
 int cuMemcpyPeerAsync(unsigned long long to, void* to_context, unsigned long long from, void* from_context, size_t bytes, void* on) {
     CHECK("cuMemcpyPeerAsync");
-    NEED(on == &current->stream && to_context == &current->context && inside(to, bytes), INVALID_VALUE);
+    NEED(mine(on) && to_context == &current->context && inside(to, bytes), INVALID_VALUE);
     Gpu *here = current, *other = gpu_of(from_context);
     NEED(other && other != here, INVALID_CONTEXT);
     current = other;
@@ -176,37 +184,45 @@ struct Event { Gpu* of; bool recorded; };
 int cuEventCreate(void** made, unsigned flags) { CHECK("cuEventCreate"); *made = new Event{current, false}; return flags == 2 ? 0 : INVALID_VALUE; }
 int cuEventRecord(void* event, void* on) {
     CHECK("cuEventRecord");
-    NEED(((Event*)event)->of == current && on == &current->stream, INVALID_HANDLE);
+    NEED(((Event*)event)->of == current && mine(on), INVALID_HANDLE);
     ((Event*)event)->recorded = true;
     return 0;
 }
 int cuStreamWaitEvent(void* on, void* event, unsigned flags) {
     CHECK("cuStreamWaitEvent");
-    return on == &current->stream && ((Event*)event)->recorded && !flags ? 0 : INVALID_HANDLE;
+    return mine(on) && ((Event*)event)->recorded && !flags ? 0 : INVALID_HANDLE;
 }
 int cuEventDestroy_v2(void* event) { CHECK("cuEventDestroy_v2"); delete (Event*)event; return 0; }
 int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t bytes, void* on) {
     CHECK("cuMemcpyDtoDAsync_v2");
-    NEED(on == &current->stream && inside(to, bytes) && inside(from, bytes), INVALID_VALUE);
+    NEED(mine(on) && inside(to, bytes) && inside(from, bytes), INVALID_VALUE);
     return enqueue([=] { memmove((void*)to, (void*)from, bytes); });
 }
 int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t bytes, void* on) {
     CHECK("cuMemsetD8Async");
-    NEED(on == &current->stream && inside(at, bytes), INVALID_VALUE);
+    NEED(mine(on) && inside(at, bytes), INVALID_VALUE);
     return enqueue([=] { memset((void*)at, value, bytes); });
 }
-int cuStreamCreate(void** made, unsigned flags) { CHECK("cuStreamCreate"); *made = &current->stream; return flags == 1 ? 0 : INVALID_VALUE; }
-int cuStreamSynchronize(void* on) { CHECK("cuStreamSynchronize"); return on == &current->stream && !current->capturing ? 0 : NOT_PERMITTED; }
+int cuStreamCreate(void** made, unsigned flags) {
+    CHECK("cuStreamCreate");
+    streams[*made = new char] = current;
+    return flags == 1 ? 0 : INVALID_VALUE;
+}
+int cuStreamDestroy_v2(void* on) { CHECK("cuStreamDestroy_v2"); return mine(on) && streams.erase(on) ? 0 : INVALID_HANDLE; }
+int cuStreamQuery(void* on) { CHECK("cuStreamQuery"); return mine(on) && !current->capturing ? 0 : NOT_PERMITTED; }
+// For the mock of NCCL: whether what is at an address may be exchanged on a stream now.
+int mock_ready(uintptr_t address, size_t bytes, void* on) { return mine(on) && inside(address, bytes) && !current->capturing; }
+int cuStreamSynchronize(void* on) { CHECK("cuStreamSynchronize"); return mine(on) && !current->capturing ? 0 : NOT_PERMITTED; }
 int cuStreamBeginCapture_v2(void* on, int mode) {
     CHECK("cuStreamBeginCapture_v2");
-    NEED(on == &current->stream && !current->capturing && mode == 1, INVALID_VALUE);
+    NEED(mine(on) && !current->capturing && mode == 1, INVALID_VALUE);
     current->capturing = true;
     current->written = new std::vector<Work>;
     return 0;
 }
 int cuStreamEndCapture(void* on, void** graph) {
     CHECK("cuStreamEndCapture");
-    NEED(on == &current->stream && current->capturing, INVALID_VALUE);
+    NEED(mine(on) && current->capturing, INVALID_VALUE);
     current->capturing = false;
     captured++;
     *graph = current->written;
@@ -219,7 +235,7 @@ int cuGraphInstantiateWithFlags(void** made, void* graph, unsigned long long fla
 }
 int cuGraphLaunch(void* graph, void* on) {
     CHECK("cuGraphLaunch");
-    NEED(on == &current->stream && !current->capturing, INVALID_VALUE);
+    NEED(mine(on) && !current->capturing, INVALID_VALUE);
     launched++;
     for (auto& work : *(std::vector<Work>*)graph) work();
     return 0;
@@ -244,7 +260,7 @@ int cuModuleGetFunction(void** made, void* module, const char* name) {
 int cuLaunchKernel(void* what, unsigned bx, unsigned by, unsigned bz, unsigned tx, unsigned ty, unsigned tz, unsigned shared,
                    void* on, void** arguments, void** extra) {
     CHECK("cuLaunchKernel");
-    NEED(on == &current->stream && !extra && !shared && by * bz * ty * tz == 1 && bx && tx && tx <= 1024, INVALID_VALUE);
+    NEED(mine(on) && !extra && !shared && by * bz * ty * tz == 1 && bx && tx && tx <= 1024, INVALID_VALUE);
     Function* function = (Function*)what;
     auto kept = new std::vector<std::vector<char>>;  // the driver copies arguments when it is called
     for (int i = 0; function->sizes[i]; i++) kept->emplace_back((char*)arguments[i], (char*)arguments[i] + function->sizes[i]);
@@ -262,7 +278,7 @@ int cuGetErrorString(int status, const char** text) { *text = status == 2 ? "out
 static int handle;
 static void* blas_stream;
 int cublasCreate_v2(void** made) { *made = &handle; return check("cublasCreate_v2"); }
-int cublasSetStream_v2(void* with, void* on) { blas_stream = on; return with == &handle && on == &current->stream ? 0 : 7; }
+int cublasSetStream_v2(void* with, void* on) { blas_stream = on; return with == &handle && mine(on) ? 0 : 7; }
 int cublasSetWorkspace_v2(void* with, void* at, size_t bytes) { return inside((uintptr_t)at, bytes) ? 0 : 7; }
 int cublasSetMathMode(void* with, int mode) { math_mode = mode; return 0; }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -18,28 +19,38 @@ from caffe_sdk.engine.cuda.simulated import compile_library, library_file
 from caffe_sdk.engine.per_thread import PerThread
 
 GIGABYTE = 1 << 30
-PARTS = ("mock_gpu.cpp", "mock_dnn.cpp")
+PARTS = ("mock_gpu", "mock_dnn")
 """Of the mock: each knows those before it."""
+
+
+def made(*names: str) -> Path:
+    """A library of these files of this folder, compiled when their text is new."""
+    text = "".join((Path(__file__).parent / f"{name}.cpp").read_text(encoding="utf-8") for name in names)
+    folder = user_cache.folder("simulated")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{names[0]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
+    if not path.exists():
+        compile_library(text, path)
+    return path
 
 
 @functools.cache
 def mock() -> ctypes.CDLL:
-    """The library, compiled when its text is new."""
-    text = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in PARTS)
-    folder = user_cache.folder("simulated")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"mock-{hash_of(text)}.so"
-    if not path.exists():
-        compile_library(text, path)
-    library = ctypes.CDLL(str(path))
+    """The driver and cuBLAS."""
+    library = ctypes.CDLL(str(made(*PARTS)))
     library.mock_used.restype = library.mock_dnn_descriptors.restype = library.mock_rooms.restype = ctypes.c_size_t
     return library
 
 
-def hash_of(text: str) -> str:
-    import hashlib
+@functools.cache
+def mock_nccl() -> ctypes.CDLL:
+    """NCCL (mock_nccl.cpp). Exchanges what is on the mock's GPUs after `check_exchanges`, else whatever it is given."""
+    return ctypes.CDLL(str(made("mock_nccl")))
 
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+def check_exchanges(strict: bool) -> None:
+    """Whether all that is exchanged has to be memory of a mock's GPU, on a stream of its."""
+    mock_nccl().mock_nccl_check(ctypes.cast(mock().mock_ready, ctypes.c_void_p) if strict else None)
 
 
 def settings(memory: int = GIGABYTE, gpus: int = 2, pools: bool = True) -> None:
