@@ -23,6 +23,7 @@ from caffe_sdk.errors import ArgumentError, DeviceError
 from caffe_sdk.memory import SyncedMemory, transfers
 from caffe_sdk.solver import Solver, get_solver, overlap
 from caffe_sdk.solver.gpus import Gpus, on_gpus
+from caffe_sdk.solver.nccl import NCCL
 from caffe_sdk.solver.parallel import BUCKET
 from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.processes import Processes, Shared
@@ -220,7 +221,8 @@ def test_pycaffe_s_nccl(kind: str, layer_wise: bool, iter_size: int, monkeypatch
     own = threading.local()
     monkeypatch.setattr(ranks, "solver_rank", lambda: own.rank)
     monkeypatch.setattr(ranks, "solver_count", lambda: 2)
-    uid = caffe.NCCL.new_uid()
+    assert caffe.NCCL is NCCL
+    uid = NCCL.new_uid()
     assert len(uid) == 128
 
     def work(rank: int) -> list[np.ndarray]:

@@ -60,15 +60,19 @@ class GpuLane:
             self.stream = cuda.made("cuStreamCreate", driver.NON_BLOCKING)
 
     def turn(self) -> Turn:
+        """The calling thread's turn with the GPU."""
         return self._turn
 
     def begin(self) -> None:
+        """What comes after all that the GPU was asked for so far."""
         order(self._cuda, (self._turn, self._own), (self._turn, self.stream))
 
     def end(self) -> None:
+        """Before what the GPU is asked for from now on."""
         order(self._cuda, (self._turn, self.stream), (self._turn, self._own))
 
     def guard(self, guard: Guard) -> None:
+        """Look after this one too."""
         self._guards[:] = [one for one in self._guards if one() is not None]
         self._guards.append(guard)
 
@@ -83,6 +87,7 @@ class InOrder:
     stream: c_void_p | None = None
 
     def turn(self) -> Turn:
+        """Anybody's, at any time."""
         return nullcontext()
 
     def begin(self) -> None:
