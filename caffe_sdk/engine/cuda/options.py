@@ -24,7 +24,7 @@ class Options:
     """Sums are made in the same order always."""
     workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
     """Bytes that a convolution may take beside its tensors."""
-    nccl: str = field(default_factory=lambda: os.environ.get("CAFFE_NCCL", ""))
+    nccl: str = field(default_factory=lambda: file("CAFFE_NCCL"))
     """The path of libnccl, 0 for none."""
 
 
@@ -34,6 +34,14 @@ def perhaps(name: str) -> bool | None:
     if said not in ("", "0", "1"):
         raise ArgumentError(name, f"'{said}' is neither 0 nor 1", "give 1 for yes, 0 for no")
     return said == "1" if said else None
+
+
+def file(name: str) -> str:
+    """A variable's file, 0 for none, or nothing. ArgumentError for a file that is not there."""
+    said = os.environ.get(name, "")
+    if said not in ("", "0") and not os.path.isfile(said):
+        raise ArgumentError(name, f"'{said}' is no file", "give the library's path, or 0 for none")
+    return said
 
 
 def switch(name: str, otherwise: bool) -> bool:

@@ -18,6 +18,7 @@ GIVEN = {
     "CAFFE_CUDNN_SEARCH": ("cudnn_search", "20", 20),
     "CAFFE_DETERMINISTIC": ("deterministic", "0", False),
     "CAFFE_WORKSPACE_MB": ("workspace", "8", 8 << 20),
+    "CAFFE_NCCL": ("nccl", __file__, __file__),
 }
 NONSENSE = {
     "CAFFE_TF32": ("yes", "'yes' is neither 0 nor 1"),
@@ -25,6 +26,7 @@ NONSENSE = {
     "CAFFE_CUDNN_SEARCH": ("1.5", "'1.5' is not a whole number from 0"),
     "CAFFE_DETERMINISTIC": ("no", "'no' is neither 0 nor 1"),
     "CAFFE_WORKSPACE_MB": ("-1", "'-1' is not a whole number from 0; give one, such as 256"),
+    "CAFFE_NCCL": ("/no/such.so", "'/no/such.so' is no file"),
 }
 
 
