@@ -13,6 +13,8 @@ MAJOR = 9
 REMEDY = "pip install 'nvidia-cudnn-cu12>=9' (cu13 for CUDA 13), or set CAFFE_CUDNN=0 to do without"
 NOT_SUPPORTED = range(3000, 4000)
 """Every CUDNN_STATUS_NOT_SUPPORTED_..."""
+ALLOCATION_FAILED = (4003, 4004)
+"""CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED, and DEVICE_: memory that ends."""
 MOST_WORDS = 1024
 
 _numbers = POINTER(c_int)
@@ -74,7 +76,8 @@ class DnnError(DeviceError):
     """What cuDNN answered; ``number`` is the cudnnStatus_t."""
 
     def __init__(self, function: str, status: int, words: str) -> None:
-        super().__init__("GPU", f"{function}: {words}", "set CAFFE_CUDNN=0 to do without cuDNN")
+        remedy = "use a smaller batch or input, or " if status in ALLOCATION_FAILED else ""
+        super().__init__("GPU", f"{function}: {words}", f"{remedy}set CAFFE_CUDNN=0 to do without cuDNN")
         self.number = status
 
     @property

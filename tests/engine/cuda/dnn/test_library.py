@@ -38,7 +38,7 @@ def test_what_it_answers_is_said_in_its_words():
     dnn = Dnn(mock())
     fail("cudnnCreateTensorDescriptor", 4003)
     with pytest.raises(
-        DnnError, match="GPU: cudnnCreateTensorDescriptor: CUDNN_STATUS_ALLOC_FAILED; set CAFFE"
+        DnnError, match="GPU: cudnnCreateTensorDescriptor: CUDNN_STATUS_ALLOC_FAILED; use a smaller batch"
     ) as told:
         dnn.made("cudnnCreateTensorDescriptor")
     assert (told.value.number, told.value.unsupported) == (4003, False)
