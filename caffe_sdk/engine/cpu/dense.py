@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from caffe_sdk.engine.cpu.dense_job import ADDRESSES, DENSE, ROWS
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain, strided
-from caffe_sdk.engine.cpu.job import Job, address
+from caffe_sdk.engine.cpu.job import Job
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
@@ -24,6 +24,7 @@ from caffe_sdk.engine.cpu.primitives import (
     PrimitiveDescriptor,
 )
 from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.portable.job import address
 from caffe_sdk.memory import HOST, Array, Shape, Tensor
 
 LARGE = 1 << 18

@@ -11,32 +11,23 @@ import numpy as np
 
 from caffe_sdk.engine.cpu import machine_code
 from caffe_sdk.engine.cpu.library import library
-from caffe_sdk.memory import Array
-from caffe_sdk.threads import num_threads
+from caffe_sdk.engine.portable.job import Record
 
 
-class Job:
-    """A loop and the record it works on, taken by as many threads as there are.
-
-    The record begins with the next item's ``ticket``, and says how many ``items`` there are.
-    """
+class Job(Record):
+    """A loop and the record it works on."""
 
     def __init__(self, loop: str, kind: np.dtype[Any], values: Mapping[str, Any]) -> None:
-        self.record = np.zeros(1, kind)
-        for name, value in values.items():
-            self.record[name] = value
-        self._ticket = self.record["ticket"]
-        threads = min(num_threads(), int(self.record["items"][0]))
-        where = self.record.ctypes.data
-        self._arguments: tuple[Any, ...] = (where,)
-        if threads == 1:
+        super().__init__(kind, values)
+        self._arguments: tuple[Any, ...] = (self.address,)
+        if self.threads == 1:
             self._call = machine_code.function(loop)
         else:
-            self._call, self._arguments = _team(), (machine_code.address_of(loop), where, threads, 0)
+            self._call, self._arguments = _team(), (machine_code.address_of(loop), self.address, self.threads, 0)
 
     def run(self) -> None:
         """Do all items."""
-        self._ticket[0] = 0
+        self.begin()
         self._call(*self._arguments)
 
 
@@ -46,8 +37,3 @@ def _team() -> Any:
     call = library().omp.GOMP_parallel
     call.argtypes, call.restype = (c_void_p, c_void_p, c_uint, c_uint), None
     return call
-
-
-def address(array: Array) -> int:
-    """Where an array begins."""
-    return int(array.ctypes.data)

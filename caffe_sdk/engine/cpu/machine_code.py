@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from caffe_sdk.engine import user_cache
-from caffe_sdk.engine.cpu.library import library
-from caffe_sdk.engine.cpu.winograd_job import THREAD_NUMBER
 
-HERE = Path(__file__).parent
+HERE, PORTABLE = Path(__file__).parent, Path(__file__).parents[1] / "portable"
 SOURCES = (
-    *(HERE / f"{name}.py" for name in ("machine_code", "winograd_job", "winograd_kernels", "winograd_transforms")),
-    *(HERE / f"{name}.py" for name in ("dense_job", "dense_kernels", "folding_job", "folding_kernels")),
-    *(HERE.parent / "portable" / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd")),
+    *(HERE / f"{name}.py" for name in ("machine_code", "dense_job", "dense_kernels", "folding_job", "folding_kernels")),
+    *(PORTABLE / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd", "winograd_tiles")),
+    PORTABLE / "winograd_job.py",
 )
 """All that a loop is made from."""
 
@@ -77,7 +75,6 @@ def _llvm() -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    binding.add_symbol(THREAD_NUMBER, ctypes.cast(library().omp.omp_get_thread_num, ctypes.c_void_p).value)
     return binding
 
 
@@ -101,10 +98,11 @@ def _machine() -> Any:
 
 def _made(loop: str) -> bytes:
     """A loop compiled by Numba, as an object file that needs nothing of Numba."""
-    from caffe_sdk.engine.cpu import dense_kernels, folding_kernels, winograd_kernels
+    from caffe_sdk.engine.cpu import dense_kernels, folding_kernels
+    from caffe_sdk.engine.portable.loops import winograd
     from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
-    loops = {**dense_kernels.LOOPS, **folding_kernels.LOOPS, **winograd_kernels.LOOPS}
+    loops = {**dense_kernels.LOOPS, **folding_kernels.LOOPS, **winograd.LOOPS}
     instructions, native = as_instructions(*loops[loop])
     module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=SYMBOL, native=native))
     for function in module.functions:

@@ -65,8 +65,9 @@ class FastConvolution(Convolution):
             super().convolution_grad_data(dy, weight, dx, geometry)
             return
         filtering = Filtering.of(dx.shape, dy.shape, geometry)
-        if filtering and filtering.turned().pays():
-            self._filter(filtering.turned(), dy, weight, None, dx, turned=True)
+        back = filtering.turned() if filtering else None
+        if back and back.pays(gradient=True):
+            self._filter(back, dy, weight, None, dx, turned=True)
             return
         cut = Cut.of(dx.shape, dy.shape, geometry)
         weights, slopes = self.read(weight).reshape(cut.weight), self.read(dy).reshape(cut.y)
@@ -92,9 +93,10 @@ class FastConvolution(Convolution):
         filtering = Filtering.of(x.shape, dy.shape, geometry)
         cut = Cut.of(x.shape, dy.shape, geometry)
         values, slopes = self.read(x).reshape(cut.x), self.read(dy).reshape(cut.y)
-        if dweight is not None and filtering and filtering.pays(of_filters=True):
-            self.update(dweight)[...] += gradient(filtering, values, slopes)
-        elif dweight is not None and cut.is_product:
+        if dweight is not None and filtering and filtering.pays(gradient=True):
+            gradient(filtering, values, slopes, self.update(dweight), self.update(dbias) if dbias is not None else None)
+            return
+        if dweight is not None and cut.is_product:
             total = self.update(dweight).reshape(cut.weight)
             for image, slope in zip(cut.places(values), cut.places(slopes), strict=True):
                 total += slope @ image.swapaxes(1, 2)
@@ -111,11 +113,10 @@ class FastConvolution(Convolution):
     def _filter(
         self, f: Filtering, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, turned: bool = False
     ) -> None:
-        place = TransformedFilters(weight.shape, f.group, turned)
-        filters = weight.memory.read(place).reshape(place.shape)
-        values = self.read(x).reshape(f.x)
-        shift = self.read(bias) if bias is not None else np.zeros(f.y[1], np.float32)
-        convolve(f, values, filters, shift, self.write(y).reshape(f.y))
+        filters = weight.memory.read(TransformedFilters.of(f, weight.shape, turned))
+        values, shift = self.read(x), self.read(bias) if bias is not None else None
+        places = f.problem.y
+        convolve(f, values.reshape(places[0], -1, *x.shape[-2:]), filters, shift, self.write(y).reshape(places))
 
 
 @dataclass(frozen=True)

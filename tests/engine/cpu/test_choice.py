@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffe_sdk.engine.cpu import choice, winograd
+from caffe_sdk.engine.portable.filtering import Problem
 from tests.engine.cpu.twins import agree, compiled, geometry, tensors
 
 SAME = geometry((3, 3), pad=1)
@@ -39,17 +40,17 @@ def names(x, out, g=SAME):
 )
 def test_the_rule(channels, side, batch, out, pays):
     x, y = (batch, channels, side, side), (batch, out, side, side)
-    assert winograd.pays(winograd.problem(x, y, SAME)) is pays
+    assert winograd.pays(Problem.of(x, y, SAME)) is pays
 
 
 @pytest.mark.parametrize(("side", "batch", "pays"), [(27, 10, True), (28, 1, True), (4, 1, False)])
 def test_the_rule_for_five_taps(side, batch, pays):
     x, y = (batch, 32, side, side), (batch, 96, side, side)
-    assert winograd.pays(winograd.problem(x, y, geometry((5, 5), pad=2))) is pays
+    assert winograd.pays(Problem.of(x, y, geometry((5, 5), pad=2))) is pays
 
 
 def test_filters_that_change_each_time_cost():
-    p = winograd.problem((4, 512, 7, 7), (4, 512, 7, 7), SAME)
+    p = Problem.of((4, 512, 7, 7), (4, 512, 7, 7), SAME)
     assert winograd.pays(p)
     assert not winograd.pays(p, gradient=True)
 

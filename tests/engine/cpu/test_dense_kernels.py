@@ -7,7 +7,8 @@ import pytest
 
 from caffe_sdk.engine.cpu.dense_job import ADDRESSES, DENSE, ROWS
 from caffe_sdk.engine.cpu.dense_kernels import LOOPS
-from caffe_sdk.engine.cpu.job import Job, address
+from caffe_sdk.engine.cpu.job import Job
+from caffe_sdk.engine.portable.job import address
 
 
 @pytest.mark.parametrize("with_bias", [True, False])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffe_sdk.engine.cpu.job import Job
-from caffe_sdk.engine.cpu.winograd_job import JOB
+from caffe_sdk.engine.portable.winograd_job import JOB
 from caffe_sdk.threads import num_threads, set_num_threads
 
 
@@ -18,6 +18,6 @@ def test_a_job_without_tiles_only_takes_tickets(name: str, threads: int) -> None
         job = Job(name, JOB, {"items": 7, "parts": 1, "parts_of_group": 1, "blocks_out": 1})
         for _ in range(2):
             job.run()
-            assert int(job.record["ticket"][0]) == 7 + threads  # each learns from one more that none are left
+            assert int(job.numbers["ticket"][0]) == 7 + threads  # each learns from one more that none are left
     finally:
         set_num_threads(before)

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cpu import machine_code
-from caffe_sdk.engine.cpu.winograd_job import JOB
+from caffe_sdk.engine.portable.winograd_job import JOB
 
 LOOP = "transform_filters"
 
 PROBE = """
 import sys
 from caffe_sdk.engine.cpu.job import Job
-from caffe_sdk.engine.cpu.winograd_job import JOB
+from caffe_sdk.engine.portable.winograd_job import JOB
 job = Job("transform_filters", JOB, {"items": 3, "blocks_out": 1})
 job.run()
-print(int(job.record["ticket"][0]), "numba" in sys.modules)
+print(int(job.numbers["ticket"][0]), "numba" in sys.modules)
 """
 
 

@@ -8,6 +8,7 @@ import pytest
 from caffe_sdk.engine.cpu import compile as compiling
 from caffe_sdk.engine.cpu import convolution, winograd
 from caffe_sdk.engine.cpu.layouts import place_of
+from caffe_sdk.engine.portable.filtering import Problem
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.memory import HOST, new_tensor, transfers
 from caffe_sdk.threads import num_threads, set_num_threads
@@ -145,7 +146,7 @@ def test_filters_are_transformed_when_they_change_and_only_then():
 
     program = compiled(calls, t)
     program.run()
-    blocked = place_of(winograd.filters(winograd.problem(x, t["y"].shape, g).weight))
+    blocked = place_of(winograd.filters(winograd.dims_of(Problem.of(x, t["y"].shape, g))))
     for change in (HOST, blocked, None, HOST):
         if change is not None:
             t["weight"].memory.update(change)[...] *= 3

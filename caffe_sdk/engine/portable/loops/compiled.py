@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import CFUNCTYPE, c_void_p
 from typing import Any
 
 import numba
@@ -35,11 +36,25 @@ def inlined(function: Loop) -> Loop:
     return made
 
 
+def as_function(loop: Loop, record: Any) -> Callable[[int], None]:
+    """A loop on a record of NumPy's, to be called with a record's address; kept on disk, as other loops are."""
+    try:
+        made = _on_record(loop, record, cache=True)
+    except RuntimeError:  # no folder to keep it in
+        made = _on_record(loop, record)
+    function: Callable[[int], None] = CFUNCTYPE(None, c_void_p)(made.address)
+    return function
+
+
 def as_instructions(loop: Loop, record: Any) -> tuple[str, str]:
-    """A loop on a record of NumPy's as LLVM's instructions, and the name in them of the function that it became.
+    """The same loop as LLVM's instructions, and the name in them of the function that it became.
 
     The function takes places for nothing and for an error, and a pointer to a record.
     """
-    kind: Any = numba.types
-    made = numba.cfunc(kind.void(kind.CPointer(numba.from_dtype(record))), error_model="numpy")(loop)
+    made = _on_record(loop, record)
     return made.inspect_llvm(), made.native_name.removeprefix("cfunc.")
+
+
+def _on_record(loop: Loop, record: Any, **options: Any) -> Any:
+    kind: Any = numba.types
+    return numba.cfunc(kind.void(kind.CPointer(numba.from_dtype(record))), error_model="numpy", **options)(loop)

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import extending, types
 from numba.core import cgutils
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
@@ -20,6 +20,8 @@ from numba.extending import lower_builtin, models, register_model
 
 LANES = 16
 NBYTES = 4 * LANES
+IN_REGISTERS = 4 if binding.get_host_cpu_features().get("avx512f") else 1
+"""Vectors next to each other that a product of matrices sums at once, for six rows: more have no room in registers."""
 
 _FLOATS, _DOUBLES = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.DoubleType(), LANES)
 _ZERO = ir.Constant(_FLOATS, [0.0] * LANES)
@@ -137,6 +139,26 @@ def rounded(typing: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def transpose(typing: Any, source: Any, source_step: Any, target: Any, target_step: Any) -> Any:
+    """Sixteen vectors at an address and so many bytes apart, as sixteen others: the i-th of each is the i-th vector."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, source_step, target, target_step = arguments
+        rows = [_load(builder, builder.add(source, builder.mul(source_step, _INT(i))), 0) for i in range(LANES)]
+        for distance in (1, 2, 4, 8):
+            low = [i if not i & distance else LANES + i - distance for i in range(LANES)]
+            high = [i + distance if not i & distance else LANES + i for i in range(LANES)]
+            for i in (i for i in range(LANES) if not i & distance):
+                pair = rows[i], rows[i + distance]
+                rows[i], rows[i + distance] = (_shuffled(builder, *pair, lanes) for lanes in (low, high))
+        for i, row in enumerate(rows):
+            _store(builder, row, builder.add(target, builder.mul(target_step, _INT(i))), 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), made
+
+
+@intrinsic
 def prefetch(typing: Any, address: Any) -> Any:
     """Have the 64 bytes at an address brought near, into the second-level cache, while other things are computed."""
 
@@ -151,15 +173,24 @@ def prefetch(typing: Any, address: Any) -> Any:
     return types.void(types.int64), made
 
 
-@intrinsic
-def take_ticket(typing: Any, pointer: Any) -> Any:
-    """The 64-bit integer where a pointer points, one greater from now on; no two threads get the same."""
+def _counter(index: int) -> Any:
+    """A function that counts up the 64-bit integer at an index from where a pointer points."""
 
-    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        counter = builder.bitcast(arguments[0], _INT.as_pointer())
-        return builder.atomic_rmw("add", counter, _INT(1), "monotonic")
+    @intrinsic
+    def count_up(typing: Any, pointer: Any) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            first = builder.bitcast(arguments[0], _INT.as_pointer())
+            return builder.atomic_rmw("add", builder.gep(first, [_INT(index)]), _INT(1), "monotonic")
 
-    return types.int64(pointer), made
+        return types.int64(pointer), made
+
+    return count_up
+
+
+take_ticket = _counter(0)
+"""The 64-bit integer where a pointer points, one greater from now on; no two threads get the same."""
+take_number = _counter(1)
+"""The next one behind it, in the same way."""
 
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
@@ -283,5 +314,9 @@ def _store(builder: Any, vector: Any, address: Any, offset: int) -> None:
 
 def _splat(builder: Any, number: Any, kind: Any = _FLOATS) -> Any:
     nothing = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+    return _shuffled(builder, builder.insert_element(nothing, number, ir.IntType(32)(0)), nothing, [0] * LANES)
+
+
+def _shuffled(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
+    """Sixteen numbers of two vectors."""
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes))

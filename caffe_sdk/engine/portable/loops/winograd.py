@@ -1,283 +1,430 @@
-"""Winograd's minimal filtering: the transforms of tiles, and loops that transform images.
+"""Winograd's minimal filtering F(4x4, 3x3) and F(2x2, 5x5) for convolutions, as loops that Numba compiles.
 
-Y = A^T [(G w G^T) * (B^T x B)] A  (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). A tile
-of x is 6x6; with a 3x3 filter it gives a 4x4 tile of y, and with a 5x5 filter a 2x2 tile. The transforms interpolate at
-the points 0, +-5/8, +-3/2 and infinity, where rounding errors are less than half of what the textbook's 0, +-1, +-2
-give.
+`winograd_tiles` turns tiles of x and filters into 36 numbers each; their products, summed over channels, are 36
+products of matrices; what these give becomes tiles of y.
 
-Images are in blocks of 16 channels, (n, blocks, rows, columns, 16), so that a place of a block is one `Vector`.
-Transformed numbers are matrices (tiles, channels), one for each of the 36 places in a tile. Memory is addressed by
-plain integers, in bytes.
+Images and filters are in blocks of 16 channels, a block being one `Vector`. Transformed numbers are matrices, one for
+each of the 36 places in a tile. Matrices lie in panels of 64 columns, so that a panel's rows follow each other.
+
+Every loop works on a `JOB`, which says where everything is. Threads of one team call it with the same job, take
+tickets for its items until none are left, and use room of their own, so that no thread waits for another.
+Importing this module imports Numba.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 
-from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, fused, load, splat, store
-from caffe_sdk.memory import Array
+from caffe_sdk.engine.portable.loops.compiled import inlined
+from caffe_sdk.engine.portable.loops.vectors import (
+    IN_REGISTERS,
+    LANES,
+    NBYTES,
+    load,
+    prefetch,
+    product,
+    splat,
+    store,
+    take_number,
+    take_ticket,
+)
+from caffe_sdk.engine.portable.loops.winograd_tiles import (
+    ROWS_OF_G,
+    filter_from_sums,
+    filter_from_sums_5,
+    inner_rows,
+    outer_rows,
+    transform_back,
+    transform_back_of_2,
+    transform_filter,
+    transform_filter_5,
+    transform_in,
+    transform_out,
+    transform_out_to_2,
+)
+from caffe_sdk.engine.portable.winograd_job import JOB, PANEL, PLACES, ROWS, STRIP, TILE, WIDTH
 
-PLACES = 36
-"""Numbers in a tile of x, and matrices of transformed numbers."""
+compiler: Any = numba
+carray = compiler.carray
 
-POINTS = _A, _B = 0.625, 1.5
-"""Where the transforms interpolate, besides 0, the same with a minus, and infinity."""
-_A1, _A2, _A3 = (np.float32(_A**i) for i in (1, 2, 3))
-_B1, _B2, _B3 = (np.float32(_B**i) for i in (1, 2, 3))
-_SUM, _PRODUCT = np.float32(_A**2 + _B**2), np.float32(_A**2 * _B**2)
+DEPTH, DEPTHS = 16, 32
+"""Products summed in registers at once, and in one go. The sums of so many are then added up: short sums have small
+rounding errors, and oneDNN's direct convolutions sum so too."""
 
 
-# -- a tile ------------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def to_tile(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
-    """B^T d: six numbers of a tile of x."""
-    even_a, odd_a = d4 - splat(_B2) * d2, d3 - splat(_B2) * d1
-    even_b, odd_b = d4 - splat(_A2) * d2, d3 - splat(_A2) * d1
-    first = d4 - splat(_SUM) * d2 + splat(_PRODUCT) * d0
-    last = d5 - splat(_SUM) * d3 + splat(_PRODUCT) * d1
-    return (
-        first,
-        fused(splat(_A1), odd_a, even_a),
-        fused(splat(-_A1), odd_a, even_a),
-        fused(splat(_B1), odd_b, even_b),
-        fused(splat(-_B1), odd_b, even_b),
-        last,
-    )
-
-
-@inlined
-def from_tile(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
-    """A^T m: four numbers of y."""
-    even_a, odd_a, even_b, odd_b = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-    return (
-        m0 + even_a + even_b,
-        splat(_A1) * odd_a + splat(_B1) * odd_b,
-        splat(_A2) * even_a + splat(_B2) * even_b,
-        splat(_A3) * odd_a + splat(_B3) * odd_b + m5,
-    )
+# -- one item of work --------------------------------------------------------------------------------------------------
 
 
 @inlined
-def load6(at: int, step: int) -> Any:
-    """Six vectors, so many bytes apart."""
-    return (
-        load(at),
-        load(at + step),
-        load(at + 2 * step),
-        load(at + 3 * step),
-        load(at + 4 * step),
-        load(at + 5 * step),
-    )
+def _copy(source: int, source_row: int, target: int, target_row: int, rows: int, columns: int) -> None:
+    for i in range(rows):
+        for j in range(columns):
+            store(target + i * target_row + j * NBYTES, load(source + i * source_row + j * NBYTES))
 
 
 @inlined
-def store6(at: int, step: int, v: Any) -> None:
-    """Put six vectors, so many bytes apart."""
-    store(at, v[0])
-    store(at + step, v[1])
-    store(at + 2 * step, v[2])
-    store(at + 3 * step, v[3])
-    store(at + 4 * step, v[4])
-    store(at + 5 * step, v[5])
+def _block_at(block: int, panel: int) -> int:
+    """Where a block of channels begins in a row of a matrix."""
+    return (block // WIDTH) * panel + (block % WIDTH) * NBYTES
 
 
 @inlined
-def transform_in(x: int, row: int, v: int, place: int) -> None:
-    """B^T x B of one tile of a block of channels, each of its 36 vectors to the next place."""
-    a = to_tile(*load6(x, row))
-    b = to_tile(*load6(x + NBYTES, row))
-    c = to_tile(*load6(x + 2 * NBYTES, row))
-    d = to_tile(*load6(x + 3 * NBYTES, row))
-    e = to_tile(*load6(x + 4 * NBYTES, row))
-    f = to_tile(*load6(x + 5 * NBYTES, row))
-    store6(v, place, to_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
-    store6(v + 6 * place, place, to_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
-    store6(v + 12 * place, place, to_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
-    store6(v + 18 * place, place, to_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
-    store6(v + 24 * place, place, to_tile(a[4], b[4], c[4], d[4], e[4], f[4]))
-    store6(v + 30 * place, place, to_tile(a[5], b[5], c[5], d[5], e[5], f[5]))
+def _tiles_in(job: Any, first: int, end: int, block: int, blocks: int, v: int, patch: int) -> None:
+    """Transform tiles of x, of some blocks of channels from ``block`` on, to rows of matrices."""
+    pitch = job.x_width * NBYTES
+    for tile in range(first, end):
+        image, place = divmod(tile, job.down * job.across)
+        top, left = job.step * (place // job.across) - job.pad_top, job.step * (place % job.across) - job.pad_left
+        above, before = max(0, -top), max(0, -left)
+        below, behind = min(TILE, job.x_height - top), min(TILE, job.x_width - left)
+        whole = above + before == 0 and below + behind == 2 * TILE
+        if not whole:
+            for i in range(PLACES):
+                store(patch + i * NBYTES, splat(np.float32(0)))
+        x = job.x + image * job.x_image + block * job.x_plane + top * pitch + left * NBYTES
+        for i in range(blocks):
+            at, step = x, pitch
+            if not whole:
+                at, step = patch, TILE * NBYTES
+                inside, corner = above * pitch + before * NBYTES, above * step + before * NBYTES
+                _copy(x + inside, pitch, at + corner, step, below - above, behind - before)
+            transform_in(at, step, v + _block_at(i, job.v_panel), job.v_place)
+            x += job.x_plane
+        v += PANEL
 
 
 @inlined
-def pair_from_tile(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
-    """A^T m for a filter of five: two numbers of y."""
-    return m0 + (m1 + m2) + (m3 + m4), splat(_A1) * (m1 - m2) + splat(_B1) * (m3 - m4) + m5
+def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, patch: int) -> None:
+    """Make tiles of y, of some blocks of channels from ``block`` on."""
+    pitch = job.y_width * NBYTES
+    slope, scale, bias = splat(np.float32(job.slope)), splat(np.float32(1)), splat(np.float32(0))
+    beside = job.residual - job.y
+    for tile in range(first, end):
+        image, place = divmod(tile, job.down * job.across)
+        top, left = job.step * (place // job.across), job.step * (place % job.across)
+        below, behind = min(job.step, job.y_height - top), min(job.step, job.y_width - left)
+        whole = below + behind == 2 * job.step
+        y = job.y + image * job.y_image + block * job.y_plane + top * pitch + left * NBYTES
+        for i in range(blocks):
+            if job.scale != 0:
+                scale = load(job.scale + (block + i) * NBYTES)
+            if job.bias != 0:
+                bias = load(job.bias + (block + i) * NBYTES)
+            at, r, step = y, y + beside if job.residual != 0 else 0, pitch
+            if not whole:
+                at, step = patch, job.step * NBYTES
+                if r != 0:
+                    r = patch + 16 * NBYTES
+                    _copy(y + beside, pitch, r, step, below, behind)
+            if job.step == 4:
+                transform_out(m + _block_at(i, job.m_panel), job.m_place, at, r, step, scale, bias, slope)
+            else:
+                transform_out_to_2(m + _block_at(i, job.m_panel), job.m_place, at, r, step, scale, bias, slope)
+            if not whole:
+                _copy(patch, step, y, pitch, below, behind)
+            y += job.y_plane
+        m += PANEL
+
+
+def _panel_product(width: int) -> Any:
+    """The product of a matrix in panels and ``width`` vectors of a panel."""
+    multiply = product(ROWS, width, PANEL, DEPTH)
+
+    def panel_product(a: int, a_panel: int, b: int, c: int, rows: int, count: int) -> None:
+        lines = DEPTHS * WIDTH * ROWS // rows + 1  # of b, to be fetched while one piece is computed
+        for start in range(0, count, DEPTHS):
+            at, from_b = a + _block_at(start // LANES, a_panel), b + start * PANEL
+            ahead = from_b + DEPTHS * PANEL
+            for row in range(0, rows * PANEL, ROWS * PANEL):
+                for _ in range(lines):
+                    prefetch(ahead)
+                    ahead += NBYTES
+                multiply(at + row, PANEL, 4, from_b, c + row, min(DEPTHS, count - start), start > 0)
+
+    return compiler.njit(nogil=True, error_model="numpy")(panel_product)
+
+
+_of_1, _of_2, _of_3, _of_4 = (_panel_product(min(width, IN_REGISTERS)) for width in (1, 2, 3, 4))
 
 
 @inlined
-def _store4(at: int, v: Any) -> None:
-    store(at, v[0])
-    store(at + NBYTES, v[1])
-    store(at + 2 * NBYTES, v[2])
-    store(at + 3 * NBYTES, v[3])
+def _multiply(a: int, a_panel: int, b: int, c: int, rows: int, count: int, width: int) -> None:
+    """c = a b for one panel of b and c, of which ``width`` vectors count."""
+    for first in range(0, min(width, WIDTH), IN_REGISTERS):
+        of_b, of_c, left = b + first * NBYTES, c + first * NBYTES, width - first
+        if left >= 4:
+            _of_4(a, a_panel, of_b, of_c, rows, count)
+        elif left == 3:
+            _of_3(a, a_panel, of_b, of_c, rows, count)
+        elif left == 2:
+            _of_2(a, a_panel, of_b, of_c, rows, count)
+        else:
+            _of_1(a, a_panel, of_b, of_c, rows, count)
 
 
-@inlined
-def _store2(at: int, v: Any) -> None:
-    store(at, v[0])
-    store(at + NBYTES, v[1])
+# -- what threads call -------------------------------------------------------------------------------------------------
 
 
-@inlined
-def _transform_out_4(m: int, place: int, y: int, row: int) -> None:
-    """A^T m A, a tile of 4x4."""
-    a = from_tile(*load6(m, 6 * place))
-    b = from_tile(*load6(m + place, 6 * place))
-    c = from_tile(*load6(m + 2 * place, 6 * place))
-    d = from_tile(*load6(m + 3 * place, 6 * place))
-    e = from_tile(*load6(m + 4 * place, 6 * place))
-    f = from_tile(*load6(m + 5 * place, 6 * place))
-    _store4(y, from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
-    _store4(y + row, from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
-    _store4(y + 2 * row, from_tile(a[2], b[2], c[2], d[2], e[2], f[2]))
-    _store4(y + 3 * row, from_tile(a[3], b[3], c[3], d[3], e[3], f[3]))
+def convolve(pointer: Any) -> None:
+    """y = bias + w * x, or the gradient of x from that of y. Items: for each chunk of tiles, each part of y."""
+    job = carray(pointer, 1)[0]
+    own = take_number(pointer) * job.of_thread
+    v, m, patch = job.v + own, job.m + own, job.patch + own
+    item, seen = take_ticket(pointer), -1
+    while item < job.items:
+        chunk, part = divmod(item, job.parts)
+        group, part = divmod(part, job.parts_of_group)
+        first, last = chunk * job.chunk, min((chunk + 1) * job.chunk, job.tiles)
+        if seen != chunk * job.parts + group:
+            seen = chunk * job.parts + group
+            _tiles_in(job, first, last, group * job.blocks_in, job.blocks_in, v, patch)
+        panel = part * job.panels_of_part
+        blocks = min(job.blocks_out - panel * WIDTH, job.panels_of_part * WIDTH)
+        u = job.u + group * job.u_group + panel * job.u_panel
+        for place in range(PLACES):
+            a, b, c = v + place * job.v_place, u + place * job.u_place, m + place * job.m_place
+            for block in range(0, blocks, WIDTH):
+                _multiply(a, job.v_panel, b, c, last - first, job.blocks_in * LANES, blocks - block)
+                b += job.u_panel
+                c += job.m_panel
+        _tiles_out(job, first, last, group * job.blocks_out + panel * WIDTH, blocks, m, patch)
+        item = take_ticket(pointer)
 
 
-@inlined
-def _transform_out_2(m: int, place: int, y: int, row: int) -> None:
-    """A^T m A, a tile of 2x2."""
-    a = pair_from_tile(*load6(m, 6 * place))
-    b = pair_from_tile(*load6(m + place, 6 * place))
-    c = pair_from_tile(*load6(m + 2 * place, 6 * place))
-    d = pair_from_tile(*load6(m + 3 * place, 6 * place))
-    e = pair_from_tile(*load6(m + 4 * place, 6 * place))
-    f = pair_from_tile(*load6(m + 5 * place, 6 * place))
-    _store2(y, pair_from_tile(a[0], b[0], c[0], d[0], e[0], f[0]))
-    _store2(y + row, pair_from_tile(a[1], b[1], c[1], d[1], e[1], f[1]))
-
-
-@inlined
-def _of_four(d0: Any, d1: Any, d2: Any, d3: Any) -> Any:
-    """A d: four numbers of the gradient of y become six."""
-    even_a, odd_a = d0 + splat(_A2) * d2, splat(_A1) * d1 + splat(_A3) * d3
-    even_b, odd_b = d0 + splat(_B2) * d2, splat(_B1) * d1 + splat(_B3) * d3
-    return d0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, d3
-
-
-@inlined
-def _of_column(y: int, row: int) -> Any:
-    return _of_four(load(y), load(y + row), load(y + 2 * row), load(y + 3 * row))
-
-
-@inlined
-def transform_back(y: int, row: int, m: int, place: int) -> None:
-    """A dy A^T of a tile of 4x4 of a block of channels, each of its 36 vectors to the next place."""
-    a, b, c = _of_column(y, row), _of_column(y + NBYTES, row), _of_column(y + 2 * NBYTES, row)
-    d = _of_column(y + 3 * NBYTES, row)
-    store6(m, place, _of_four(a[0], b[0], c[0], d[0]))
-    store6(m + 6 * place, place, _of_four(a[1], b[1], c[1], d[1]))
-    store6(m + 12 * place, place, _of_four(a[2], b[2], c[2], d[2]))
-    store6(m + 18 * place, place, _of_four(a[3], b[3], c[3], d[3]))
-    store6(m + 24 * place, place, _of_four(a[4], b[4], c[4], d[4]))
-    store6(m + 30 * place, place, _of_four(a[5], b[5], c[5], d[5]))
-
-
-@inlined
-def _of_two(d0: Any, d1: Any) -> Any:
-    """A d: two numbers of the gradient of y become six."""
-    a, b = splat(_A1) * d1, splat(_B1) * d1
-    return d0, d0 + a, d0 - a, d0 + b, d0 - b, d1
-
-
-@inlined
-def transform_back_of_2(y: int, row: int, m: int, place: int) -> None:
-    """A dy A^T of a tile of 2x2."""
-    a, b = _of_two(load(y), load(y + row)), _of_two(load(y + NBYTES), load(y + row + NBYTES))
-    store6(m, place, _of_two(a[0], b[0]))
-    store6(m + 6 * place, place, _of_two(a[1], b[1]))
-    store6(m + 12 * place, place, _of_two(a[2], b[2]))
-    store6(m + 18 * place, place, _of_two(a[3], b[3]))
-    store6(m + 24 * place, place, _of_two(a[4], b[4]))
-    store6(m + 30 * place, place, _of_two(a[5], b[5]))
-
-
-# -- images ------------------------------------------------------------------------------------------------------------
-
-
-@compiled
-def put_in_blocks(x: Array, image: Array, top: int, left: int) -> None:
-    """Images in blocks = x (n, channels, h, w), with so many rows above it and columns before it."""
-    images, channels, height, width = x.shape
-    for n in range(images):
-        for c in range(channels):
-            block = image[n, c // LANES]
-            for i in range(height):
-                for j in range(width):
-                    block[top + i, left + j, c % LANES] = x[n, c, i, j]
-
-
-@compiled
-def take_from_blocks(image: Array, bias: Array, y: Array) -> None:
-    """y (n, channels, h, w) = images in blocks, from their first row and column on, + bias."""
-    images, channels, height, width = y.shape
-    for n in range(images):
-        for c in range(channels):
-            block, b = image[n, c // LANES], bias[c]
-            for i in range(height):
-                for j in range(width):
-                    y[n, c, i, j] = block[i, j, c % LANES] + b
-
-
-@compiled
-def tiles_in(image: Array, group: int, v: Array, grid: tuple[int, int, int], rows: tuple[int, int]) -> None:
-    """Transform rows of tiles, first and count through all images, of a group of channels to rows of v (36, ...).
-
-    ``image`` is (n, groups, blocks, height, width, 16), ``grid`` is tiles down and across, and how far they are apart.
-    """
-    blocks, _, width = image.shape[2:5]
-    down, across, step = grid
-    first, count = rows
-    for r in range(count):
-        n, tile_row = divmod(first + r, down)
-        for block in range(blocks):
-            x = np.int64(image[n, group, block, step * tile_row].ctypes.data)
-            to = np.int64(v[0, r * across, block * LANES :].ctypes.data)
-            for _ in range(across):
-                transform_in(x, width * NBYTES, to, v.strides[0])
-                x += step * NBYTES
-                to += v.strides[1]
-
-
-@compiled
-def tiles_out(image: Array, group: int, m: Array, grid: tuple[int, int, int], rows: tuple[int, int]) -> None:
-    """The way back: transform rows of m to rows of tiles of y."""
-    blocks, _, width = image.shape[2:5]
-    down, across, step = grid
-    first, count = rows
-    for r in range(count):
-        n, tile_row = divmod(first + r, down)
-        for block in range(blocks):
-            y = np.int64(image[n, group, block, step * tile_row].ctypes.data)
-            of = np.int64(m[0, r * across, block * LANES :].ctypes.data)
-            for _ in range(across):
-                if step == 4:
-                    _transform_out_4(of, m.strides[0], y, width * NBYTES)
+def transform_filters(pointer: Any) -> None:
+    """u = G w G^T. Items: for each group, each block of 16 output channels."""
+    job = carray(pointer, 1)[0]
+    taps = job.taps * job.taps
+    first, step = ((taps - 1) * LANES * NBYTES, -LANES * NBYTES) if job.turned else (0, LANES * NBYTES)
+    item = take_ticket(pointer)
+    while item < job.items:
+        group, block = divmod(item, job.blocks_out)
+        w = job.w + item * job.blocks_in * taps * LANES * NBYTES + first
+        u = job.u + group * job.u_group + _block_at(block, job.u_panel)
+        for _ in range(job.blocks_in):
+            for channel in range(LANES):
+                if job.taps == 3:
+                    transform_filter(w + channel * NBYTES, step, u, job.u_place)
                 else:
-                    _transform_out_2(of, m.strides[0], y, width * NBYTES)
-                y += step * NBYTES
-                of += m.strides[1]
+                    transform_filter_5(w + channel * NBYTES, step, u, job.u_place)
+                u += PANEL
+            w += taps * LANES * NBYTES
+        item = take_ticket(pointer)
 
 
-@compiled
-def tiles_of_gradient(image: Array, group: int, d: Array, grid: tuple[int, int, int], rows: tuple[int, int]) -> None:
-    """Transform rows of tiles of the gradient of y to rows of d (36, ...)."""
-    blocks, _, width = image.shape[2:5]
-    down, across, step = grid
-    first, count = rows
-    for r in range(count):
-        n, tile_row = divmod(first + r, down)
-        for block in range(blocks):
-            y = np.int64(image[n, group, block, step * tile_row].ctypes.data)
-            to = np.int64(d[0, r * across, block * LANES :].ctypes.data)
-            for _ in range(across):
-                if step == 4:
-                    transform_back(y, width * NBYTES, to, d.strides[0])
+# -- few tiles: filters are transformed on the way ---------------------------------------------------------------------
+
+STRIP_PITCH = STRIP * NBYTES
+FILTER = LANES * NBYTES
+"""Bytes of a place in the filters between two blocks."""
+
+
+def _strip_product(width: int) -> Any:
+    """The product of some columns of a matrix in panels and a strip of which ``width`` vectors count."""
+    eight, four = (product(rows, width, PANEL, LANES, STRIP_PITCH) for rows in (8, 4))
+
+    def strip_product(a: int, b: int, c: int, rows: int, count: int, add: bool) -> None:
+        end = (rows + 3) // 8 * 8 * PANEL
+        for row in range(0, end, 8 * PANEL):
+            eight(a + row, PANEL, 4, b, c + row, count, add)
+        if rows * PANEL > end:
+            four(a + end, PANEL, 4, b, c + end, count, add)
+
+    return compiler.njit(nogil=True, error_model="numpy")(strip_product)
+
+
+_strip_of_1, _strip_of_2 = map(_strip_product, (1, 2))
+
+
+@inlined
+def _two_rows(w: int, w_block: int, pair: int, width: int, u: int, u_place: int) -> None:
+    """Two of the six rows of transformed filters, of 16 channels of x and a strip of y."""
+    for i in range(width):
+        at, to = w + i * w_block, u + i * NBYTES
+        if pair == 0:
+            for channel in range(LANES):
+                outer_rows(at + channel * NBYTES, FILTER, to + channel * STRIP_PITCH, u_place)
+        else:
+            g = ROWS_OF_G[pair - 1]
+            g0, g1, g2 = splat(g[0]), splat(g[1]), splat(g[2])
+            for channel in range(LANES):
+                inner_rows(at + channel * NBYTES, FILTER, g0, g1, g2, to + channel * STRIP_PITCH, u_place)
+
+
+@inlined
+def _fetch(w: int, w_block: int, lines: int) -> None:
+    for line in range(lines):
+        prefetch(w + line * NBYTES)
+        prefetch(w + w_block + line * NBYTES)
+
+
+@inlined
+def _strip_of_y(job: Any, v: int, w: int, w_block: int, width: int, u: int, m: int) -> None:
+    """All products for a strip of y, two of the six rows of places at a time."""
+    block = 9 * FILTER
+    for pair in range(3):
+        first, second = (0, 5) if pair == 0 else (2 * pair - 1, 2 * pair)
+        for i in range(0, job.blocks_in, 2):
+            at, a = w + i * block, v + _block_at(i, job.v_panel)
+            blocks = min(2, job.blocks_in - i)
+            for j in range(blocks):
+                _two_rows(at + j * block, w_block, pair, width, u + j * LANES * STRIP_PITCH, job.u_place)
+            count, add = blocks * LANES, i > 0
+            for j in range(12):
+                if pair == 0:
+                    _fetch(at + 2 * block + j * (block // 6), w_block, 24)
+                place = 6 * first + j if j < 6 else 6 * second + j - 6
+                if width == STRIP:
+                    _strip_of_2(
+                        a + place * job.v_place, u + j * job.u_place, m + place * job.m_place, job.tiles, count, add
+                    )
                 else:
-                    transform_back_of_2(y, width * NBYTES, to, d.strides[0])
-                y += step * NBYTES
-                to += d.strides[1]
+                    _strip_of_1(
+                        a + place * job.v_place, u + j * job.u_place, m + place * job.m_place, job.tiles, count, add
+                    )
+
+
+def convolve_few(pointer: Any) -> None:
+    """y = bias + w * x for 3x3 filters and one chunk of tiles. Items: for each group, each part of y."""
+    job = carray(pointer, 1)[0]
+    own = take_number(pointer) * job.of_thread
+    v, m, u, patch = job.v + own, job.m + own, job.u + own, job.patch + own
+    w_block = job.blocks_in * 9 * FILTER
+    item, seen = take_ticket(pointer), -1
+    while item < job.items:
+        group, part = divmod(item, job.parts_of_group)
+        if seen != group:
+            seen = group
+            _tiles_in(job, 0, job.tiles, group * job.blocks_in, job.blocks_in, v, patch)
+        begin = part * job.panels_of_part * WIDTH
+        for i in range(begin, min(job.blocks_out, begin + job.panels_of_part * WIDTH), STRIP):
+            width, block = min(STRIP, job.blocks_out - i), group * job.blocks_out + i
+            _strip_of_y(job, v, job.w + block * w_block, w_block, width, u, m)
+            _tiles_out(job, 0, job.tiles, block, width, m, patch)
+        item = take_ticket(pointer)
+
+
+# -- the gradient of filters -------------------------------------------------------------------------------------------
+
+HEIGHT, TILES = 4, 64
+"""Channels of x in the piece of a product that is summed in registers, which divide a panel; tiles in one go."""
+
+
+@inlined
+def _tiles_back(job: Any, first: int, end: int, block: int, blocks: int, m: int, patch: int) -> None:
+    """Transform tiles of the gradient of y, of some blocks of channels from ``block`` on, to rows of matrices."""
+    pitch = job.y_width * NBYTES
+    for tile in range(first, end):
+        image, place = divmod(tile, job.down * job.across)
+        top, left = job.step * (place // job.across), job.step * (place % job.across)
+        below, behind = min(job.step, job.y_height - top), min(job.step, job.y_width - left)
+        whole = below + behind == 2 * job.step
+        if not whole:
+            for i in range(job.step * job.step):
+                store(patch + i * NBYTES, splat(np.float32(0)))
+        y = job.y + image * job.y_image + block * job.y_plane + top * pitch + left * NBYTES
+        for i in range(blocks):
+            at, step = y, pitch
+            if not whole:
+                at, step = patch, job.step * NBYTES
+                _copy(y, pitch, at, step, below, behind)
+            if job.step == 4:
+                transform_back(at, step, m + _block_at(i, job.m_panel), job.m_place)
+            else:
+                transform_back_of_2(at, step, m + _block_at(i, job.m_panel), job.m_place)
+            y += job.y_plane
+        m += PANEL
+
+
+def _panel_sum(width: int) -> Any:
+    """The product of the transpose of a matrix in panels and ``width`` vectors of a panel, added to c."""
+    multiply = product(HEIGHT, width, PANEL, DEPTH)
+
+    def panel_sum(a: int, a_panel: int, b: int, c: int, channels: int, tiles: int, add: bool) -> None:
+        for start in range(0, tiles, TILES):
+            count = min(TILES, tiles - start)
+            for channel in range(0, channels, HEIGHT):
+                at = a + _block_at(channel // LANES, a_panel) + channel % LANES * 4 + start * PANEL
+                multiply(at, 4, PANEL, b + start * PANEL, c + channel * PANEL, count, add or start > 0)
+
+    return compiler.njit(nogil=True, error_model="numpy")(panel_sum)
+
+
+_sum_1, _sum_2, _sum_3, _sum_4 = (_panel_sum(min(width, IN_REGISTERS)) for width in (1, 2, 3, 4))
+
+
+@inlined
+def _add_up(a: int, a_panel: int, b: int, c: int, channels: int, tiles: int, width: int, add: bool) -> None:
+    """c = a^T b, or c + a^T b, for one panel of b and c, of which ``width`` vectors count."""
+    for first in range(0, min(width, WIDTH), IN_REGISTERS):
+        of_b, of_c, left = b + first * NBYTES, c + first * NBYTES, width - first
+        if left >= 4:
+            _sum_4(a, a_panel, of_b, of_c, channels, tiles, add)
+        elif left == 3:
+            _sum_3(a, a_panel, of_b, of_c, channels, tiles, add)
+        elif left == 2:
+            _sum_2(a, a_panel, of_b, of_c, channels, tiles, add)
+        else:
+            _sum_1(a, a_panel, of_b, of_c, channels, tiles, add)
+
+
+@inlined
+def _sum_of_plane(job: Any, block: int) -> Any:
+    """The gradient of y summed over images and places: row by row, then image by image."""
+    total = splat(np.float32(0))
+    for image in range(job.tiles // (job.down * job.across)):
+        of_image = splat(np.float32(0))
+        y = job.y + image * job.y_image + block * job.y_plane
+        for _ in range(job.y_height):
+            of_row = splat(np.float32(0))
+            for _ in range(job.y_width):
+                of_row = of_row + load(y)
+                y += NBYTES
+            of_image = of_image + of_row
+        total = total + of_image
+    return total
+
+
+def sum_filters(pointer: Any) -> None:
+    """The gradients of w and bias from x and that of y. Items: for each group, each part of y."""
+    job = carray(pointer, 1)[0]
+    own = take_number(pointer) * job.of_thread
+    v, m, u, patch = job.v + own, job.m + own, job.u + own, job.patch + own
+    taps = job.taps * job.taps
+    channels = job.blocks_in * LANES
+    item = take_ticket(pointer)
+    while item < job.items:
+        group, part = divmod(item, job.parts_of_group)
+        panel = part * job.panels_of_part
+        block = group * job.blocks_out + panel * WIDTH
+        blocks = min(job.blocks_out - panel * WIDTH, job.panels_of_part * WIDTH)
+        for first in range(0, job.tiles, job.chunk):
+            last = min(first + job.chunk, job.tiles)
+            _tiles_in(job, first, last, group * job.blocks_in, job.blocks_in, v, patch)
+            _tiles_back(job, first, last, block, blocks, m, patch)
+            for place in range(PLACES):
+                a, b, c = v + place * job.v_place, m + place * job.m_place, u + place * job.u_place
+                for i in range(0, blocks, WIDTH):
+                    _add_up(a, job.v_panel, b, c, channels, last - first, blocks - i, first > 0)
+                    b += job.m_panel
+                    c += job.u_panel
+        for i in range(blocks):
+            w = job.w + (block + i) * channels * taps * NBYTES
+            sums = u + _block_at(i, job.u_panel)
+            for channel in range(channels):
+                to = w + (channel // LANES * taps * LANES + channel % LANES) * NBYTES
+                if job.taps == 3:
+                    filter_from_sums(sums, job.u_place, to, LANES * NBYTES)
+                else:
+                    filter_from_sums_5(sums, job.u_place, to, LANES * NBYTES)
+                sums += PANEL
+            if job.bias != 0:
+                store(job.bias + (block + i) * NBYTES, _sum_of_plane(job, block + i))
+        item = take_ticket(pointer)
+
+
+LOOPS = {loop.__name__: (loop, JOB) for loop in (convolve, convolve_few, transform_filters, sum_filters)}
+"""What `machine_code` makes of this module, and what each works on."""

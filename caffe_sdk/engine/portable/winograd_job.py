@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-THREAD_NUMBER = "caffe_thread_number"
-"""OpenMP's function that tells a thread its number, by the name that loops know it by."""
+BLOCK = 16  # channels
+PIXEL = BLOCK * 4  # bytes of a place in a block
+TILE, PLACES = 6, 36
+"""Width of a tile of x, and numbers in it."""
+ROWS, WIDTH = 6, 4
+"""Rows of the piece of a product of matrices that is summed at once, and vectors in a row of a panel."""
+PANEL = WIDTH * PIXEL
+"""Bytes of a row of a panel. Matrices lie in panels, one after the other."""
+STRIP = 2
+"""Vectors of y's channels that are worked on at once where filters are transformed on the way: so few that what is used
+many times fits into the first cache."""
 
 JOB = np.dtype(
     [
         ("ticket", np.int64),  # of the next item; first, because threads count it up where the job begins
+        ("thread", np.int64),  # the next thread's number; behind the ticket, because threads count it up as well
         ("items", np.int64),
         # Tiles: how many of all images, of an image, and of an item
         ("tiles", np.int64),

@@ -1,4 +1,4 @@
-"""The transforms of filters and of tiles of y, a tile at a time, against the sum of products they stand for."""
+"""The transforms of tiles and of filters, a tile at a time, against the sum of products they stand for."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import numba
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu.winograd_transforms import (
+from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, splat
+from caffe_sdk.engine.portable.loops.winograd_tiles import (
     filter_from_sums,
     filter_from_sums_5,
+    transform_back,
+    transform_back_of_2,
     transform_filter,
     transform_filter_5,
+    transform_in,
     transform_out,
     transform_out_to_2,
 )
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, splat
-from caffe_sdk.engine.portable.loops.winograd import PLACES, transform_back, transform_back_of_2, transform_in
+from caffe_sdk.engine.portable.winograd_job import PLACES
 from caffe_sdk.memory import aligned
 
 TRANSFORMS = {3: (transform_filter, transform_out), 5: (transform_filter_5, transform_out_to_2)}
