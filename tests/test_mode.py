@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -10,10 +11,11 @@ import pytest
 import caffe_sdk as caffe
 from caffe_sdk import engine, mode
 from caffe_sdk.app import tasks
+from caffe_sdk.cli import main
 from caffe_sdk.engine.cuda import devices
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.errors import ArgumentError, DeviceError
-from tests.engine.cuda.mocked import install
+from tests.engine.cuda.mocked import fail, install, settings
 
 
 def test_cpu_mode_is_what_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,9 +115,33 @@ def test_a_gpu_is_chosen_by_its_number() -> None:
     ):
         with pytest.raises(ArgumentError, match=words):
             mode.use_gpus(wrong)
-    told = {fact.name: fact.value for fact in tasks.device_query()}["GPU 1"]
-    assert told.startswith("Mock GPU, compute capability 9.0")
-    assert told.endswith("driver for CUDA 12.4, cuDNN 9.10.2")
+
+
+@pytest.mark.usefixtures("gpus")
+def test_what_there_is_to_compute_with(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Known without making an engine, on GPUs that others may be using."""
+    monkeypatch.setenv("CAFFE_TF32", "1")
+    monkeypatch.setenv("CAFFE_NCCL", "0")
+    told = {fact.name: fact.value for fact in tasks.device_query()}
+    for gpu in ("GPU 0", "GPU 1"):
+        words = r"Mock GPU, compute capability 9\.0, 1 multiprocessors, [\d,]+ of 1,024 MiB free"
+        assert re.fullmatch(words, told[gpu])
+    assert told["Driver"] == "for CUDA 12.4 and before"
+    assert re.fullmatch(r"1\d\.\d+", told["NVRTC"])
+    assert told["NCCL"] == "none (CAFFE_NCCL=0 says not to use it)"
+    assert {"cuBLAS", "cuDNN"} <= told.keys()
+    assert told["Options"] == "CAFFE_TF32=1, CAFFE_NCCL=0"
+    assert main(["device_query", "-gpu", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "GPU 1:" in said
+    assert "GPU 0:" not in said
+    assert main(["device_query", "-gpu", "0,5"]) != 0
+    assert "GPU 5 was asked for, and there are 2 GPUs" in capsys.readouterr().err
+    settings(gpus=0)
+    assert {fact.name: fact.value for fact in tasks.device_query()}["GPUs"] == "none: the NVIDIA driver finds no GPU"
+    fail("cuMemGetInfo_v2", 999)
+    settings(gpus=1)
+    assert "cuMemGetInfo_v2" in {fact.name: fact.value for fact in tasks.device_query()}["GPUs"]
 
 
 def test_an_unknown_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

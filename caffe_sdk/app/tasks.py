@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from caffe_sdk import __version__, engine
 from caffe_sdk.app.models import PHASES
@@ -22,6 +22,9 @@ from caffe_sdk.solver.outputs import outputs_of
 from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.solver import read_solver
 from caffe_sdk.threads import num_threads, usable_cpus
+
+if TYPE_CHECKING:
+    from caffe_sdk.engine.cuda.inventory import Gpu
 
 # -- train -------------------------------------------------------------------------------------------------------------
 
@@ -234,8 +237,11 @@ class Fact:
     value: str
 
 
-def device_query() -> list[Fact]:
-    """What computes, and on what: engine, oneDNN, threads, processor. What is missing is a fact too, not an error."""
+def device_query(gpus: Sequence[int] | None = None) -> list[Fact]:
+    """What computes, and on what: engine, oneDNN, threads, processor, and these GPUs, all if none are named.
+
+    What is missing is a fact too, not an error.
+    """
     from caffe_sdk.engine.cpu.library import library
 
     try:
@@ -246,33 +252,40 @@ def device_query() -> list[Fact]:
         Fact("caffe_sdk", __version__),
         Fact("Python", platform.python_version()),
         Fact("System", f"{platform.system()} {platform.machine()}"),
-        Fact("Engine", engine.current().name),
+        Fact("Engine", engine.chosen()),
         Fact("Engines", ", ".join(engine.names())),
         Fact("oneDNN", onednn),
         Fact("Processor", _processor()),
         Fact("Instructions", _instructions()),
         Fact("Cores", f"{os.cpu_count() or 1}, of which {usable_cpus()} may be used"),
-        *_gpus(),
+        *_gpus(gpus),
     ]
 
 
-def _gpus() -> list[Fact]:
-    """A line for each GPU, or why there is none."""
-    from caffe_sdk.engine.cuda import devices
+def _gpus(numbers: Sequence[int] | None) -> list[Fact]:
+    """A line for each GPU, and what else computing there takes; or why there is none."""
+    from caffe_sdk.engine.cuda import devices, inventory, options
 
     try:
-        devices.driver()
-        facts = devices.facts()
+        driver = devices.driver()
+        found = inventory.gpus(driver, range(devices.count()) if numbers is None else numbers)
     except CaffeError as error:
         return [Fact("GPUs", f"none: {error}")]
+    if not found:
+        return [Fact("GPUs", "none: the NVIDIA driver finds no GPU")]
     return [
-        Fact(
-            f"GPU {gpu.number}",
-            f"{gpu.name}, compute capability {gpu.capability}, {gpu.processors} multiprocessors, "
-            f"{gpu.free >> 20:,} of {gpu.memory >> 20:,} MiB free, driver for CUDA {gpu.driver}, cuDNN {gpu.cudnn}",
-        )
-        for gpu in facts
-    ] or [Fact("GPUs", "none: the NVIDIA driver finds no GPU")]
+        *(Fact(f"GPU {gpu.number}", _words(gpu)) for gpu in found),
+        Fact("Driver", f"for CUDA {driver.version} and before"),
+        *(Fact(name, version) for name, version in inventory.versions().items()),
+        Fact("Options", ", ".join(f"{name}={said}" for name, said in options.given().items()) or "none set"),
+    ]
+
+
+def _words(gpu: Gpu) -> str:
+    return (
+        f"{gpu.name}, compute capability {gpu.capability}, {gpu.processors} multiprocessors, "
+        f"{gpu.free >> 20:,} of {gpu.memory >> 20:,} MiB free"
+    )
 
 
 def _cpuinfo(key: str) -> str:

@@ -9,10 +9,8 @@ from caffe_sdk.app.tasks import device_query
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line a fact. With -gpu it is an error when there is no such GPU."""
-    if options.gpu:
-        mode.use_gpus(options.gpu)
-    facts = device_query()
+    """Print a line a fact. With -gpu of these GPUs only, and it is an error when one is not there."""
+    facts = device_query(mode.gpu_numbers(options.gpu) if options.gpu else None)
     width = max(len(fact.name) for fact in facts)
     for fact in facts:
         print(f"{fact.name + ':':{width + 1}} {fact.value}")

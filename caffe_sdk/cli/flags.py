@@ -101,7 +101,12 @@ def _time(commands: Any) -> None:
 
 
 def _device_query(commands: Any) -> None:
-    command = _command(commands, "device_query", "device_query", "show what computes here")
+    command = _command(
+        commands,
+        "device_query",
+        "device_query",
+        "show what computes here: engines, processor, GPUs, libraries, options",
+    )
     _common(command)
 
 

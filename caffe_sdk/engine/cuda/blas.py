@@ -31,6 +31,15 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
 """The functions used (cublas_api.h, CUDA 12 and 13). All return a cublasStatus_t, 0 for success."""
 
 
+def version(library: ctypes.CDLL) -> str:
+    """Of cuBLAS. No GPU is needed."""
+    declare(library, {"cublasGetProperty": (c_int, POINTER(c_int))}, "cuBLAS")
+    numbers = [c_int() for _ in range(3)]
+    for which, number in enumerate(numbers):  # MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL
+        library.cublasGetProperty(which, ctypes.byref(number))
+    return ".".join(str(number.value) for number in numbers)
+
+
 class Blas:
     """cuBLAS on one device's stream. ``tf32`` rounds factors to 10 bits of mantissa, for the speed of tensor cores."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 from caffe_sdk.engine.cuda import compiler, libraries
-from caffe_sdk.engine.cuda.device import Facts
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.engine import CudaEngine
 from caffe_sdk.engine.cuda.gpu import GpuDevice, handle
@@ -36,11 +35,6 @@ def prepare() -> None:
     """Load what computing needs beside the driver. DeviceError where it is not installed. No GPU is touched."""
     compiler.library()
     libraries.load("cublas", compiler.VERSIONS, "multiplying matrices")
-
-
-def facts() -> list[Facts]:
-    """Things to know about every GPU."""
-    return [made(number).device.facts() for number in range(count())]
 
 
 @functools.cache

@@ -31,6 +31,9 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuDeviceGetName": (c_char_p, c_int, c_int),
     "cuDeviceGetAttribute": (_ints, c_int, c_int),
     "cuDevicePrimaryCtxRetain": (_out, c_int),
+    "cuDevicePrimaryCtxRelease_v2": (c_int,),
+    "cuCtxPushCurrent_v2": (c_void_p,),
+    "cuCtxPopCurrent_v2": (_out,),
     "cuDeviceGetDefaultMemPool": (_out, c_int),
     "cuMemPoolSetAttribute": (c_void_p, c_int, c_void_p),
     "cuMemPoolTrimTo": (c_void_p, c_size_t),
@@ -116,6 +119,12 @@ class Driver:
         if status not in (0, NOT_READY):
             raise DriverError("cuStreamQuery", status, self._words(status))
         return status == 0
+
+    def name_of(self, device: int) -> str:
+        """A GPU's name, by its handle."""
+        name = ctypes.create_string_buffer(256)
+        self.call("cuDeviceGetName", name, len(name), device)
+        return name.value.decode(errors="replace")
 
     @property
     def version(self) -> str:

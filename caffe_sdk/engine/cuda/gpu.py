@@ -265,9 +265,7 @@ class GpuDevice:
             return NoConvolver(str(error))
 
     def _name(self) -> str:
-        name = ctypes.create_string_buffer(256)
-        self._cuda.call("cuDeviceGetName", name, len(name), self._device)
-        return name.value.decode()
+        return self._cuda.name_of(self._device)
 
     def _capability(self) -> str:
         return f"{self._architecture // 10}.{self._architecture % 10}"

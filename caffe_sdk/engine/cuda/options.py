@@ -9,6 +9,12 @@ from caffe_sdk.errors import ArgumentError
 
 MEGABYTE = 1 << 20
 
+VARIABLES = (
+    *("CAFFE_TF32", "CAFFE_CUDNN", "CAFFE_CUDNN_SEARCH", "CAFFE_DETERMINISTIC", "CAFFE_WORKSPACE_MB"),
+    *("CAFFE_NCCL",),
+)
+"""Their names."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -26,6 +32,11 @@ class Options:
     """Bytes that a convolution may take beside its tensors."""
     nccl: str = field(default_factory=lambda: file("CAFFE_NCCL"))
     """The path of libnccl, 0 for none."""
+
+
+def given() -> dict[str, str]:
+    """Every option that is set, and what it says."""
+    return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
 
 
 def perhaps(name: str) -> bool | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from caffe_sdk.engine.cuda import options
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.errors import ArgumentError
 from tests.engine.cuda.twins import simulated
@@ -55,9 +56,16 @@ def test_nonsense(monkeypatch, name):
 
 def test_all_are_documented_and_tested(root: Path):
     assert {field for field, _, _ in GIVEN.values()} == {field.name for field in dataclasses.fields(Options)}
-    assert GIVEN.keys() == NONSENSE.keys()
+    assert GIVEN.keys() == NONSENSE.keys() == set(options.VARIABLES)
     table = (root / "docs" / "gpu.md").read_text(encoding="utf-8")
     assert [name for name in GIVEN if f"| `{name}` |" not in table] == []
+
+
+def test_what_is_given(monkeypatch):
+    assert options.given() == {}
+    monkeypatch.setenv("CAFFE_TF32", "1")
+    monkeypatch.setenv("CAFFE_CUDNN", "")
+    assert options.given() == {"CAFFE_TF32": "1"}
 
 
 def test_the_engine_takes_what_is_said(monkeypatch):
