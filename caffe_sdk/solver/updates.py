@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from caffe_sdk.engine import Engine
+from caffe_sdk.engine import Engine, rules
 from caffe_sdk.errors import SolverError
 from caffe_sdk.memory import HOST, Array, Tensor
 
@@ -56,47 +56,54 @@ class Rule(ABC):
         """Tell the engine to update one parameter."""
 
 
-class SGD(Rule):
+class EngineRule(Rule):
+    """A rule that engines compute; ``setup`` reads its numbers."""
+
+    rule: rules.Rule
+
+    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+        step = rules.Step(self.rate(by), by.decay, self.l1, by.scale)
+        engine.update_weights(self.rule, weight, diff, history, step)
+
+    def rate(self, by: Numbers) -> float:
+        """What steps are multiplied with."""
+        return by.rate
+
+
+class SGD(EngineRule):
     """v = momentum * v + rate * g;  weight -= v"""
 
-    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
-        engine.sgd_update(weight, diff, history[0], by.rate, self.momentum, by.decay, self.l1, by.scale)
+    def setup(self, param: Any) -> None:
+        self.rule = rules.Sgd(self.momentum)
 
 
-class Nesterov(Rule):
+class Nesterov(EngineRule):
     """Nesterov's accelerated gradient: new = momentum * v + rate * g;  weight -= (1 + momentum) * new - momentum * v"""
 
-    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
-        engine.nesterov_update(weight, diff, history[0], by.rate, self.momentum, by.decay, self.l1, by.scale)
+    def setup(self, param: Any) -> None:
+        self.rule = rules.Nesterov(self.momentum)
 
 
-class AdaGrad(Rule):
+class AdaGrad(EngineRule):
     """h += g^2;  weight -= rate * g / (sqrt(h) + delta)"""
 
     def setup(self, param: Any) -> None:
         _without_momentum(param, "AdaGrad")
-        self.delta = float(param.delta)
-
-    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
-        engine.adagrad_update(weight, diff, history[0], by.rate, self.delta, by.decay, self.l1, by.scale)
+        self.rule = rules.AdaGrad(float(param.delta))
 
 
-class RMSProp(Rule):
+class RMSProp(EngineRule):
     """h = rms_decay * h + (1 - rms_decay) * g^2;  weight -= rate * g / (sqrt(h) + delta)"""
 
     def setup(self, param: Any) -> None:
         _without_momentum(param, "RMSProp")
-        self.delta, self.rms_decay = float(param.delta), float(param.rms_decay)
-        if not 0 <= self.rms_decay < 1:
-            raise SolverError("solver", f"rms_decay is {self.rms_decay:g}", "give 0 or more and less than 1")
-
-    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
-        engine.rmsprop_update(
-            weight, diff, history[0], by.rate, self.rms_decay, self.delta, by.decay, self.l1, by.scale
-        )
+        rms_decay = float(param.rms_decay)
+        if not 0 <= rms_decay < 1:
+            raise SolverError("solver", f"rms_decay is {rms_decay:g}", "give 0 or more and less than 1")
+        self.rule = rules.RmsProp(rms_decay, float(param.delta))
 
 
-class AdaDelta(Rule):
+class AdaDelta(EngineRule):
     """weight -= rate * s, where s = g * sqrt((h2 + delta) / (h1 + delta)).
 
     h1 and h2 are running means of g^2 and s^2, with momentum as factor.
@@ -105,16 +112,10 @@ class AdaDelta(Rule):
     histories = 2
 
     def setup(self, param: Any) -> None:
-        self.delta = float(param.delta)
-
-    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
-        squares, steps = history
-        engine.adadelta_update(
-            weight, diff, squares, steps, by.rate, self.momentum, self.delta, by.decay, self.l1, by.scale
-        )
+        self.rule = rules.AdaDelta(self.momentum, float(param.delta))
 
 
-class Adam(Rule):
+class Adam(EngineRule):
     """weight -= rate * sqrt(1 - momentum2^t) / (1 - momentum^t) * m / (sqrt(v) + delta) at update t, counted from 1.
 
     m and v are running means of g and g^2, with factors momentum and momentum2; they begin at 0.
@@ -123,28 +124,15 @@ class Adam(Rule):
     histories = 2
 
     def setup(self, param: Any) -> None:
-        self.delta, self.momentum2 = float(param.delta), float(param.momentum2)
+        self.momentum2 = float(param.momentum2)
         for name, value in (("momentum", self.momentum), ("momentum2", self.momentum2)):
             if not 0 <= value < 1:
                 raise SolverError("solver", f"{name} is {value:g}", "Adam needs 0 or more and less than 1")
+        self.rule = rules.Adam(self.momentum, self.momentum2, float(param.delta))
 
-    def update(self, engine: Engine, weight: Tensor, diff: Tensor, history: Sequence[Tensor], by: Numbers) -> None:
+    def rate(self, by: Numbers) -> float:
         t = by.iteration + 1
-        correction = math.sqrt(1 - self.momentum2**t) / (1 - self.momentum**t)
-        mean, squares = history
-        engine.adam_update(
-            weight,
-            diff,
-            mean,
-            squares,
-            by.rate * correction,
-            self.momentum,
-            self.momentum2,
-            self.delta,
-            by.decay,
-            self.l1,
-            by.scale,
-        )
+        return by.rate * (math.sqrt(1 - self.momentum2**t) / (1 - self.momentum**t))
 
 
 class ArrayRule(Rule):

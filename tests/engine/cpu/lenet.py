@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
+from caffe_sdk.engine.rules import Sgd, Step
 from caffe_sdk.memory import HOST, Shape, Tensor
 from tests.engine.cpu.twins import tensors
 
@@ -99,4 +100,4 @@ def clear(t: dict[str, Tensor]) -> None:
 
 def update(engine: Any, t: dict[str, Tensor]) -> None:
     for name in PARAMETERS:
-        engine.sgd_update(t[name], t[f"d{name}"], t[f"h{name}"], 0.01, 0.9, 5e-4, False, 1.0)
+        engine.update_weights(Sgd(0.9), t[name], t[f"d{name}"], [t[f"h{name}"]], Step(0.01, 5e-4))

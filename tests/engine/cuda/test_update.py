@@ -6,23 +6,25 @@ import numpy as np
 import pytest
 
 from caffe_sdk.engine.cuda.structures import MOST_UPDATES
+from caffe_sdk.engine.rules import AdaDelta, AdaGrad, Adam, Nesterov, RmsProp, Sgd, Step
 from caffe_sdk.errors import SolverError
 from tests.engine.cuda.twins import agree, get, put, simulated, tensors
 
 RULES = {
-    "sgd_update": (1, (0.9,)),
-    "nesterov_update": (1, (0.9,)),
-    "adagrad_update": (1, (1e-4,)),
-    "rmsprop_update": (1, (0.95, 1e-4)),
-    "adadelta_update": (2, (0.9, 1e-3)),
-    "adam_update": (2, (0.9, 0.99, 1e-4)),
+    Sgd(0.9): 1,
+    Nesterov(0.9): 1,
+    AdaGrad(1e-4): 1,
+    RmsProp(0.95, 1e-4): 1,
+    AdaDelta(0.9, 1e-3): 2,
+    Adam(0.9, 0.99, 1e-4): 2,
 }
+"""Rules, and how many histories they have."""
 SHAPES = {"w": (3, 50), "d": (3, 50), "first": (3, 50), "second": (3, 50)}
 
 
-def arguments(rule, t, rate=0.1, decay=0.01, l1=False, scale=0.5):
-    histories, numbers = RULES[rule]
-    return *[t["w"], t["d"], t["first"], t["second"]][: 2 + histories], rate, *numbers, decay, l1, scale
+def update(engine, rule, t, decay=0.01, l1=False):
+    histories = [t["first"], t["second"]][: RULES[rule]]
+    engine.update_weights(rule, t["w"], t["d"], histories, Step(0.1, decay, l1, scale=0.5))
 
 
 @pytest.mark.parametrize("l1", [False, True])
@@ -31,7 +33,7 @@ def arguments(rule, t, rate=0.1, decay=0.01, l1=False, scale=0.5):
 def test_rules(rule, decay, l1):
     def calls(engine, t):
         for _ in range(3):
-            getattr(engine, rule)(*arguments(rule, t, decay=decay, l1=l1))
+            update(engine, rule, t, decay, l1)
 
     positive = np.random.default_rng(4).random((3, 50))
     agree(SHAPES, calls, given={"first": positive, "second": positive})
@@ -44,8 +46,9 @@ def test_many_parameters_in_few_launches():
         with engine.together():
             for i in range(100):
                 momentum = 0.9 if i else 0.5
-                engine.sgd_update(t[f"w{i}"], t[f"d{i}"], t[f"h{i}"], 0.01 * i, momentum, 0.001 * i, False, 1.0)
-            engine.adam_update(t["w"], t["d"], t["m"], t["v"], 0.1, 0.9, 0.99, 1e-8, 0.0, False, 1.0)
+                step = Step(0.01 * i, 0.001 * i)
+                engine.update_weights(Sgd(momentum), t[f"w{i}"], t[f"d{i}"], [t[f"h{i}"]], step)
+            engine.update_weights(Adam(0.9, 0.99, 1e-8), t["w"], t["d"], [t["m"], t["v"]], Step(0.1))
 
     shapes = {f"{kind}{i}": (i % 5, 3) for i in range(100) for kind in "wdh"}
     engine = simulated()
@@ -59,8 +62,8 @@ def test_every_rule_takes_parameters_together(rule):
     engine, t, others = simulated(), tensors(SHAPES), tensors(SHAPES)
     with engine.together():
         for each in (t, others):
-            getattr(engine, rule)(*arguments(rule, each))
-    assert engine.device.launches[rule] == 1
+            update(engine, rule, each)
+    assert engine.device.launches[f"{rule.name}_update"] == 1
 
 
 def test_what_fails_inside_updates_nothing():
@@ -69,13 +72,13 @@ def test_what_fails_inside_updates_nothing():
 
     def fail():
         with engine.together():
-            engine.sgd_update(*arguments("sgd_update", t))
+            update(engine, Sgd(0.9), t)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
     np.testing.assert_array_equal(get(t["w"]), before)
-    engine.sgd_update(*arguments("sgd_update", t))
+    update(engine, Sgd(0.9), t)
     assert np.all(get(t["w"]) != before)
 
 
@@ -84,7 +87,7 @@ def test_a_step_that_is_no_number_is_made_and_told():
     gradient = np.zeros((3, 50))
     gradient[1, 7] = np.nan
     put(t["d"], gradient)
-    engine.sgd_update(*arguments("sgd_update", t))
+    update(engine, Sgd(0.9), t)
     with pytest.raises(SolverError, match="an update of the weights is not a finite number; check the data"):
         get(t["w"])
     assert np.isnan(get(t["w"])[1, 7])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,32 +15,21 @@ from caffe_sdk.engine.portable import conditions
 from caffe_sdk.engine.portable.loops import update as loops
 from caffe_sdk.engine.portable.update import meeting_place
 from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.engine.rules import AdaDelta, AdaGrad, Adam, Nesterov, RmsProp, Sgd, Step
 from caffe_sdk.errors import SolverError
 from caffe_sdk.memory import HOST, Tensor, new_tensor, transfers
 from tests.engine.cpu.twins import close, compiled, tensors
 
 NAMES = ("weight", "diff", "history")
-OTHERS = ("adadelta", "adam")
-"""Rules with two histories."""
-REGULARIZATIONS = {
-    "": (0.0, False, 1.0),
-    " decay": (0.01, False, 1.0),
-    " l1": (0.01, True, 1.0),
-    " scaled": (0.01, False, 0.25),
+STEPS = {
+    "": Step(0.1),
+    " decay": Step(0.1, 0.01),
+    " l1": Step(0.1, 0.01, l1=True),
+    " scaled": Step(0.1, 0.01, scale=0.25),
 }
-NUMBERS = {
-    "sgd": (0.1, 0.9),
-    "nesterov": (0.1, 0.9),
-    "adagrad": (0.1, 1e-8),
-    "rmsprop": (0.1, 0.98, 1e-8),
-    "adadelta": (1.0, 0.95, 1e-6),
-    "adam": (0.1, 0.9, 0.999, 1e-8),
-}
-RULES = {
-    rule + kind: (rule, (*numbers, *more))
-    for rule, numbers in NUMBERS.items()
-    for kind, more in REGULARIZATIONS.items()
-} | {"sgd without momentum": ("sgd", (0.1, 0.0, 0.0, False, 1.0))}
+PLAIN = [Sgd(0.9), Nesterov(0.9), AdaGrad(1e-8), RmsProp(0.98, 1e-8), AdaDelta(0.95, 1e-6), Adam(0.9, 0.999, 1e-8)]
+RULES = {rule.name + kind: (rule, step) for rule in PLAIN for kind, step in STEPS.items()}
+RULES["sgd without momentum"] = Sgd(0.0), Step(0.1)
 LAST = place_of(strided((20, 30), (1, 20)))
 
 
@@ -51,15 +42,18 @@ def twins(shape=(20, 30)):
     return made
 
 
-def of_rule(rule, t):
-    return [t[name] for name in (*NAMES, "other")[: 4 if RULES[rule][0] in OTHERS else 3]]
+def histories(rule, t):
+    return [t["history"], t["other"]] if isinstance(rule, AdaDelta | Adam) else [t["history"]]
+
+
+def update(engine, rule, step, t):
+    engine.update_weights(rule, t["weight"], t["diff"], histories(rule, t), step)
 
 
 def steps(t, expected, rule, count=2):
-    name, numbers = RULES[rule]
     for _ in range(count):
-        getattr(CpuEngine(), f"{name}_update")(*of_rule(rule, t), *numbers)
-        getattr(ReferenceEngine(), f"{name}_update")(*of_rule(rule, expected), *numbers)
+        update(CpuEngine(), *RULES[rule], t)
+        update(ReferenceEngine(), *RULES[rule], expected)
 
 
 def agrees(t, expected):
@@ -81,7 +75,7 @@ def test_where_the_weight_is(rule):
     t["weight"].memory.update(LAST)
     transfers.clear()
     steps(t, expected, rule, count=3)
-    used = of_rule(rule, t)
+    used = [t["weight"], t["diff"], *histories(RULES[rule][0], t)]
     assert transfers["host", "onednn"] == len(used) - 1, "diff and histories follow, once"
     assert all(tensor.memory.fresh == {LAST} for tensor in used)
     agrees(t, expected)
@@ -110,7 +104,7 @@ def test_what_a_layout_pads_stays_zero():
         engine.convolution_grad_weight(t["x"], t["dy"], t["diff"], None, g)
 
     compiled(calls, t).run()
-    CpuEngine().sgd_update(*(t[name] for name in NAMES), *RULES["sgd l1"][1])
+    update(CpuEngine(), *RULES["sgd l1"], t)
     for name in NAMES:
         (place,) = t[name].memory.fresh
         if place is HOST:
@@ -140,25 +134,24 @@ def test_float64():
         np.testing.assert_allclose(t[name].memory.read(HOST), expected[name].memory.read(HOST), rtol=1e-12)
 
 
-@pytest.mark.parametrize("rule", ["adagrad", "rmsprop", "adadelta", "adam"])
+@pytest.mark.parametrize("rule", PLAIN[2:], ids=lambda rule: rule.name)
 def test_without_delta_what_a_layout_pads_is_not_divided(rule):
     t, expected = twins()
     padded = place_of(tagged((20, 30), "AB16a16b"))
     t["weight"].memory.update(padded)
-    numbers = [0.0 if number in (1e-8, 1e-6) else number for number in RULES[rule][1]]
-    getattr(CpuEngine(), f"{rule}_update")(*of_rule(rule, t), *numbers)
-    getattr(ReferenceEngine(), f"{rule}_update")(*of_rule(rule, expected), *numbers)
+    update(CpuEngine(), replace(rule, delta=0.0), Step(0.1), t)
+    update(ReferenceEngine(), replace(rule, delta=0.0), Step(0.1), expected)
     agrees(t, expected)
     assert np.isfinite(t["weight"].memory.read(padded)).all()
 
 
-@pytest.mark.parametrize("rule", NUMBERS)
+@pytest.mark.parametrize("rule", PLAIN, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_step_that_is_no_number_is_an_error(rule, value):
     t, _ = twins()
     t["diff"].memory.update(HOST)[7] = value
     with pytest.raises(SolverError, match=r"not a finite number.*base_lr"):
-        getattr(CpuEngine(), f"{rule}_update")(*of_rule(rule, t), *RULES[rule][1])
+        update(CpuEngine(), rule, Step(0.1), t)
 
 
 def test_sum_of_squares_wherever_tensors_are():
