@@ -86,12 +86,14 @@ def item(model: ServedModel, seed: int) -> InferRequest:
 
 
 def load(send: Callable[[int], object], clients: int, seconds: float) -> Load:
-    """Clients that send one request after the other for some seconds; ``send`` gets the client's number."""
+    """Clients that send one request after the other for some seconds, at least one each; ``send`` gets the client's
+    number."""
     waits: list[list[float]] = [[] for _ in range(clients)]
     end = time.monotonic() + seconds
 
     def work(number: int) -> None:
-        while (began := time.monotonic()) < end:
+        while not waits[number] or time.monotonic() < end:
+            began = time.monotonic()
             send(number)
             waits[number].append(time.monotonic() - began)
 

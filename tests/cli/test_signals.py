@@ -32,11 +32,12 @@ class Training:
 
 
 def test_signals_do_what_they_are_told() -> None:
+    """Raised, not sent by os.kill: that may come to another thread of the process, and later than the next line."""
     before, training = signal.getsignal(signal.SIGINT), Training()
     effects = {"SIGINT": "snapshot", "SIGHUP": "none", "SIGUSR1": "snapshot", "SIGTERM": "stop", "SIGNONE": "stop"}
     with signals.handled(training, effects):  # type: ignore[arg-type]
         for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGTERM"):
-            os.kill(os.getpid(), getattr(signal, name))
+            signal.raise_signal(getattr(signal, name))
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # whoever insists is obeyed at once
     assert training.done == ["snapshot", "snapshot", "stop"]
     assert signal.getsignal(signal.SIGINT) is before
@@ -45,9 +46,9 @@ def test_signals_do_what_they_are_told() -> None:
 def test_a_second_ctrl_c_ends_it_at_once() -> None:
     training = Training()
     with signals.handled(training, {"SIGINT": "stop"}):  # type: ignore[arg-type]
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert training.done == ["stop"]
 
 

@@ -27,6 +27,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_octave_installs_loads_and_unloads(archive: Path, tmp_path: Path) -> None:
     script = f"""{ALONE}
       pkg('prefix', '{tmp_path}/prefix', '{tmp_path}/arch'); pkg('local_list', '{tmp_path}/list');
+      pkg('global_list', '{tmp_path}/of_all');  % root installs for everybody, other tests too
       pkg('install', '{archive}'); pkg('load', 'caffe');
       printf('@version %s\\n', caffe.version());
       printf('@h5create %s\\n', which('h5create'));
