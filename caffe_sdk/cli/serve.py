@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
             log_format=options.log_format,
             tls=_tls(options),
             tokens=options.auth,
+            grace=options.grace_seconds,
             limits=Limits(**serve_flags.limits(options)),  # type: ignore[arg-type] # seconds are floats, the rest ints
         ),
         _ready,

@@ -39,6 +39,8 @@ def add_to(command: argparse.ArgumentParser) -> None:
     text = "serve models with layers written in Python, and with files outside their folders"
     command.add_argument("--allow-code", action="store_true", help=text)
     command.add_argument("--workers", type=int, default=64, help="calls at a time (default: %(default)s)")
+    text = "seconds that calls under way have when the server is asked to end (default: %(default)s)"
+    command.add_argument("--grace-seconds", metavar="N", type=seconds, default=5.0, help=text)
     command.add_argument(
         "--log-format",
         choices=("text", "json"),

@@ -30,7 +30,7 @@ def test_flags_are_options(served: list[Options], tmp_path: Path) -> None:
     serve.run(parsed())
     assert served == [Options()]
     words = (
-        "--address unix:/x --http h --log-format json --models m --files f --workers 3"
+        "--address unix:/x --http h --log-format json --models m --files f --workers 3 --grace-seconds 30"
         " --tls-cert c --tls-key k --tls-client-ca a --auth t"
         " --max-message 64M --max-blob 1G --max-memory 2T --max-nets 5 --max-solvers 0 --max-calls 7"
         " --max-requests 9 --call-seconds 1.5 --idle-seconds 60 --stall-seconds 0 --receive-seconds 5"
@@ -48,6 +48,7 @@ def test_flags_are_options(served: list[Options], tmp_path: Path) -> None:
         tokens="t",
         limits=limits,
         log_format="json",
+        grace=30,
     )
     assert served[1] == wanted
 

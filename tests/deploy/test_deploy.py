@@ -7,10 +7,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -53,6 +55,24 @@ def test_the_container(folder: Path) -> None:
     assert said["STOPSIGNAL"] == "SIGTERM"
 
 
+def test_hadolint_finds_nothing(folder: Path) -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    if not linter.exists():
+        pytest.skip("hadolint has no wheel for this system")
+    done = subprocess.run([linter, folder / "Containerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+
+def test_the_container_s_build_gets_what_a_wheel_needs(root: Path) -> None:
+    lines = [line for line in (root / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    project = (root / "pyproject.toml").read_text()
+    found = re.findall(r"^(?:readme = |license-files = |only-include = )(.+)", project, re.MULTILINE)
+    wanted = {"pyproject.toml", *re.findall(r'"([^"]+)"', " ".join(found))}
+    assert {"README.md", "LICENSE", "caffe_sdk"} <= wanted
+    assert lines[0] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == wanted
+
+
 def unit(text: str) -> dict[str, list[str]]:
     """The entries of a systemd unit, by name."""
     found: dict[str, list[str]] = {}
@@ -90,6 +110,16 @@ def test_systemd_takes_the_unit(folder: Path, tmp_path: Path) -> None:
         assert "caffe-serve.service" not in done.stderr, done.stderr
 
 
+def test_systemd_finds_the_unit_safe(folder: Path) -> None:
+    """What it may do, as systemd weighs it: 10 is everything, 2 is little for a server on the network."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    command = [analyze, "security", "--offline=true", "--threshold=20", str(folder / "caffe-serve.service")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def objects(folder: Path) -> dict[str, Any]:
     return {each["kind"]: each for each in yaml.safe_load_all((folder / "kubernetes.yaml").read_text())}
@@ -112,6 +142,24 @@ def test_kubernetes(objects: dict[str, Any]) -> None:
     assert not mounts[options.files].get("readOnly")
     assert Path(options.auth).parent.as_posix() in mounts
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
+
+
+def test_kubernetes_knows_every_word(folder: Path) -> None:
+    """As the schemas of its versions have it; the oldest that knows how to sleep before the end, and the newest."""
+    text = (folder / "kubernetes.yaml").read_text()
+    for version in ("1.30", kubernetes_validate.latest_version()):
+        for each in yaml.safe_load_all(text):
+            kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_the_server_ends_before_it_is_killed(folder: Path, objects: dict[str, Any]) -> None:
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert before + flags(container["args"]).grace_seconds < pod["terminationGracePeriodSeconds"]
+    entries = unit((folder / "caffe-serve.service").read_text())
+    _, _, *arguments = shlex.split(entries["ExecStart"][0])
+    assert flags(arguments).grace_seconds < float(entries["TimeoutStopSec"][0])
 
 
 def test_probes_need_no_token(objects: dict[str, Any]) -> None:
