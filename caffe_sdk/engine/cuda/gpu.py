@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import threading
 from collections.abc import Callable
 from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
@@ -22,6 +23,8 @@ from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
+
+log = logging.getLogger(__name__)
 
 WAVES = 32
 """Blocks of a launch at most, for each multiprocessor."""
@@ -256,12 +259,15 @@ class GpuDevice:
         rules = Rules(options.tf32, options.deterministic, options.workspace)
         kind = f"{self._name()} {self._capability()}"
         capturing = lambda: self._capturing  # noqa: E731
+        found = None
         try:
-            dnn = Dnn(library())
-            return DnnConvolution(dnn, self._stream, self._turn, kind, rules, options.cudnn_search, capturing)
+            found = library()
+            return DnnConvolution(Dnn(found), self._stream, self._turn, kind, rules, options.cudnn_search, capturing)
         except DeviceError as error:
             if options.cudnn:
                 raise
+            if found is not None:
+                log.warning("convolving without cuDNN, which is slower: %s", error)
             return NoConvolver(str(error))
 
     def _name(self) -> str:

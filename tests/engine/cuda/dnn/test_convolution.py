@@ -12,6 +12,8 @@ from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda import CudaEngine
 from caffe_sdk.engine.cuda.dnn.convolver import NoConvolver
 from caffe_sdk.engine.cuda.dnn.shapes import Convolved, DataType, Layout
+from caffe_sdk.engine.cuda.driver import Driver
+from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import Recorder
@@ -352,7 +354,7 @@ def test_it_is_used_where_it_is_and_wanted():
     assert sum(counted.of(RUNS)) == 0
 
 
-def test_one_that_cannot_be_used_is_an_error_only_where_it_was_asked_for():
+def test_one_that_cannot_be_used_is_an_error_only_where_it_was_asked_for(caplog):
     mock().mock_dnn_set(ctypes.c_size_t(8907), 0)
     assert device(options=Options(cudnn=None)).facts().cudnn.startswith("none: GPU: cuDNN 8.9.7 is here")
     with pytest.raises(DeviceError, match=r"cuDNN 8\.9\.7 is here, and 9 is called for"):
@@ -360,6 +362,20 @@ def test_one_that_cannot_be_used_is_an_error_only_where_it_was_asked_for():
     mock().mock_dnn_set(ctypes.c_size_t(91002), 0)
     fail("cudnnCreate", 3007)
     assert device(options=Options(cudnn=None)).facts().cudnn.startswith("none: GPU: cudnnCreate")
+    logged = [record.getMessage() for record in caplog.records]
+    assert [words.split(";")[0] for words in logged] == [
+        "convolving without cuDNN, which is slower: GPU: cuDNN 8.9.7 is here, and 9 is called for",
+        "convolving without cuDNN, which is slower: GPU: cudnnCreate: CUDNN_UNKNOWN_STATUS",
+    ]
+
+
+def test_one_that_is_not_there_is_done_without(caplog, monkeypatch):
+    monkeypatch.setattr("caffe_sdk.engine.cuda.libraries.candidates", lambda name, versions: ["no-such-library"])
+    without = GpuDevice(0, Driver(mock()), mock)
+    assert without.facts().cudnn.startswith("none: GPU: convolving by cuDNN needs libcudnn.so.9, which is nowhere here")
+    assert not caplog.records
+    with pytest.raises(DeviceError, match=r"libcudnn\.so\.9, which is nowhere here; pip install"):
+        GpuDevice(0, Driver(mock()), mock, options=Options(cudnn=True))
 
 
 # -- what half precision stands on -------------------------------------------------------------------------------------
