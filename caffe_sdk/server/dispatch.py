@@ -98,7 +98,8 @@ def _call(
     metadata = context.invocation_metadata()
     try:
         identity = backend.access.admit_call(method, authorization(metadata))
-        identity = identity if identity.name else replace(identity, name=common_name(context))
+        if not identity.name and backend.options.certified:
+            identity = replace(identity, name=common_name(context))
         own = of_call(method) > Right.INFER
         with (
             backend.clients.calling(identity.name, session_name(metadata), own) as client,

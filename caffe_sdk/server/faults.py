@@ -24,5 +24,6 @@ def abort(error: Exception, context: grpc.ServicerContext) -> NoReturn:
         words = PATH.sub("...", f"{type(error).__name__}: {error}")
         error = InternalError("server", words, "please report it, with the server's log")
     message = faults.to_message(error)
-    context.set_trailing_metadata(((faults.METADATA_KEY, message.SerializeToString()),))
+    said = context.trailing_metadata() or ()
+    context.set_trailing_metadata((*said, (faults.METADATA_KEY, message.SerializeToString())))
     context.abort(grpc.StatusCode[error.status], str(faults.from_message(message)))

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -60,13 +60,13 @@ class Journal:
 
     def __init__(self, log: bool = False) -> None:
         """With ``log`` each request has a line in the log."""
-        self._log = log
+        self.writes = log
         self._lock = threading.Lock()
         self._counts: dict[Kind, Count] = {}
 
     def begin(self, door: str, method: str, wanted_id: str | None) -> Entry:
         """A request has come. Its id is the client's own, or a new one where that is missing or no plain word."""
-        known = wanted_id if wanted_id and ID.fullmatch(wanted_id) else uuid.uuid4().hex
+        known = wanted_id if wanted_id and ID.fullmatch(wanted_id) else os.urandom(16).hex()
         return Entry(door, method, known)
 
     def end(self, entry: Entry, status: str) -> None:
@@ -76,7 +76,7 @@ class Journal:
             count = self._counts.setdefault((entry.door, entry.method, status), Count())
             count.requests += 1
             count.seconds += seconds
-        if self._log:
+        if self.writes:
             request = {
                 "id": entry.id,
                 "door": entry.door,

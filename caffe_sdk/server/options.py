@@ -45,3 +45,8 @@ class Options:
     (`caffe_sdk.server.journal`)."""
     grace: float = 5.0
     """Seconds that calls under way are given when the server ends."""
+
+    @property
+    def certified(self) -> bool:
+        """Whether every client shows a certificate, and with it a name."""
+        return self.tls is not None and self.tls.client_authority is not None

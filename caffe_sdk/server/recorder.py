@@ -79,7 +79,7 @@ class _Recorded:
 
     def _one(self, answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def noted(request: Any, context: Any) -> Any:
-            self._greet(context)
+            context.set_trailing_metadata(self._greeting(context))  # sent by itself, ahead, it would wake the client
             try:
                 return answer(request, context)
             except BaseException:
@@ -91,7 +91,7 @@ class _Recorded:
 
     def _stream(self, answer: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, Any], Iterator[Any]]:
         def noted(request: Any, context: Any) -> Iterator[Any]:
-            self._greet(context)
+            context.send_initial_metadata(self._greeting(context))
             try:
                 yield from answer(request, context)
             finally:
@@ -99,9 +99,11 @@ class _Recorded:
 
         return noted
 
-    def _greet(self, context: Any) -> None:
-        self._entry.peer = context.peer()
-        context.send_initial_metadata(((ID_HEADER, self._entry.id),))
+    def _greeting(self, context: Any) -> tuple[tuple[str, str], ...]:
+        """The metadata by which the client learns its request's id."""
+        if self._journal.writes:
+            self._entry.peer = context.peer()
+        return ((ID_HEADER, self._entry.id),)
 
 
 def _answer(handler: Any) -> Any:

@@ -36,6 +36,9 @@ KEEP_ALIVE = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 
 CONNECTIONS = [("grpc.server_handshake_timeout_ms", 20_000), ("grpc.max_concurrent_streams", 1024)]
 """How soon a connection has to speak gRPC, and how many calls it may have under way; its client waits with more."""
 
+NO_PROBES = [("grpc.http2.bdp_probe", 0)]
+"""The window is as large as it shall be from the beginning: no client is woken to find out how fast its network is."""
+
 
 class RunningServer:
     """A server that runs in threads of this process; use it in a ``with`` block, or `stop` it."""
@@ -81,7 +84,7 @@ def start(options: Options) -> RunningServer:
 
 def _start(backend: Backend, host: str) -> RunningServer:
     options = backend.options
-    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0), *KEEP_ALIVE, *CONNECTIONS]
+    settings = [*channel_options(options.max_message), ("grpc.so_reuseport", 0), *KEEP_ALIVE, *CONNECTIONS, *NO_PROBES]
     calls = Pool(options.workers, "caffe-call")
     pools = {
         Right.OPEN: Pool(PROBES, "caffe-probe"),

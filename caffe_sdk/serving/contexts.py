@@ -53,7 +53,7 @@ class Sizes:
         self._runs = 0
         self._measured: dict[int, tuple[float, int]] = {}
         """Seconds, and at which run that was."""
-        self._line = (1.0, 0.0)  # before anything is measured larger batches are better
+        self._line: tuple[float, float] | None = (1.0, 0.0)  # before anything is measured larger batches are better
 
     def took(self, size: int, seconds: float) -> None:
         """A batch of this size has been computed."""
@@ -62,13 +62,18 @@ class Sizes:
         before, _ = self._measured.get(size, (seconds, 0))
         after = seconds if seconds < before else before + SLOWER * (seconds - before)
         self._measured = {**self._measured, size: (after, self._runs)}
-        believed = {each: t * max(LEAST, DOUBT ** (self._runs - run)) for each, (t, run) in self._measured.items()}
-        self._line = _fitted(believed)
+        self._line = None  # fitted when somebody asks, which a lone client's requests need not
 
     def seconds(self, size: int) -> float:
         """What a batch of this size is expected to take."""
-        fixed, each = self._line
+        fixed, each = self._line or self._fit()
         return fixed + each * size
+
+    def _fit(self) -> tuple[float, float]:
+        runs, measured = self._runs, self._measured
+        line = _fitted({size: t * max(LEAST, DOUBT ** (runs - run)) for size, (t, run) in measured.items()})
+        self._line = line
+        return line
 
     def best(self, items: int, least: int = 1) -> int:
         """The size, ``least`` at least, in which to compute the next of so many items that wait.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,17 +26,17 @@ class Batch:
     outputs: tuple[str, ...]
     """The blobs that are wanted."""
 
-    @property
+    @cached_property
     def items(self) -> int:
         """How many items there are."""
         return len(next(iter(self.inputs.values())))
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the inputs."""
         return sum(array.nbytes for array in self.inputs.values())
 
-    @property
+    @cached_property
     def shape(self) -> tuple[tuple[str, Shape], ...]:
         """Shapes of one item: only requests with the same can be in one batch."""
         return tuple((name, array.shape[1:]) for name, array in self.inputs.items())

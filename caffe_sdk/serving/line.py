@@ -82,16 +82,19 @@ class Piece:
 class Line:
     """Pieces that wait. Threads may put and take at the same time."""
 
-    def __init__(self, where: str, config: ModelConfig, sizes: Sizes | None) -> None:
-        """``sizes`` are those of batches; None where every request is computed by itself."""
-        self._where, self._config, self._sizes = where, config, sizes
-        self._changed = threading.Condition()
+    def __init__(self, where: str, config: ModelConfig, sizes: Sizes | None, changed: threading.Condition) -> None:
+        """``sizes`` are those of batches; None where every request is computed by itself.
+
+        ``changed`` is held whenever the line changes, and notified when a batch may be due sooner.
+        """
+        self._where, self._config, self._sizes, self._changed = where, config, sizes, changed
         self._levels: dict[int, deque[Piece]] = {level + 1: deque() for level in range(config.priority_levels)}
         self._items: Counter[ItemShape] = Counter()
         self._waiting: Counter[Entry] = Counter()
         """Pieces of each request that are not taken yet."""
         self._bytes = 0
-        self._earliest = NEVER
+        self.earliest = NEVER
+        """The first deadline of those who wait, or one that was there before."""
         self._hurry = self._ended = False
         self._computing = 0
         self._company = -ALONE
@@ -113,18 +116,22 @@ class Line:
             self._bytes += entry.batch.nbytes
             self._levels[entry.priority].extend(pieces)
             self._items[entry.batch.shape] += entry.batch.items
-            self._earliest = min(self._earliest, entry.pending.deadline)
+            self.earliest = min(self.earliest, entry.pending.deadline)
             self._changed.notify()
 
-    def wait(self) -> bool:
-        """Wait until a batch is due; False when the line has ended."""
-        while True:
-            self.expire()
-            with self._changed:
-                left = self._seconds_left()
-                if self._ended or left <= 0:
-                    return not self._ended
-                self._changed.wait(min(left, max(0.0, self._earliest - time.monotonic()), threading.TIMEOUT_MAX))
+    def due(self) -> float:
+        """When a batch is due, by `time.monotonic`, or was; `NEVER` while nobody waits."""
+        with self._changed:
+            first = self._first()
+            if first is None:
+                return NEVER
+            came = min(level[0].entry.came for level in self._levels.values() if level) / 1e9
+            alone = time.monotonic() - self._company >= ALONE
+            if self._hurry or alone or self._sizes is None:
+                return came
+            if self._items[first.shape] >= self._sizes.best(self._sizes.all[-1]):
+                return came
+            return came + self._config.max_queue_delay_ms / 1e3
 
     def take(self) -> list[Piece]:
         """The pieces of the next batch if one is due; none if another thread took them.
@@ -133,10 +140,10 @@ class Line:
         """
         with self._changed:
             first = self._first()
-            if first is None or self._seconds_left() > 0:
+            if first is None or self.due() > time.monotonic():
                 return []
             taken = [first]
-            if self._sizes is not None:
+            if self._sizes is not None and self._items[first.shape] > first.items:
                 room = self._sizes.best(self._items[first.shape], first.items) - first.items
                 for piece in self._pieces():
                     if not room:
@@ -159,14 +166,14 @@ class Line:
         What was cancelled meanwhile is forgotten on the way.
         """
         now = time.monotonic()
-        if self._earliest > now and not sweep:
+        if self.earliest > now and not sweep:
             return
         with self._changed:
             waiting = list(self._waiting)
         over = {entry for entry in waiting if entry.pending.over(now)}  # calls back whoever waits, so it holds no lock
         with self._changed:
             self._remove([piece for piece in self._pieces() if piece.entry in over])
-            self._earliest = min((entry.pending.deadline for entry in self._waiting), default=NEVER)
+            self.earliest = min((entry.pending.deadline for entry in self._waiting), default=NEVER)
 
     def hurry(self) -> None:
         """Wait for no more company."""
@@ -196,23 +203,12 @@ class Line:
     def _first(self) -> Piece | None:
         return next(self._pieces(), None)
 
-    def _seconds_left(self) -> float:
-        """How long to wait for company; 0 or less when a batch is due, `NEVER` when there is nothing to do."""
-        first = self._first()
-        if first is None:
-            return NEVER
-        alone = time.monotonic() - self._company >= ALONE
-        if self._hurry or alone or self._sizes is None:
-            return 0
-        if self._items[first.shape] >= self._sizes.best(self._sizes.all[-1]):
-            return 0
-        came = min(level[0].entry.came for level in self._levels.values() if level)
-        return self._config.max_queue_delay_ms / 1e3 - (time.monotonic_ns() - came) / 1e9
-
     def _remove(self, pieces: Sequence[Piece]) -> None:
         gone = set(pieces)
         for number, level in self._levels.items():
-            if any(piece in gone for piece in level):
+            while level and level[0] in gone:  # most often that is all
+                gone.remove(level.popleft())
+            if gone and any(piece in gone for piece in level):
                 self._levels[number] = deque(piece for piece in level if piece not in gone)
         for piece in pieces:
             self._items[piece.shape] -= piece.items

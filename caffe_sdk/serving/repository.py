@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffe_sdk import threads
-from caffe_sdk.errors import ArgumentError, CaffeError, HandleError, InternalError, NotReadyError
+from caffe_sdk.errors import CaffeError, HandleError, InternalError, NotReadyError
 from caffe_sdk.serving import config, folder
 from caffe_sdk.serving.config import ModelConfig
 from caffe_sdk.serving.deploy import deploy
@@ -65,14 +64,11 @@ class _Version:
 class Repository:
     """The models in a folder. All of it may be used from any thread. Nothing is loaded before the first `poll`."""
 
-    def __init__(self, root: Path | str, options: Options = Options()) -> None:
+    def __init__(self, root: Path | str, options: Options = Options(), processors: Processors | None = None) -> None:
+        """``processors`` compute, and others' work besides; without any there are ``options.parallel`` of its own."""
         self.root, self.options = Path(root), options
         folder.model_names(self.root)
-        if options.parallel < 1:
-            raise ArgumentError("parallel", f"{options.parallel} batches at a time", "give 1 or more")
-        if options.parallel > 1:
-            threads.set_num_threads(max(1, (threads.asked() or threads.usable_cpus()) // options.parallel))
-        self._processors = Processors(options.parallel)
+        self._processors, self._lent = processors or Processors(options.parallel), processors is not None
         self._lock = threading.RLock()
         """Of the table, never held while something loads."""
         self._changing = threading.RLock()
@@ -202,7 +198,8 @@ class Repository:
                         version.model.close()
                         version.model = None
                     version.state = UNAVAILABLE
-        self._processors.close()
+        if not self._lent:
+            self._processors.close()
 
     def __enter__(self) -> Repository:
         return self

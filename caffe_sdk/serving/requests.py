@@ -100,7 +100,9 @@ class Pending:
         """``where`` names the model in errors; ``settled`` hears of the end before anybody else."""
         self.where, self.deadline = where, deadline
         self._settled = settled
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._running = threading.Lock()  # held until the end: to wait for it takes one step, which no Condition does
+        self._running.acquire()
         self._result: InferResult | None = None
         self._error: CaffeError | None = None
         self._callbacks: list[Callable[[Pending], None]] = []
@@ -120,9 +122,10 @@ class Pending:
     def exception(self, timeout: float | None = None) -> CaffeError | None:
         """As `result`, but returns the request's error; None when it succeeded."""
         left = min(max(0.0, self.deadline - time.monotonic()), threading.TIMEOUT_MAX)
-        with self._changed:
-            done = self._changed.wait_for(self.done, left if timeout is None else min(left, timeout))
-        if not done and not self.over(time.monotonic()):
+        done = self._running.acquire(timeout=left if timeout is None else max(0.0, min(left, timeout)))
+        if done:
+            self._running.release()  # for others who wait
+        elif not self.over(time.monotonic()):
             raise DeadlineError(self.where, f"no result in {timeout} s", "wait longer")
         return self._error
 
@@ -145,7 +148,7 @@ class Pending:
 
     def add_done_callback(self, callback: Callable[[Pending], None]) -> None:
         """Call ``callback(self)`` once it is done, in the thread that finishes it; at once if it is done already."""
-        with self._changed:
+        with self._lock:
             if not self.done():
                 self._callbacks.append(callback)
                 return
@@ -160,14 +163,14 @@ class Pending:
         return self._finish(None, error)
 
     def _finish(self, result: InferResult | None, error: CaffeError | None) -> bool:
-        with self._changed:
+        with self._lock:
             if self.done():
                 return False
             self._result, self._error = result, error
             if self._settled is not None:
                 self._settled(self, result, error)
             callbacks, self._callbacks = self._callbacks, []
-            self._changed.notify_all()
+            self._running.release()
         for callback in callbacks:
             self._call(callback)
         return True

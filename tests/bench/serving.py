@@ -4,6 +4,7 @@
 
     python tests/bench/serving.py batching --net caffenet --clients 64
     python tests/bench/serving.py overhead --net squeezenet
+    python tests/bench/serving.py request --net squeezenet --threads 2
     python tests/bench/serving.py batching --grpc
     python tests/bench/serving.py soak --requests 10000 --grpc
     python tests/bench/serving.py contexts --net caffenet
@@ -36,11 +37,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from google.protobuf import text_format  # noqa: E402
-
 from caffe_sdk.net import Net  # noqa: E402
 from caffe_sdk.serving import InferRequest, Options, Repository, ServedModel  # noqa: E402
-from tests.bench.models import NETS  # noqa: E402
+from caffe_sdk.threads import num_threads  # noqa: E402
+from tests.bench import one_request  # noqa: E402
+from tests.bench.served_models import link, put  # noqa: E402
 
 TOLERANCE = 2e-3
 """How far a served result may be from a direct forward pass, as a part of the largest: sizes compute differently."""
@@ -58,24 +59,6 @@ class Load(NamedTuple):
     def p99(self) -> float:
         """Seconds within which 99 of 100 results came."""
         return float(np.percentile(self.waits, 99))
-
-
-def put(root: Path, net: str, name: str, **config: object) -> None:
-    """Put one of the nets of `models`, with random weights, into a repository."""
-    folder = root / name / "1"
-    folder.mkdir(parents=True)
-    param = NETS[net](1)
-    (folder / "deploy.prototxt").write_text(text_format.MessageToString(param))
-    with Net(param, "test") as made:
-        made.save(folder / "net.caffemodel")
-    (root / name / "config.json").write_text(json.dumps(config))
-
-
-def link(root: Path, of: str, name: str, **config: object) -> None:
-    """The same model under another name, served in another way."""
-    (root / name).mkdir()
-    (root / name / "1").symlink_to(root / of / "1")
-    (root / name / "config.json").write_text(json.dumps(config))
 
 
 def item(model: ServedModel, seed: int) -> InferRequest:
@@ -442,7 +425,8 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", choices=("batching", "overhead", "soak", "contexts", "serve-rounds", "clients", "soak-clients")
+        "what",
+        choices=("batching", "overhead", "request", "soak", "contexts", "serve-rounds", "clients", "soak-clients"),
     )
     parser.add_argument("--net", default="", help="a net of tests/bench/models.py")
     parser.add_argument("--clients", type=int, default=64)
@@ -452,6 +436,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=2, help="max_queue_delay_ms")
     parser.add_argument("--largest", type=int, default=32, help="max_batch_size")
     parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=num_threads(), help="that compute, for request")
     parser.add_argument("--grpc", action="store_true", help="clients of another process, over gRPC")
     parser.add_argument("--address", default="", help=argparse.SUPPRESS)
     parser.add_argument("--model", default="", help=argparse.SUPPRESS)
@@ -472,6 +457,8 @@ def main() -> None:
         lines = batching(net, given.clients, given.seconds, given.rounds, given.delay, given.largest, given.grpc)
     elif given.what == "overhead":
         lines = overhead(given.net or "squeezenet", given.rounds)
+    elif given.what == "request":
+        lines = one_request.measure(given.net or "squeezenet", given.threads, given.rounds)
     elif given.what == "contexts":
         lines = contexts(given.net or "caffenet", given.clients, given.seconds, given.rounds)
     else:

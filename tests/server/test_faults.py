@@ -22,6 +22,9 @@ class Context:
 
     trailing: tuple[Any, ...] = ()
 
+    def trailing_metadata(self) -> tuple[Any, ...]:
+        return self.trailing
+
     def set_trailing_metadata(self, metadata: tuple[Any, ...]) -> None:
         self.trailing = metadata
 
@@ -46,6 +49,14 @@ def test_words_of_others_tell_no_paths() -> None:
         abort(FileNotFoundError(2, "No such file", "/usr/lib/python3/secret.py"), context)
     told = caught.value.args[1]
     assert told == "server: FileNotFoundError: [Errno 2] No such file: '...'; please report it, with the server's log"
+
+
+def test_what_was_to_be_said_is_said() -> None:
+    context = Context()
+    context.set_trailing_metadata((("x-request-id", "mine"),))
+    with pytest.raises(Aborted):
+        abort(errors.ArgumentError("here", "is wrong", "do right"), context)
+    assert [key for key, _ in context.trailing] == ["x-request-id", "caffe-error-bin"]
 
 
 def test_what_is_no_error_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:

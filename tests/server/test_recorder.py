@@ -68,7 +68,7 @@ def test_a_line_for_each_call(server: RunningServer, stub: Any, caplog: pytest.L
             stub.ModelInfer(request)
         answers = list(stub.ModelStreamInfer(iter([request, request]), metadata=[TOKEN]))
         found = lines(caplog, 5)
-    assert dict(call.initial_metadata())["x-request-id"] == "mine"
+    assert dict(call.trailing_metadata())["x-request-id"] == "mine"
     good, missing, forbidden, unknown, stream = found
     assert (good["id"], good["method"], good["model"], good["status"]) == (
         "mine",

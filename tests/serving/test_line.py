@@ -18,7 +18,11 @@ from caffe_sdk.serving.requests import NEVER
 
 
 def line(sizes: Sizes | None = None, **entries: Any) -> Line:
-    return Line("here", config.parse({"max_queue_delay_ms": 0, **entries}, "config"), sizes)
+    return Line("here", config.parse({"max_queue_delay_ms": 0, **entries}, "config"), sizes, threading.Condition())
+
+
+def is_due(line: Line) -> bool:
+    return line.due() <= time.monotonic()
 
 
 def entry(items: int = 1, width: int = 1, priority: int = 2, deadline: float = NEVER) -> Entry:
@@ -33,7 +37,7 @@ def put(line: Line, *entries: Entry, most: int | None = None) -> None:
 def test_alone_where_there_are_no_sizes() -> None:
     waiting, (a, b) = line(), (entry(), entry(3))
     put(waiting, a, b)
-    assert waiting.wait()
+    assert is_due(waiting)
     assert [[piece.entry for piece in waiting.take()] for _ in range(3)] == [[a], [b], []]
 
 
@@ -62,13 +66,31 @@ def test_pieces_of_a_large_one() -> None:
     assert (large.timings.queue, large.timings.batch) == (5, 12)
 
 
-def test_who_waits_wakes() -> None:
-    waiting = line()
+def test_when_a_batch_is_due() -> None:
+    changed = threading.Condition()
+    waiting = Line("here", config.parse({"max_queue_delay_ms": 60_000}, "config"), Sizes(4), changed)
+    assert waiting.due() == waiting.earliest == NEVER
+    put(waiting, entry(), entry(deadline=time.monotonic() + 10))
+    assert 59 < waiting.due() - time.monotonic() <= 60
+    assert 9 < waiting.earliest - time.monotonic() <= 10
+    put(waiting, entry(2))
+    assert is_due(waiting)
+
+
+def test_whoever_computes_is_woken() -> None:
+    changed = threading.Condition()
+    waiting = Line("here", config.parse({"max_queue_delay_ms": 0}, "config"), None, changed)
     threading.Timer(0.02, put, [waiting, entry()]).start()
-    assert waiting.wait()
+    with changed:
+        assert changed.wait_for(lambda: waiting.due() < NEVER, 30)
     assert len(waiting.take()) == 1
-    threading.Timer(0.02, waiting.end).start()
-    assert not waiting.wait()
+
+
+def test_an_end() -> None:
+    waiting = line()
+    put(waiting, entry())
+    waiting.end()
+    assert waiting.due() == NEVER
     with pytest.raises(NotReadyError, match="here: is being unloaded"):
         put(waiting, entry())
 
@@ -107,5 +129,5 @@ def test_hurry() -> None:
     put(waiting, entry())
     assert waiting.take() == []
     waiting.hurry()
-    assert waiting.wait()
+    assert is_due(waiting)
     assert len(waiting.take()) == 2

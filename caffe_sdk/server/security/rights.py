@@ -7,6 +7,7 @@ every call served has its row.
 from __future__ import annotations
 
 import enum
+import functools
 import re
 
 from caffe_sdk.errors import ArgumentError
@@ -67,6 +68,7 @@ HTTP = (
 """Paths of HTTP requests, whole; the first that matches counts."""
 
 
+@functools.lru_cache(1024)
 def of_call(method: str) -> Right:
     """The right that a gRPC call ``/package.Service/Method`` takes."""
     service = method.rpartition("/")[0].removeprefix("/")
