@@ -17,8 +17,12 @@ from tests.engine.cuda.mocked import mock
 
 def test_wheels_come_before_the_system():
     found = list(candidates("nvrtc", (12, 13)))
-    assert found[0].endswith("nvidia/cuda_nvrtc/lib/libnvrtc.so.12")
-    assert found[1:] == ["libnvrtc.so.12", "libnvrtc.so.13"]
+    wheels, names = [path for path in found if "/" in path], [path for path in found if "/" not in path]
+    assert names == ["libnvrtc.so.12", "libnvrtc.so.13"]
+    assert wheels
+    for path in wheels:  # nvidia/cuda_nvrtc/lib/libnvrtc.so.12, nvidia/cu13/lib/libnvrtc.so.13
+        assert "/nvidia/" in path
+        assert found.index(path) < found.index(path.rpartition("/")[2])
     assert load("nvrtc", (12, 13), "compiling")
 
 
