@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from caffe_sdk.cargo import Carrier, Images
 from caffe_sdk.data.datum import Pixels, Record
 from caffe_sdk.data.parallel import ordered_map
 from caffe_sdk.data.prefetch import Batch, Filler, Floats, Prefetcher
@@ -35,12 +36,12 @@ class Batches:
         self._filler = filler
         self._prefetcher = Prefetcher(filler, prefetch)
 
-    def next_batch(self) -> Batch:
-        """The next batch, to be put where it belongs before the next call.
+    def next_batch(self, carrier: Carrier | None = None) -> Batch:
+        """The next batch, to be put where it belongs before the next call. A carrier takes the following ones ahead.
 
         Raises DataError naming source and key, FileError, HandleError.
         """
-        return self._prefetcher.next()
+        return self._prefetcher.next(carrier)
 
     def next(self) -> Sequence[Floats]:
         """The next batch as arrays, valid until the next call. Raises what `next_batch` does."""
@@ -141,6 +142,9 @@ class _Rows:
     def put(self, out: Floats) -> None:
         for cut, row in zip(self.cuts, out, strict=True):
             self.transform.put(cut, row)
+
+    def images(self) -> Images | None:
+        return self.transform.images(self.cuts)
 
 
 class _Records:

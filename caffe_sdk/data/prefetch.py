@@ -12,7 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from caffe_sdk.cargo import Cargo, Carrier, Goods, Images
 from caffe_sdk.errors import HandleError
+from caffe_sdk.memory import HOST, SyncedMemory
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,6 +28,10 @@ class Deferred(Protocol):
         """Write the numbers into ``out``, which has the shape. Raises nothing."""
         ...
 
+    def images(self) -> Images | None:
+        """The images that are to become the numbers, for somebody else to compute; None where that cannot be."""
+        ...
+
 
 @dataclass(slots=True)
 class Batch:
@@ -37,6 +43,11 @@ class Batch:
     arrays: list[Floats] = field(default_factory=list)
     position: int = 0
     deferred: Deferred | None = None
+    carrier: Carrier | None = None
+    """Who took the numbers to the engine already, in ``cargo``, one for each top."""
+    cargo: list[Cargo] = field(default_factory=list)
+    room: Floats | None = None
+    """For deferred numbers that are sent as floats."""
 
     def fit(self, *shapes: tuple[int, ...]) -> list[Floats]:
         """The arrays, made anew where they have other shapes."""
@@ -58,6 +69,32 @@ class Batch:
             self.deferred.put(out)
         else:
             out[...] = self.arrays[top - 1]
+
+    def send(self, carrier: Carrier | None) -> None:
+        """Send all tops off; without a carrier they stay. Raises DeviceError."""
+        if carrier is not self.carrier:
+            self.carrier, self.cargo = carrier, []
+        if carrier is not None:
+            goods: list[Goods] = (
+                [] if self.deferred is None else [self.deferred.images() or self._computed(self.deferred)]
+            )
+            goods += self.arrays
+            self.cargo += [carrier.cargo() for _ in goods[len(self.cargo) :]]
+            for cargo, top in zip(self.cargo, goods, strict=True):
+                cargo.load(top)
+
+    def deliver(self, top: int, memory: SyncedMemory) -> None:
+        """Make the numbers of a top those of a memory, which has as many. Raises DeviceError."""
+        if self.carrier is not None:
+            self.cargo[top].unload(memory)
+        else:
+            self.put(top, memory.write(HOST).reshape(self.shapes[top]))
+
+    def _computed(self, deferred: Deferred) -> Floats:
+        if self.room is None or self.room.shape != deferred.shape:
+            self.room = np.empty(deferred.shape, np.float32)
+        deferred.put(self.room)
+        return self.room
 
 
 class Filler(Protocol):
@@ -98,8 +135,8 @@ class Prefetcher:
         self._ring = _Ring(self._filler, self._depth)
         self._stop = weakref.finalize(self, self._ring.stop)
 
-    def next(self) -> Batch:
-        """The next batch; the one given before goes back to be filled again.
+    def next(self, carrier: Carrier | None = None) -> Batch:
+        """The next batch; the one given before goes back to be filled again. Batches made from now on go by a carrier.
 
         Raises what the filler raised, when the batch is reached in which it happened, and again until `seek`;
         HandleError after `close`.
@@ -109,7 +146,7 @@ class Prefetcher:
         if self._ring.process != os.getpid():
             self.seek(self.position)
         current, self._current = self._current, None
-        self._current = self._ring.exchange(current)
+        self._current = self._ring.exchange(current, carrier)
         self.position = self._current.position
         return self._current
 
@@ -137,16 +174,18 @@ class _Ring:
         self._changed = threading.Condition()
         self._free = deque(Batch() for _ in range(max(1, depth)))
         self._full: deque[Batch] = deque()
+        self._carrier: Carrier | None = None
         self._error: BaseException | None = None
         self._stopping = False
         self._threaded = depth > 0
         self._thread: threading.Thread | None = None
 
-    def exchange(self, used: Batch | None) -> Batch:
+    def exchange(self, used: Batch | None, carrier: Carrier | None) -> Batch:
         """Give a buffer back and take the next full one."""
+        self._carrier = carrier
         if not self._threaded:
             batch = used or self._free[0]
-            self._filler.fill(batch)
+            self._fill(batch)
             return batch
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=f"prefetch {self._filler.name}", daemon=True)
@@ -165,7 +204,7 @@ class _Ring:
     def _run(self) -> None:
         while (batch := self._take()) is not None:
             try:
-                self._filler.fill(batch)
+                self._fill(batch)
             except BaseException as error:  # noqa: BLE001  the consumer raises it
                 with self._changed:
                     self._error = error
@@ -174,6 +213,10 @@ class _Ring:
             with self._changed:
                 self._full.append(batch)
                 self._changed.notify_all()
+
+    def _fill(self, batch: Batch) -> None:
+        self._filler.fill(batch)
+        batch.send(self._carrier)
 
     def _take(self) -> Batch | None:
         """A buffer to fill; None when it is time to stop."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from caffe_sdk.cargo import LEFT, MIRRORED, TOGETHER, TOP, Images
 from caffe_sdk.data import draws, images
 from caffe_sdk.data.augment import Augment
 from caffe_sdk.data.datum import Pixels, Record
@@ -60,6 +61,7 @@ class Transform:
         self._mean_file = os.fspath(param.mean_file)
         self._values: Floats = np.array(param.mean_value, np.float32)
         self._image: Floats | None = None
+        self._channels: Floats = self._values  # for each channel, once their number is known
         self._color: bool | None = None
         self._augment = Augment(param, where) if Augment.wanted(param) else None
         if self._mean_file and self._values.size:
@@ -150,8 +152,7 @@ class Transform:
 
     def put(self, cut: Cut, out: Floats) -> None:
         """The fused pass, into ``out``, one row of the batch: of the cut's shape, contiguous."""
-        channels = cut.shape[0]
-        mean = self._values if self._values.size == channels else np.repeat(self._values, channels)
+        mean = self._mean(cut.shape[0])
         turned = images.together(cut.pixels)
         place = cut.top, cut.left, cut.mirror
         if turned is None and self._image is None:
@@ -162,6 +163,35 @@ class Transform:
             kernels().minus_channels_together(turned, *place, mean, self._scale, out)
         else:
             kernels().minus_image_together(turned, *place, self._image, self._scale, out)
+
+    def images(self, cuts: Sequence[Cut]) -> Images | None:
+        """The fused pass over a batch, to be made by somebody else; None where not all pixels have 8 bits.
+
+        Images of several sizes are cut out already.
+        """
+        if any(cut.pixels.dtype != np.uint8 for cut in cuts):
+            return None
+        whole = all(cut.pixels.shape == cuts[0].pixels.shape for cut in cuts)
+        pixels: list[Pixels] = []
+        places = np.zeros((len(cuts), 4), np.int32)
+        for cut, place in zip(cuts, places, strict=True):
+            seen, (_, height, width) = cut.pixels, cut.shape
+            if whole:
+                place[TOP], place[LEFT] = cut.top, cut.left
+            turned = images.together(seen)
+            if not whole:
+                seen = seen[:, cut.top : cut.top + height, cut.left : cut.left + width]
+            pixels.append(seen if turned is None else seen.transpose(1, 2, 0))
+            place[MIRRORED], place[TOGETHER] = cut.mirror, turned is not None
+        shape = cuts[0].shape
+        mean = self._mean(shape[0]) if self._image is None else self._image
+        return Images(pixels, places, mean, self._scale, (len(cuts), *shape))
+
+    def _mean(self, channels: int) -> Floats:
+        """The mean of each channel: the same array each time."""
+        if self._channels.size != channels:
+            self._channels = np.repeat(self._values, channels)
+        return self._channels
 
 
 def _text(shape: Sequence[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 
+from caffe_sdk.cargo import Carrier
 from caffe_sdk.engine.operation import Call, EagerProgram, Program
 from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor
 
@@ -15,6 +16,8 @@ class EngineBase:
     name = "base"
     place: Place = HOST
     """Where the operations' arrays are."""
+    carrier: Carrier | None = None
+    """What takes batches there ahead of time; None where there is nothing to be gained."""
 
     def read(self, tensor: Tensor) -> Array:
         """The tensor's numbers in its shape, not to be changed."""

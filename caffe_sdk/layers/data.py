@@ -70,10 +70,10 @@ class Fed(Layer):
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         with self._named():
-            batch = self.batches().next_batch()
-        for i, (blob, shape) in enumerate(zip(top, batch.shapes, strict=False)):
-            blob.reshape(*shape)
-            batch.put(i, blob.data_memory.write(HOST).reshape(shape))
+            batch = self.batches().next_batch(engine.carrier)
+            for i, (blob, shape) in enumerate(zip(top, batch.shapes, strict=False)):
+                blob.reshape(*shape)
+                batch.deliver(i, blob.data_memory)
 
     def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
         pass

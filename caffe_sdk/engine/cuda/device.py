@@ -1,12 +1,13 @@
 """What the engine asks of a device: memory, kernels, matrix products, and things to know about it.
 
 Two kinds there are: a GPU (`gpu`) and the simulated device of the tests (`simulated`), which compiles the same
-kernels for the processor. Everything is done in the order it was asked for; only `download` and `wait` wait for it.
+kernels for the processor. Everything but
+`send` is done in the order it was asked for; only `download`, `wait` and `seconds` wait for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from ctypes import c_void_p
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ class Buffer(Protocol):
 
     pointer: int
     nbytes: int
+
+
+class Mark(Protocol):
+    """A point in what a device is asked for, which it passes when all before is done."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,21 @@ class Device(Protocol):
 
     def fetch(self, other: Device, source: int, target: int, nbytes: int) -> bool:
         """Copy bytes from another device; False where there is no way but by the host."""
+
+    def mark(self, timed: bool = False) -> Mark:
+        """The point where it stands: all that was asked for so far. Only timed ones tell times."""
+
+    def send(self, arrays: Sequence[Array], buffer: Buffer, after: Mark) -> Mark:
+        """Bring arrays to a buffer, one behind the other, beside all else the device does, but not before ``after``.
+
+        They may be changed when this returns. The mark is of their arrival.
+        """
+
+    def follow(self, mark: Mark) -> None:
+        """Let all that is asked for from now on come after a mark. Nobody waits here."""
+
+    def seconds(self, first: Mark, last: Mark) -> float:
+        """From one timed mark to another, which is waited for."""
 
     def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
         """Run a kernel."""

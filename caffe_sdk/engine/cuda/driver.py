@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_char_p, c_int, c_size_t, c_ubyte, c_uint, c_ulonglong, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_ubyte, c_uint, c_ulonglong, c_void_p
 from typing import Any
 
 from caffe_sdk.engine.cuda.libraries import declare
@@ -14,7 +14,7 @@ NOT_READY = 600  # CUDA_ERROR_NOT_READY
 DISABLE_TIMING = 2  # CU_EVENT_DISABLE_TIMING
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-MAPPED = 2 | 1  # CU_MEMHOSTALLOC_DEVICEMAP | PORTABLE
+PORTABLE, MAPPED = 1, 2 | 1  # CU_MEMHOSTALLOC_PORTABLE; with DEVICEMAP
 RELEASE_THRESHOLD = 4  # CU_MEMPOOL_ATTR_RELEASE_THRESHOLD
 PROCESSORS, MAJOR, MINOR, POOLS = 16, 75, 76, 115  # CU_DEVICE_ATTRIBUTE_...
 
@@ -44,6 +44,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuMemAlloc_v2": (_addresses, c_size_t),
     "cuMemFree_v2": (_address,),
     "cuMemHostAlloc": (_out, c_size_t, c_uint),
+    "cuMemFreeHost": (c_void_p,),
     "cuMemHostGetDevicePointer_v2": (_addresses, c_void_p, c_uint),
     "cuMemcpyHtoDAsync_v2": (_address, c_void_p, c_size_t, c_void_p),
     "cuMemcpyDtoHAsync_v2": (c_void_p, _address, c_size_t, c_void_p),
@@ -52,11 +53,12 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuMemsetD8Async": (_address, c_ubyte, c_size_t, c_void_p),
     "cuStreamCreate": (_out, c_uint),
     "cuStreamDestroy_v2": (c_void_p,),
-    "cuStreamSynchronize": (c_void_p,),
-    "cuStreamQuery": (c_void_p,),
     "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
     "cuEventCreate": (_out, c_uint),
     "cuEventRecord": (c_void_p, c_void_p),
+    "cuEventQuery": (c_void_p,),
+    "cuEventSynchronize": (c_void_p,),
+    "cuEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
     "cuEventDestroy_v2": (c_void_p,),
     "cuStreamBeginCapture_v2": (c_void_p, c_int),
     "cuStreamEndCapture": (c_void_p, _out),
@@ -113,11 +115,11 @@ class Driver:
         self.call(name, ctypes.byref(value), *arguments)
         return value.value
 
-    def done(self, stream: c_void_p) -> bool:
-        """Whether a stream has nothing left to do."""
-        status: int = self._library.cuStreamQuery(stream)
+    def passed(self, event: c_void_p) -> bool:
+        """Whether all before an event is done."""
+        status: int = self._library.cuEventQuery(event)
         if status not in (0, NOT_READY):
-            raise DriverError("cuStreamQuery", status, self._words(status))
+            raise DriverError("cuEventQuery", status, self._words(status))
         return status == 0
 
     def name_of(self, device: int) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from caffe_sdk.engine.cuda.affine import CudaAffine
+from caffe_sdk.engine.cuda.carrier import CudaCarrier
 from caffe_sdk.engine.cuda.convolution import CudaConvolution
 from caffe_sdk.engine.cuda.dense import CudaDense
+from caffe_sdk.engine.cuda.device import Device
 from caffe_sdk.engine.cuda.elementwise import CudaElementwise
 from caffe_sdk.engine.cuda.losses import CudaLosses
 from caffe_sdk.engine.cuda.movement import CudaMovement
 from caffe_sdk.engine.cuda.neuron import CudaNeuron
 from caffe_sdk.engine.cuda.normalization import CudaNormalization
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.pooling import CudaPooling
 from caffe_sdk.engine.cuda.program import CudaProgram
 from caffe_sdk.engine.cuda.recurrent import CudaRecurrent
@@ -42,6 +45,10 @@ class CudaEngine(
     ReferenceEngine,
 ):
     """All operations by kernels of our own and matrix products of the device's; none on the host."""
+
+    def __init__(self, device: Device, name: str = "cuda", options: Options | None = None) -> None:
+        super().__init__(device, name, options)
+        self.carrier = CudaCarrier(self)
 
     def compile(
         self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()

@@ -6,13 +6,12 @@ import contextlib
 import ctypes
 import gc
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
 
 from caffe_sdk.engine.cuda import compiler, driver, lanes, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
-from caffe_sdk.engine.cuda.device import Device, Facts, Guard, Product, check_number
+from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Guard, Mark, Product, check_number
 from caffe_sdk.engine.cuda.dnn import library as dnn_library
 from caffe_sdk.engine.cuda.dnn.choices import Rules
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
@@ -20,7 +19,9 @@ from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
 from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
 from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.cuda.pinned import Copies
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
+from caffe_sdk.engine.cuda.turn import Event, Turn
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
 
@@ -35,35 +36,16 @@ Compile = Callable[[str, int], bytes]
 
 
 class GpuBuffer:
-    """Memory of a GPU."""
+    """Memory of a GPU. ``filled`` is when what was sent to it last is there."""
+
+    filled: Event | None = None
 
     def __init__(self, device: GpuDevice, pointer: int, nbytes: int) -> None:
         self._device, self.pointer, self.nbytes = device, pointer, nbytes
 
     def __del__(self) -> None:
         with contextlib.suppress(DeviceError):  # at the end of the process the driver may be gone before
-            self._device.free(self.pointer)
-
-
-class Turn:
-    """A thread's turn with a GPU, whose context becomes the thread's. What is captured is one turn: what other threads
-    ask for meanwhile would be captured too.
-    """
-
-    def __init__(self, cuda: Driver, context: c_void_p) -> None:
-        self._cuda, self.context = cuda, context
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        try:
-            self._cuda.call("cuCtxSetCurrent", self.context)  # another library may have set another
-        except DeviceError:
-            self._lock.release()
-            raise
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
+            self._device.free(self.pointer, self.filled)
 
 
 class GpuDevice:
@@ -95,8 +77,8 @@ class GpuDevice:
         self._stream = cuda.made("cuStreamCreate", driver.NON_BLOCKING)
         self._pool = self._own_pool()
         self._guards: list[Guard] = []
-        self._capturing = False
-        self._to_free: list[int] = []
+        self._copying = cuda.made("cuStreamCreate", driver.NON_BLOCKING)
+        self._copies = Copies(self._turn, options.pinned, self._guards)
         self._told = cuda.made("cuMemHostAlloc", 8, driver.MAPPED)
         self._words = (c_int * 2).from_address(self._told.value or 0)
         self._words[:] = [0, 0]
@@ -130,16 +112,17 @@ class GpuDevice:
             what = f"{nbytes:,} bytes cannot be had: {there}"
             raise DeviceError("memory", what, "use a smaller batch or input, or another GPU")
 
-    def free(self, pointer: int) -> None:
-        """Give memory back, after all that was asked for so far; not into what is being captured."""
-        if self._capturing:
-            self._to_free.append(pointer)
+    def free(self, pointer: int, filled: Event | None = None) -> None:
+        """Give memory back, after all that was asked for so far, and what was sent to it."""
+        self._turn.later(lambda: self._free(pointer, filled))
+
+    def _free(self, pointer: int, filled: Event | None) -> None:
+        if self._pool is None:
+            self._cuda.call("cuMemFree_v2", pointer)
             return
-        with self._turn:
-            if self._pool is None:
-                self._cuda.call("cuMemFree_v2", pointer)
-            else:
-                self._cuda.call("cuMemFreeAsync", pointer, self._stream)
+        if filled is not None:
+            filled.hold(self._stream)
+        self._cuda.call("cuMemFreeAsync", pointer, self._stream)
 
     def clear(self, pointer: int, nbytes: int) -> None:
         """Set bytes to 0."""
@@ -154,17 +137,12 @@ class GpuDevice:
                 self._cuda.call("cuMemcpyDtoDAsync_v2", target, source, nbytes, self._stream)
 
     def upload(self, host: Array, pointer: int) -> None:
-        """Bring an array there. The driver has its bytes when this returns: the array's memory is pageable."""
-        if host.nbytes:
-            with self._turn:
-                self._cuda.call("cuMemcpyHtoDAsync_v2", pointer, host.ctypes.data, host.nbytes, self._stream)
+        """Bring an array there, when all that was asked for is done. Nobody waits for it here."""
+        self._copies.up([host], pointer, self._stream)
 
     def download(self, pointer: int, host: Array) -> None:
         """Bring numbers to an array, when all that was asked for is done."""
-        with self._turn:
-            if host.nbytes:
-                self._cuda.call("cuMemcpyDtoHAsync_v2", host.ctypes.data, pointer, host.nbytes, self._stream)
-            self.wait()
+        self._copies.down(pointer, host, self._stream)
 
     def fetch(self, other: Device, source: int, target: int, nbytes: int) -> bool:
         """Copy bytes from another GPU, when both have done all that was asked of them so far."""
@@ -178,6 +156,40 @@ class GpuDevice:
                 self._cuda.call("cuMemcpyPeerAsync", target, contexts[0], source, contexts[1], nbytes, self._stream)
             lanes.order(self._cuda, here, there)
         return True
+
+    # -- order ---------------------------------------------------------------------------------------------------------
+
+    def mark(self, timed: bool = False) -> Event:
+        """Where it stands: all that was asked for so far."""
+        event = Event(self._turn, timed)
+        event.record(self._stream)
+        return event
+
+    def send(self, arrays: Sequence[Array], buffer: Buffer, after: Mark) -> Event:
+        """Bring arrays to a buffer by a stream that only copies, but not before a mark."""
+        there = Event(self._turn)
+        with self._turn:
+            self._hold(self._copying, after)
+        self._copies.up(arrays, buffer.pointer, self._copying)
+        there.record(self._copying)
+        if isinstance(buffer, GpuBuffer):
+            buffer.filled = there
+        return there
+
+    def follow(self, mark: Mark) -> None:
+        """Let what is asked for from now on come after a mark."""
+        with self._turn:
+            self._hold(self._stream, mark)
+
+    def seconds(self, first: Mark, last: Mark) -> float:
+        """Between two timed marks."""
+        began, ended = (mark for mark in (first, last) if isinstance(mark, Event))
+        return began.seconds_to(ended)
+
+    @staticmethod
+    def _hold(stream: c_void_p, mark: Mark) -> None:
+        if isinstance(mark, Event):
+            mark.hold(stream)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -196,16 +208,15 @@ class GpuDevice:
         """Write down what ``work`` asks for as a graph."""
         with self._turn:
             self._cuda.call("cuStreamBeginCapture_v2", self._stream, driver.THREAD_LOCAL)
-            self._capturing = True
+            self._turn.capturing = True
             graph = c_void_p()
             try:
                 work()
             finally:
-                self._capturing = False
-                self._cuda.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
-                freed, self._to_free = self._to_free, []
-                for pointer in freed:
-                    self.free(pointer)
+                try:
+                    self._cuda.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
+                finally:
+                    self._turn.captured()
             try:
                 return Graph(self, self._cuda.made("cuGraphInstantiateWithFlags", graph, 0))
             finally:
@@ -218,15 +229,11 @@ class GpuDevice:
 
     def drop(self, graph: c_void_p) -> None:
         """Give a graph back."""
-        with self._turn:
-            self._cuda.call("cuGraphExecDestroy", graph)
+        self._turn.later(lambda: self._cuda.call("cuGraphExecDestroy", graph))
 
     def wait(self) -> None:
         """Until everything asked for is done."""
-        with self._turn:
-            if self._guards:
-                lanes.wait(self._cuda, self._stream, self._guards)
-            self._cuda.call("cuStreamSynchronize", self._stream)
+        lanes.wait_for(self.mark(), self._guards)
 
     def lane(self) -> lanes.GpuLane:
         """A stream beside the GPU's own."""
@@ -258,7 +265,7 @@ class GpuDevice:
             return NoConvolver("CAFFE_CUDNN is 0")
         rules = Rules(options.tf32, options.deterministic, options.workspace)
         kind = f"{self._name()} {self._capability()}"
-        capturing = lambda: self._capturing  # noqa: E731
+        capturing = lambda: self._turn.capturing  # noqa: E731
         found = None
         try:
             found = library()

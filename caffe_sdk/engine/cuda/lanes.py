@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from ctypes import c_void_p
 
 from caffe_sdk.engine.cuda import driver
 from caffe_sdk.engine.cuda.device import Guard
 from caffe_sdk.engine.cuda.driver import Driver
+from caffe_sdk.engine.cuda.turn import Event
 from caffe_sdk.errors import DeviceError
 
 AWAKE = 1e-3
@@ -36,10 +37,18 @@ def order(cuda: Driver, first: tuple[Turn, c_void_p], then: tuple[Turn, c_void_p
         cuda.call("cuEventDestroy_v2", event)
 
 
-def wait(cuda: Driver, stream: c_void_p, guards: Sequence[Guard]) -> None:
-    """Until a stream has nothing left to do. What waits for others that are gone would wait for ever: guards raise."""
+def wait_for(event: Event, guards: Sequence[Guard]) -> None:
+    """Until all before an event is done. What waits for others that are gone would wait for ever: guards raise."""
+    if guards:
+        wait(event.passed, guards)
+    else:
+        event.wait()
+
+
+def wait(done: Callable[[], bool], guards: Sequence[Guard]) -> None:
+    """Ask whether something is done until it is. Guards may raise meanwhile."""
     began = looked = time.monotonic()
-    while not cuda.done(stream):
+    while not done():
         now = time.monotonic()
         if now - looked > LOOK:
             looked = now

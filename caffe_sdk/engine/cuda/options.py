@@ -32,6 +32,8 @@ class Options:
     """Bytes that a convolution may take beside its tensors."""
     nccl: str = field(default_factory=lambda: file("CAFFE_NCCL"))
     """The path of libnccl, 0 for none."""
+    pinned: int = field(default_factory=lambda: whole("CAFFE_PINNED_MB", 64, least=4) * MEGABYTE)
+    """Bytes of page-locked memory that copies to and from a GPU go through."""
 
 
 def given() -> dict[str, str]:

@@ -13,16 +13,18 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from caffe_sdk.engine import user_cache
-from caffe_sdk.engine.cuda.device import Device, Facts, Product, Replay
+from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Mark, Product, Replay
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
 from caffe_sdk.engine.cuda.lanes import InOrder
 from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
@@ -55,6 +57,13 @@ class SimulatedBuffer:
         _buffers.add(self)
 
 
+@dataclass(frozen=True)
+class SimulatedMark:
+    """When it was made, in seconds."""
+
+    at: float
+
+
 class SimulatedDevice:
     """Everything is done at once. ``launches`` counts kernels by their names; ``limit`` is what memory there is."""
 
@@ -68,6 +77,7 @@ class SimulatedDevice:
         self._told = np.zeros(2, np.int32)
         self.faults = self._told.ctypes.data
         self._captured: list[Callable[[], None]] | None = None
+        self._capturing = 0
 
     def allocate(self, nbytes: int) -> SimulatedBuffer:
         """Room for so many bytes. DeviceError beyond the limit."""
@@ -102,6 +112,27 @@ class SimulatedDevice:
         ctypes.memmove(target, source, nbytes)
         return True
 
+    def mark(self, timed: bool = False) -> SimulatedMark:
+        """What is done already."""
+        return SimulatedMark(time.perf_counter())
+
+    def send(self, arrays: Sequence[Array], buffer: Buffer, after: Mark) -> SimulatedMark:
+        """Bring arrays to a buffer. They are there at once."""
+        at = 0
+        for array in arrays:
+            whole = np.ascontiguousarray(array)
+            ctypes.memmove(buffer.pointer + at, whole.ctypes.data, whole.nbytes)
+            at += whole.nbytes
+        return self.mark()
+
+    def follow(self, mark: Mark) -> None:
+        """Nothing: all is done."""
+
+    def seconds(self, first: Mark, last: Mark) -> float:
+        """Between two marks."""
+        began, ended = (mark.at for mark in (first, last) if isinstance(mark, SimulatedMark))
+        return ended - began
+
     def launch(self, kernel: Kernel, blocks: int, threads: int, arguments: Arguments) -> None:
         """Run a kernel, by fewer threads of a block than asked for: each has more to do."""
         self._do(lambda: self._run(kernel, blocks, arguments))
@@ -112,7 +143,7 @@ class SimulatedDevice:
 
     def capture(self, work: Callable[[], None]) -> Replay:
         """Write down what ``work`` asks for instead of doing it."""
-        self._captured = []
+        self._captured, self._capturing = [], threading.get_ident()
         try:
             work()
             return _Replay(self._captured)
@@ -145,7 +176,7 @@ class SimulatedDevice:
             self._captured.append(lambda: (work(), None)[1])
 
     def _refuse_while_capturing(self, what: str) -> None:
-        if self._captured is not None:
+        if self._captured is not None and self._capturing == threading.get_ident():
             raise InternalError("capture", f"a device may not {what} while its work is written down")
 
     def _run(self, kernel: Kernel, blocks: int, arguments: Arguments) -> None:

@@ -380,7 +380,7 @@ static int compute(int way, DnnHandle* handle, const void* alpha, Descriptor* x,
     float factor = *(const float*)alpha, kept = *(const float*)beta;
     dnn_last[way] = 10 * number + c->math;
     Descriptor dx = *x, dw = *w, dy = *y, windows = *c;  // cuDNN looks at descriptors when it is called
-    return enqueue([=] {
+    return enqueue(handle->stream, [=] {
         if (bytes) memset(workspace, 0xff, bytes);
         const Descriptor& result = way == FORWARD ? dy : way == DATA ? dx : dw;
         void* to = (void*)(way == FORWARD ? ys : way == DATA ? xs : ws);

@@ -1,14 +1,18 @@
 // NVIDIA's driver and cuBLAS as far as the engine calls them, on the processor, strict: a wrong handle, address, size
 // or moment is an error. Modules are libraries of the simulated device, whose paths stand for their images.
+//
+// What is asked for is done at once, or as late as can be: when somebody waits (`mock_order`). Then a wait too few shows.
 
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +26,27 @@ struct Function {
     int cooperative;
 };
 
-static const int INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_PERMITTED = 900;
+static const int INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_READY = 600,
+                 LAUNCH_FAILED = 719, NOT_PERMITTED = 900;
+struct Gpu;
+struct Stream;
+struct Event {
+    Gpu* of;
+    bool timed, destroyed;
+    Stream* on;
+    unsigned long recorded, passed;  // how often
+    long at;                         // in works done
+};
+// Something to do, when an event has passed so often.
+struct Entry {
+    Work work;
+    Event* after;
+    unsigned long times;
+};
+struct Stream {
+    std::deque<Entry> queue;
+    bool computes;  // or only copies
+};
 // A GPU's handles, which are the addresses of these.
 struct Gpu {
     int context, pool;
@@ -33,10 +57,19 @@ struct Gpu {
 struct Room {
     size_t bytes;
     Gpu* on;
+    int writing;  // copies to it that other streams have yet to make
+};
+struct Pinned {
+    size_t bytes;
+    int copying;
 };
 
 static Gpu all_gpus[8];
 static std::map<void*, Gpu*> streams;
+static std::map<uintptr_t, Pinned> pinned;
+enum { AT_ONCE, LATE, COPIES_EARLY };
+static int order, broken, waits;
+static long done;
 static thread_local Gpu* current;
 static std::map<uintptr_t, Room> rooms;
 static size_t total = 1 << 30;
@@ -58,11 +91,22 @@ size_t mock_used() {
     return used;
 }
 size_t mock_rooms() { return rooms.size(); }
+void mock_order(int wanted) { order = wanted; }
+int mock_waits() { return waits; }  // for what was not yet done
+size_t mock_pinned() {
+    size_t bytes = 0;
+    for (auto& block : pinned) bytes += block.second.bytes;
+    return bytes;
+}
 
 static int check(const char* name, bool in_context = true) {
     if (failing == name) {
         failing.clear();
         return failure;
+    }
+    if (broken) {
+        broken = 0;
+        return LAUNCH_FAILED;
     }
     return in_context && !current ? INVALID_CONTEXT : 0;
 }
@@ -88,29 +132,86 @@ static Gpu* gpu_of(void* context) {
     return 0;
 }
 
-static int enqueue(Work work) {
-    if (current->capturing) current->written->push_back(work);
-    else work();
+// Do what a stream has to do next; false where there is nothing, or nothing that may be done yet.
+static bool step(Stream* stream) {
+    if (stream->queue.empty()) return false;
+    Entry next = stream->queue.front();
+    if (next.after && next.after->passed < next.times) return false;
+    stream->queue.pop_front();
+    if (next.work) next.work();
+    done++;
+    return true;
+}
+
+static void go_on() {
+    bool more = order != LATE;
+    while (more) {
+        more = false;
+        for (auto& each : streams) {
+            Stream* stream = (Stream*)each.first;
+            if (order == AT_ONCE || !stream->computes) more |= step(stream);
+        }
+    }
+}
+
+static void reach(Event* event, unsigned long times);
+static bool force(Stream* stream) {
+    if (stream->queue.empty()) return false;
+    if (!step(stream)) reach(stream->queue.front().after, stream->queue.front().times);
+    return true;
+}
+static void reach(Event* event, unsigned long times) {
+    while (event->passed < times && force(event->on)) {}
+    go_on();
+}
+static void finish(Stream* stream) {
+    while (force(stream)) {}
+    go_on();
+}
+
+static int ask(void* on, Entry entry) {
+    if (current->capturing) {
+        current->written->push_back(entry.work);
+        return 0;
+    }
+    ((Stream*)on)->queue.push_back(entry);
+    go_on();
     return 0;
 }
 
-static int take(unsigned long long* at, size_t bytes) {
+static int enqueue(void* on, Work work) {
+    ((Stream*)on)->computes = true;
+    return ask(on, {work});
+}
+
+static int take(unsigned long long* at, size_t bytes, void* on = 0) {
     NEED(bytes, INVALID_VALUE);
     NEED(current->used + bytes <= total, OUT_OF_MEMORY);
     float* room = (float*)malloc(bytes + 4);
-    memset(room, 0xff, bytes + 4);
-    rooms[(uintptr_t)room] = {bytes, current};
+    rooms[(uintptr_t)room] = {bytes, current, 0};
+    if (on) enqueue(on, [=] { memset(room, 0xff, bytes + 4); });
+    else memset(room, 0xff, bytes + 4);
     current->used += bytes;
     *at = (uintptr_t)room;
     return 0;
 }
 
-static int give(unsigned long long at) {
+static int give(unsigned long long at, void* on = 0) {
     auto room = rooms.find(at);
     NEED(room != rooms.end() && room->second.on == current, INVALID_VALUE);
     current->used -= room->second.bytes;
-    free((void*)at);
-    rooms.erase(room);
+    Work last = [=] {
+        auto found = rooms.find(at);
+        if (found->second.writing) {
+            broken = 1;
+            return;
+        }
+        rooms.erase(found);
+        free((void*)at);
+    };
+    room->second.on = 0;
+    if (on) return enqueue(on, last);
+    last();
     return 0;
 }
 
@@ -141,36 +242,73 @@ int cuMemAllocAsync(unsigned long long* at, size_t bytes, void* on) {
     CHECK("cuMemAllocAsync");
     NEED(mine(on), INVALID_HANDLE);
     NEED(!current->capturing, NOT_PERMITTED);
-    return take(at, bytes);
+    return take(at, bytes, on);
 }
 int cuMemFreeAsync(unsigned long long at, void* on) {
     CHECK("cuMemFreeAsync");
     NEED(mine(on), INVALID_HANDLE);
     NEED(!current->capturing, NOT_PERMITTED);
-    return give(at);
+    return give(at, on);
 }
 int cuMemAlloc_v2(unsigned long long* at, size_t bytes) { CHECK("cuMemAlloc_v2"); return take(at, bytes); }
-int cuMemFree_v2(unsigned long long at) { CHECK("cuMemFree_v2"); return give(at); }
+int cuMemFree_v2(unsigned long long at) {
+    CHECK("cuMemFree_v2");
+    for (auto& each : streams)
+        if (each.second == current) finish((Stream*)each.first);
+    return give(at);
+}
 int cuMemHostAlloc(void** made, size_t bytes, unsigned flags) {
     CHECK("cuMemHostAlloc");
-    NEED(flags == 3, INVALID_VALUE);
+    NEED(flags == 3 || flags == 1, INVALID_VALUE);
     *made = malloc(bytes);
     memset(*made, 0x55, bytes);
+    if (flags == 1) pinned[(uintptr_t)*made] = {bytes, 0};
     return 0;
+}
+int cuMemFreeHost(void* at) {
+    CHECK("cuMemFreeHost");
+    auto block = pinned.find((uintptr_t)at);
+    NEED(block != pinned.end() && !block->second.copying, INVALID_VALUE);
+    pinned.erase(block);
+    free(at);
+    return 0;
+}
+static Pinned* pinned_at(const void* address, size_t bytes) {
+    auto block = pinned.upper_bound((uintptr_t)address);
+    if (block == pinned.begin()) return 0;
+    --block;
+    return (uintptr_t)address + bytes <= block->first + block->second.bytes ? &block->second : 0;
 }
 int cuMemHostGetDevicePointer_v2(unsigned long long* at, void* host, unsigned flags) { *at = (uintptr_t)host; return flags; }
 int cuMemcpyHtoDAsync_v2(unsigned long long to, const void* from, size_t bytes, void* on) {
     CHECK("cuMemcpyHtoDAsync_v2");
     NEED(mine(on) && !current->capturing, NOT_PERMITTED);
     NEED(inside(to, bytes), INVALID_VALUE);
-    memcpy((void*)to, from, bytes);
-    return 0;
+    Pinned* block = pinned_at(from, bytes);
+    std::string bytes_then((const char*)from, bytes);
+    Room* room = ((Stream*)on)->computes ? 0 : &(--rooms.upper_bound(to))->second;
+    if (block) block->copying++;
+    if (room) room->writing++;
+    return ask(on, {[=] {
+        if (block) {
+            block->copying--;
+            if (memcmp(from, bytes_then.data(), bytes)) broken = 1;  // page-locked memory is read when the copy is made
+        }
+        if (room) room->writing--;
+        memcpy((void*)to, bytes_then.data(), bytes);
+    }});
 }
 int cuMemcpyDtoHAsync_v2(void* to, unsigned long long from, size_t bytes, void* on) {
     CHECK("cuMemcpyDtoHAsync_v2");
     NEED(mine(on) && !current->capturing, NOT_PERMITTED);
     NEED(inside(from, bytes), INVALID_VALUE);
-    memcpy(to, (void*)from, bytes);
+    Pinned* block = pinned_at(to, bytes);
+    if (block) block->copying++;
+    ask(on, {[=] {
+        if (block) block->copying--;
+        memcpy(to, (void*)from, bytes);
+    }});
+    if (!block) finish((Stream*)on);
     return 0;
 }
 int cuMemcpyPeerAsync(unsigned long long to, void* to_context, unsigned long long from, void* from_context, size_t bytes, void* on) {
@@ -182,41 +320,86 @@ int cuMemcpyPeerAsync(unsigned long long to, void* to_context, unsigned long lon
     bool is_there = inside(from, bytes);
     current = here;
     NEED(is_there, INVALID_VALUE);
-    return enqueue([=] { memcpy((void*)to, (void*)from, bytes); });
+    return enqueue(on, [=] { memcpy((void*)to, (void*)from, bytes); });
 }
-struct Event { Gpu* of; bool recorded; };
-int cuEventCreate(void** made, unsigned flags) { CHECK("cuEventCreate"); *made = new Event{current, false}; return flags == 2 ? 0 : INVALID_VALUE; }
-int cuEventRecord(void* event, void* on) {
+int cuEventCreate(void** made, unsigned flags) {
+    CHECK("cuEventCreate");
+    *made = new Event{current, !flags};
+    return flags == 2 || flags == 0 ? 0 : INVALID_VALUE;
+}
+int cuEventRecord(void* which, void* on) {
     CHECK("cuEventRecord");
-    NEED(((Event*)event)->of == current && mine(on), INVALID_HANDLE);
-    ((Event*)event)->recorded = true;
+    Event* event = (Event*)which;
+    NEED(event->of == current && !event->destroyed && mine(on), INVALID_HANDLE);
+    NEED(!current->capturing, NOT_PERMITTED);
+    unsigned long times = ++event->recorded;
+    event->on = (Stream*)on;
+    return ask(on, {[=] {
+        event->passed = times;
+        event->at = done;
+    }});
+}
+int cuStreamWaitEvent(void* on, void* which, unsigned flags) {
+    CHECK("cuStreamWaitEvent");
+    Event* event = (Event*)which;
+    NEED(mine(on) && event->recorded && !event->destroyed && !flags, INVALID_HANDLE);
+    NEED(!current->capturing, NOT_PERMITTED);
+    return ask(on, {Work(), event, event->recorded});
+}
+int cuEventQuery(void* which) {
+    CHECK("cuEventQuery");
+    Event* event = (Event*)which;
+    NEED(!event->destroyed, INVALID_HANDLE);
+    if (event->passed == event->recorded) return 0;
+    step(event->on);  // time passes
+    return NOT_READY;
+}
+int cuEventSynchronize(void* which) {
+    CHECK("cuEventSynchronize");
+    Event* event = (Event*)which;
+    NEED(!event->destroyed, INVALID_HANDLE);
+    waits += event->passed < event->recorded;
+    reach(event, event->recorded);
+    return check("cuEventSynchronize");
+}
+int cuEventElapsedTime(float* milliseconds, void* first, void* last) {
+    CHECK("cuEventElapsedTime");
+    Event *a = (Event*)first, *b = (Event*)last;
+    NEED(a->timed && b->timed && a->recorded && b->recorded, INVALID_HANDLE);
+    if (a->passed < a->recorded || b->passed < b->recorded) return NOT_READY;
+    *milliseconds = b->at - a->at;
     return 0;
 }
-int cuStreamWaitEvent(void* on, void* event, unsigned flags) {
-    CHECK("cuStreamWaitEvent");
-    return mine(on) && ((Event*)event)->recorded && !flags ? 0 : INVALID_HANDLE;
+int cuEventDestroy_v2(void* event) {  // it stays, for who waits for it
+    CHECK("cuEventDestroy_v2");
+    NEED(!((Event*)event)->destroyed && ((Event*)event)->of == current, INVALID_HANDLE);
+    ((Event*)event)->destroyed = true;
+    return 0;
 }
-int cuEventDestroy_v2(void* event) { CHECK("cuEventDestroy_v2"); delete (Event*)event; return 0; }
 int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t bytes, void* on) {
     CHECK("cuMemcpyDtoDAsync_v2");
     NEED(mine(on) && inside(to, bytes) && inside(from, bytes), INVALID_VALUE);
-    return enqueue([=] { memmove((void*)to, (void*)from, bytes); });
+    return enqueue(on, [=] { memmove((void*)to, (void*)from, bytes); });
 }
 int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t bytes, void* on) {
     CHECK("cuMemsetD8Async");
     NEED(mine(on) && inside(at, bytes), INVALID_VALUE);
-    return enqueue([=] { memset((void*)at, value, bytes); });
+    return enqueue(on, [=] { memset((void*)at, value, bytes); });
 }
 int cuStreamCreate(void** made, unsigned flags) {
     CHECK("cuStreamCreate");
-    streams[*made = new char] = current;
+    streams[*made = new Stream()] = current;
     return flags == 1 ? 0 : INVALID_VALUE;
 }
-int cuStreamDestroy_v2(void* on) { CHECK("cuStreamDestroy_v2"); return mine(on) && streams.erase(on) ? 0 : INVALID_HANDLE; }
-int cuStreamQuery(void* on) { CHECK("cuStreamQuery"); return mine(on) && !current->capturing ? 0 : NOT_PERMITTED; }
+int cuStreamDestroy_v2(void* on) {
+    CHECK("cuStreamDestroy_v2");
+    NEED(mine(on), INVALID_HANDLE);
+    finish((Stream*)on);
+    streams.erase(on);
+    return 0;
+}
 // For the mock of NCCL: whether what is at an address may be exchanged on a stream now.
 int mock_ready(uintptr_t address, size_t bytes, void* on) { return mine(on) && inside(address, bytes) && !current->capturing; }
-int cuStreamSynchronize(void* on) { CHECK("cuStreamSynchronize"); return mine(on) && !current->capturing ? 0 : NOT_PERMITTED; }
 int cuStreamBeginCapture_v2(void* on, int mode) {
     CHECK("cuStreamBeginCapture_v2");
     NEED(mine(on) && !current->capturing && mode == 1, INVALID_VALUE);
@@ -241,7 +424,7 @@ int cuGraphLaunch(void* graph, void* on) {
     CHECK("cuGraphLaunch");
     NEED(mine(on) && !current->capturing, INVALID_VALUE);
     launched++;
-    for (auto& work : *(std::vector<Work>*)graph) work();
+    for (auto& work : *(std::vector<Work>*)graph) enqueue(on, work);
     return 0;
 }
 int cuGraphExecDestroy(void* graph) { CHECK("cuGraphExecDestroy"); delete (std::vector<Work>*)graph; return 0; }
@@ -268,7 +451,7 @@ int cuLaunchKernel(void* what, unsigned bx, unsigned by, unsigned bz, unsigned t
     Function* function = (Function*)what;
     auto kept = new std::vector<std::vector<char>>;  // the driver copies arguments when it is called
     for (int i = 0; function->sizes[i]; i++) kept->emplace_back((char*)arguments[i], (char*)arguments[i] + function->sizes[i]);
-    return enqueue([=] {
+    return enqueue(on, [=] {
         std::vector<void*> at;
         for (auto& value : *kept) at.push_back(value.data());
         function->launch(function->call, function->cooperative, bx, tx, at.data());
@@ -279,11 +462,17 @@ int cuGetErrorString(int status, const char** text) { *text = status == 2 ? "out
 
 // -- cuBLAS: column by column
 
-static int handle;
-static void* blas_stream;
-int cublasCreate_v2(void** made) { *made = &handle; return check("cublasCreate_v2"); }
+static std::map<void*, void*> blas_streams;
+int cublasCreate_v2(void** made) {
+    blas_streams[*made = new char] = 0;
+    return check("cublasCreate_v2");
+}
 int cublasGetProperty(int which, int* value) { *value = (int[]){12, 4, 5}[which]; return 0; }
-int cublasSetStream_v2(void* with, void* on) { blas_stream = on; return with == &handle && mine(on) ? 0 : 7; }
+int cublasSetStream_v2(void* with, void* on) {
+    if (!blas_streams.count(with) || !mine(on)) return 7;
+    blas_streams[with] = on;
+    return 0;
+}
 int cublasSetWorkspace_v2(void* with, void* at, size_t bytes) { return inside((uintptr_t)at, bytes) ? 0 : 7; }
 int cublasSetMathMode(void* with, int mode) { math_mode = mode; return 0; }
 
@@ -300,7 +489,7 @@ int cublasSgemmStridedBatched(void* with, int ta, int tb, int m, int n, int k, c
         if (!holds(c + i * c_step, m, n, ldc)) return 7;
     }
     float one = *alpha, more = *beta;
-    return enqueue([=] {
+    return enqueue(blas_streams[with], [=] {
         for (int i = 0; i < batch; i++)
             for (int x = 0; x < m; x++)
                 for (int y = 0; y < n; y++) {

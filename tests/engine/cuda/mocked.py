@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,8 @@ def made(*names: str) -> Path:
 def mock() -> ctypes.CDLL:
     """The driver and cuBLAS."""
     library = ctypes.CDLL(str(made(*PARTS)))
-    library.mock_used.restype = library.mock_dnn_descriptors.restype = library.mock_rooms.restype = ctypes.c_size_t
+    for name in ("mock_used", "mock_dnn_descriptors", "mock_rooms", "mock_pinned"):
+        getattr(library, name).restype = ctypes.c_size_t
     return library
 
 
@@ -56,6 +59,19 @@ def check_exchanges(strict: bool) -> None:
 def settings(memory: int = GIGABYTE, gpus: int = 2, pools: bool = True) -> None:
     """What the GPUs are like."""
     mock().mock_set(ctypes.c_size_t(memory), gpus, pools)
+
+
+AT_ONCE, LATE, COPIES_EARLY = range(3)
+
+
+@contextmanager
+def order(wanted: int) -> Iterator[None]:
+    """When GPUs do what they are asked for: at once; as late as can be; that, but copies as early as can be."""
+    mock().mock_order(wanted)
+    try:
+        yield
+    finally:
+        mock().mock_order(AT_ONCE)
 
 
 def fail(name: str, status: int) -> None:

@@ -110,6 +110,7 @@ def test_memory_is_given_back(pools):
 
 def test_memory_that_ends_is_said_in_bytes():
     settings(memory=100 << 20)
+    gc.collect()  # so that nothing is given back meanwhile
     it = device()
     free = it.facts().free
     words = rf"^memory: 200,000,000 bytes cannot be had: of 104,857,600 on GPU 0 \(Mock GPU\) {free:,} are free; use a"

@@ -159,18 +159,18 @@ def test_errors_that_come_while_one_waits_end_the_exchange(monkeypatch: pytest.M
     library, it = Nccl(mock_nccl()), device()
     communicator = Communicator(library, it.lane(), library.new_uid(), 0, 1)
     for _ in range(3):
-        fail("cuStreamQuery", 600)  # not ready
+        fail("cuEventQuery", 600)  # not ready
         it.wait()
     aborted = mock_nccl().mock_nccl_aborted()
     mock_nccl().mock_nccl_asynchronous(6)
-    fail("cuStreamQuery", 600)
+    fail("cuEventQuery", 600)
     with pytest.raises(DeviceError, match=r"NCCL: a rank is gone: remote process exited.*go on from the last snapshot"):
         it.wait()
     assert mock_nccl().mock_nccl_aborted() == aborted + 1
-    fail("cuStreamQuery", 600)
+    fail("cuEventQuery", 600)
     it.wait()  # there is nobody left to look after
-    fail("cuStreamQuery", 999)
-    with pytest.raises(DeviceError, match="cuStreamQuery: CUDA_ERROR_UNKNOWN"):
+    fail("cuEventQuery", 999)
+    with pytest.raises(DeviceError, match="cuEventQuery: CUDA_ERROR_UNKNOWN"):
         it.wait()
     communicator.abort()
 

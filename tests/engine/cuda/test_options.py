@@ -20,6 +20,7 @@ GIVEN = {
     "CAFFE_DETERMINISTIC": ("deterministic", "0", False),
     "CAFFE_WORKSPACE_MB": ("workspace", "8", 8 << 20),
     "CAFFE_NCCL": ("nccl", __file__, __file__),
+    "CAFFE_PINNED_MB": ("pinned", "4", 4 << 20),
 }
 NONSENSE = {
     "CAFFE_TF32": ("yes", "'yes' is neither 0 nor 1"),
@@ -28,6 +29,7 @@ NONSENSE = {
     "CAFFE_DETERMINISTIC": ("no", "'no' is neither 0 nor 1"),
     "CAFFE_WORKSPACE_MB": ("-1", "'-1' is not a whole number from 0; give one, such as 256"),
     "CAFFE_NCCL": ("/no/such.so", "'/no/such.so' is no file"),
+    "CAFFE_PINNED_MB": ("3", "'3' is not a whole number from 4; give one, such as 64"),
 }
 
 
