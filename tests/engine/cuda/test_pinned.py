@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from ctypes import c_void_p
 
@@ -15,6 +16,12 @@ from caffe_sdk.errors import InternalError
 from tests.engine.cuda.mocked import AT_ONCE, COPIES_EARLY, LATE, device, fail, mock, order
 
 ORDERS = [AT_ONCE, LATE, COPIES_EARLY]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_given_back_meanwhile() -> None:
+    """What other tests left."""
+    gc.collect()
 
 
 @pytest.fixture
