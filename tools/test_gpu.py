@@ -32,12 +32,15 @@ def parts(engine: str, brief: bool) -> list[Part]:
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     only = " and InnerProduct" if brief else ""
     bench = ["--nets", "lenet", "--batches", "1", "--runs", "1"] if brief else []
+    waits = [["--kind", kind, "--batch", "256", "--records", "512"] for kind in (() if brief else ("leveldb", "jpeg"))]
     return [
         Part("Device", ["-m", "caffe_sdk.cli", "device_query"], whole=True),
         Part("Table of cases", [*pytest, "tests/cases", "-k", engine + only]),
         Part("Convolutions without cuDNN", [*pytest, "tests/cases", "-k", f"{engine} and onvolution"], options=WITHOUT),
         Part("Golden vectors of BVLC Caffe", [*pytest, "tests/golden/test_golden.py", "-k", engine + only]),
         Part("The engine's own tests", [*pytest, "tests/engine/cuda/test_fusion.py" if brief else "tests/engine/cuda"]),
+        Part("Batches sent ahead", [*pytest, "tests/layers/test_ahead.py", "-k", engine]),
+        *[Part(f"Waiting for data: {words[1]}", ["tests/bench/stall.py", *words]) for words in waits],
         Part("Times", ["tests/bench/gpu.py", "--engine", engine, *bench], whole=True),
     ]
 

@@ -4,10 +4,15 @@
 
     python tests/bench/stall.py
     python tests/bench/stall.py --kind jpeg --batch 32 --steps 20 --threads 2
+    CAFFE_ENGINE=cuda python tests/bench/stall.py --batch 256
 
 After a few steps that nobody counts, the time of every step is divided: ``waits`` is what the net spends waiting for a
 batch that is not ready, ``data layer`` everything from asking for a batch to its numbers in the blob. By the clock, so
 what else runs on the computer counts too.
+
+On a GPU ``GPU waits`` is the time, by events on its stream, in which the GPU has nothing to do because a batch is not
+there: from the end of all that it was asked for before, or from when the data layer is come to if that is later, until
+the batch has arrived. The host waits elsewhere then, for the loss.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import caffe_sdk as caffe
+from caffe_sdk.engine.cuda.device import Device, Mark
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import LayerParameter, SolverParameter
 from caffe_sdk.solver import SGDSolver
@@ -64,10 +70,41 @@ def timed(function: Callable[..., Any], total: list[float]) -> Callable[..., Any
     return call
 
 
-def measure(ours: SGDSolver, steps: int) -> list[tuple[float, float, float]]:
-    """Seconds of each step; in the data layer; waiting."""
+class Stalls:
+    """When a device stands still because a batch is not there: pairs of marks on its stream, made by a data layer."""
+
+    def __init__(self, layer: Any, device: Device) -> None:
+        self._device, self._follow, self._forward = device, device.follow, layer.forward
+        self._pairs: list[tuple[Mark, Mark]] = []
+        self._come: Mark | None = None
+        layer.forward = self._enter
+        device.follow = self._wait  # type: ignore[method-assign]
+
+    def _enter(self, *arguments: Any) -> None:
+        self._come = self._device.mark(timed=True)
+        self._forward(*arguments)
+
+    def _wait(self, mark: Mark) -> None:
+        begin = self._come or self._device.mark(timed=True)
+        self._come = None
+        self._follow(mark)
+        self._pairs.append((begin, self._device.mark(timed=True)))
+
+    def seconds(self) -> float:
+        """Of all pairs so far."""
+        return sum(self._device.seconds(begin, end) for begin, end in self._pairs)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._pairs.clear()
+
+
+def measure(ours: SGDSolver, steps: int, stalls: Stalls | None = None) -> list[tuple[float, float, float]]:
+    """Seconds of each step; in the data layer; waiting. ``stalls`` begin anew when they count."""
     layer = ours.net.layers[0]
     ours.step(WARM)
+    if stalls is not None:
+        stalls.forget()
     in_layer, waiting = [0.0], [0.0]
     layer.forward = timed(layer.forward, in_layer)
     batches = layer.batches()
@@ -95,11 +132,15 @@ def main() -> None:
         caffe.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         data.make(Path(folder), options.records)
-        steps = measure(solver(options.net, options.batch, Path(folder) / options.kind), options.steps)
+        ours = solver(options.net, options.batch, Path(folder) / options.kind)
+        device = getattr(ours.net.engine, "device", None)
+        stalls = Stalls(ours.net.layers[0], device) if device is not None else None
+        steps = measure(ours, options.steps, stalls)
     step, layer, waits = (sum(column) for column in zip(*steps, strict=True))
     middle = statistics.median(seconds for seconds, _, _ in steps)
     print(f"{options.net}, batch {options.batch}, {options.kind}: {1000 * middle:.1f} ms a step", end="; ")
-    print(f"data layer {100 * layer / step:.2f} %, waits {100 * waits / step:.2f} %")
+    print(f"data layer {100 * layer / step:.2f} %, waits {100 * waits / step:.2f} %", end="")
+    print("" if stalls is None else f", GPU waits {100 * stalls.seconds() / step:.2f} %")
 
 
 if __name__ == "__main__":

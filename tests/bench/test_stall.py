@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from caffe_sdk import engine
 from tests.bench import data, stall
 
 
@@ -21,3 +22,19 @@ def test_shares_of_a_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert found is not None
     layer, waits = map(float, found.groups())
     assert 0 < waits < layer < 100
+
+
+def test_the_share_in_which_a_gpu_has_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the simulated device, which waits by the clock."""
+    monkeypatch.setattr(data, "SIDE", 32)
+    monkeypatch.setattr(data, "CROP", 28)
+    words = ["stall.py", "--net", "lenet", "--batch", "2", "--steps", "2", "--records", "4"]
+    monkeypatch.setattr(sys, "argv", words)
+    with engine.use("simulated"):
+        stall.main()
+    found = re.search(r"data layer ([\d.]+) %, waits ([\d.]+) %, GPU waits ([\d.]+) %", capsys.readouterr().out)
+    assert found is not None
+    layer, waits, stalled = map(float, found.groups())
+    assert waits <= stalled <= layer < 100
