@@ -10,7 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from caffe_sdk.app.paths import ANYWHERE, Paths
 from caffe_sdk.app.size import BYTES, Size, size_of_net, size_of_solver
 from caffe_sdk.app.turns import Turns
 from caffe_sdk.blob import structure
+from caffe_sdk.engine.operation import Between
 from caffe_sdk.errors import ArgumentError, CancelledError, HandleError, SolverError
 from caffe_sdk.memory import Array
 from caffe_sdk.net import Net
@@ -37,6 +38,19 @@ Look = Callable[[int, Net], None]
 
 Training = Generator[Event, None, None]
 """What happens while a solver trains; closing it ends the training."""
+
+Result = TypeVar("Result")
+
+
+class Computing(Protocol):
+    """Has some work done by whoever computes, and gives what the work gives or raises."""
+
+    def __call__(self, work: Callable[[], Result], /) -> Result: ...
+
+
+def by_caller(work: Callable[[], Result]) -> Result:
+    """Computing in the thread that asks."""
+    return work()
 
 
 class _HeldNet(NamedTuple):
@@ -65,11 +79,13 @@ def void(kind: str, handle: int) -> HandleError:
 class Session:
     """Nets and solvers by handle. ``paths`` says which files may be opened for the session's user.
 
+    What takes computing, and be it bringing numbers from an engine's layout to the host, is done by ``computing``.
+
     Methods that take a handle raise HandleError when it is void; all raise what `Net` and `Solver` do.
     """
 
-    def __init__(self, paths: Paths = ANYWHERE) -> None:
-        self.paths = paths
+    def __init__(self, paths: Paths = ANYWHERE, computing: Computing = by_caller) -> None:
+        self.paths, self._computing = paths, computing
         self._table = threading.Lock()  # guards the dictionaries and `training`; never held while computing
         self._nets: dict[int, _HeldNet] = {}
         self._solvers: dict[int, _HeldSolver] = {}
@@ -110,12 +126,18 @@ class Session:
         with self._net(net) as held:
             return prepare(held, self._held(net).record, images)
 
-    def predict(self, net: int, images: Sequence[Array], blobs: Sequence[str] = ()) -> dict[str, Array]:
-        """The outputs, and the ``blobs`` asked for, of any number of images, prepared as `prepare` does."""
-        with self._running(net) as held:
+    def predict(
+        self, net: int, images: Sequence[Array], blobs: Sequence[str] = (), between: Between | None = None
+    ) -> dict[str, Array]:
+        """The outputs, and the ``blobs`` asked for, of any number of images, prepared as `prepare` does.
+
+        ``between`` is as for `forward`.
+        """
+        with self._net(net) as held:
             inputs = prepare(held, self._held(net).record, images)
             _check_blobs(held, blobs)
-            return held.forward_all(list(blobs), **{held.inputs[0]: inputs})
+            with self._ended_by(held, between):
+                return self._run(net, held, lambda: held.forward_all(list(blobs), **{held.inputs[0]: inputs}))
 
     def describe_net(self, net: int) -> NetDescription:
         """Layers, blobs and shapes of a net as it stands."""
@@ -129,7 +151,8 @@ class Session:
     def get_blobs(self, net: int, blobs: Iterable[BlobRef], which: str = "data") -> list[Array]:
         """Copies of several blobs' values or gradients as of one moment."""
         with self._net(net) as held:
-            return [copy_of(find(held, blob), which) for blob in blobs]
+            found = [find(held, blob) for blob in blobs]
+            return self._computing(lambda: [copy_of(blob, which) for blob in found])
 
     def set_blob(self, net: int, blob: BlobRef, which: str, values: Array) -> None:
         """Overwrite a blob's values ("data") or gradients ("diff").
@@ -191,16 +214,17 @@ class Session:
         start: str | None = None,
         end: str | None = None,
         blobs: Sequence[str] = (),
+        between: Between | None = None,
     ) -> dict[str, Array]:
         """Set the input blobs, run layers ``start`` to ``end``, give the outputs and the ``blobs`` asked for.
 
         Without ``inputs`` the net computes with what its blobs hold. The outputs are those of the net, or the tops of
-        layer ``end`` where one is named.
+        layer ``end`` where one is named. ``between`` is called before the run and between its layers: what it raises
+        ends it (`Net.between_steps`).
         """
-        with self._running(net) as held:
-            _check_names("forward", inputs)
-            outputs = held.forward(list(blobs), start, end, **(inputs or {}))
-            return {name: np.array(values) for name, values in outputs.items()}
+        _check_names("forward", inputs)
+        with self._net(net) as held, self._ended_by(held, between):
+            return self._run(net, held, lambda: _copies(held.forward(list(blobs), start, end, **(inputs or {}))))
 
     def backward(
         self,
@@ -209,14 +233,14 @@ class Session:
         start: str | None = None,
         end: str | None = None,
         blobs: Sequence[str] = (),
+        between: Between | None = None,
     ) -> dict[str, Array]:
         """Set the outputs' gradients, run layers ``start`` back to ``end``, give the gradients of the inputs, or of the
-        bottoms of layer ``end`` where one is named, and of the ``blobs`` asked for.
+        bottoms of layer ``end`` where one is named, and of the ``blobs`` asked for. ``between`` is as for `forward`.
         """
-        with self._running(net) as held:
-            _check_names("backward", diffs)
-            results = held.backward(list(blobs), start, end, **(diffs or {}))
-            return {name: np.array(values) for name, values in results.items()}
+        _check_names("backward", diffs)
+        with self._net(net) as held, self._ended_by(held, between):
+            return self._run(net, held, lambda: _copies(held.backward(list(blobs), start, end, **(diffs or {}))))
 
     def copy_from(self, net: int, weights: Weights) -> list[str]:
         """Load a caffemodel, a path or its bytes, into layers of the same names; gives those names."""
@@ -245,11 +269,13 @@ class Session:
         """Write the net's weights to a caffemodel."""
         target = self.paths.resolve_new(path)
         with self._net(net) as held:
+            self._computing(held.to_weights)
             held.save(target)
 
     def net_bytes(self, net: int) -> bytes:
         """The net's weights as the bytes of a caffemodel."""
         with self._net(net) as held:
+            self._computing(held.to_weights)
             return models.weights_bytes(held)
 
     # -- solvers -------------------------------------------------------------------------------------------------------
@@ -318,7 +344,7 @@ class Session:
         held = self._solver(solver)
         self.paths.resolve(held.solver.param.snapshot_prefix)
         with held.turns:
-            return held.solver.snapshot()
+            return self._computing(held.solver.snapshot)
 
     # -- letting go ----------------------------------------------------------------------------------------------------
 
@@ -387,11 +413,24 @@ class Session:
             yield held.net
 
     @contextmanager
-    def _running(self, handle: int) -> Iterator[Net]:
-        """`_net`, for a net that is about to run."""
-        with self._net(handle) as net:
+    def _ended_by(self, net: Net, between: Between | None) -> Iterator[None]:
+        """Let ``between`` end the net's runs. Takes the net's turn."""
+        net.between_steps = between
+        try:
+            yield
+        finally:
+            net.between_steps = None
+
+    def _run(self, handle: int, net: Net, work: Callable[[], Result]) -> Result:
+        """Have a net run by whoever computes. Takes the net's turn."""
+
+        def looked_at() -> Result:
+            if net.between_steps is not None:  # so much may have happened while this waited
+                net.between_steps()
             self._look_at(handle, net)
-            yield net
+            return work()
+
+        return self._computing(looked_at)
 
     def _look_at(self, handle: int, net: Net) -> None:
         """Have somebody look at a net whose shapes may have changed, carried through it. Takes the net's turn."""
@@ -419,15 +458,23 @@ class Session:
                 with held.turns:
                     if held.released:
                         raise CancelledError(f"solver {handle}", "was released while it trained")
-                    for net, held_net in zip(held.handles, (held.solver.net, *held.solver.test_nets), strict=True):
-                        self._look_at(net, held_net)
-                    event = next(events, None)
+                    event = self._computing(lambda: self._next(held, events))
                 if event is None:
                     return
                 yield event
         finally:
             events.close()
             held.training = False
+
+    def _next(self, held: _HeldSolver, events: Training) -> Event | None:
+        """What happens next in a training; None at its end."""
+        for handle, net in zip(held.handles, (held.solver.net, *held.solver.test_nets), strict=True):
+            self._look_at(handle, net)
+        return next(events, None)
+
+
+def _copies(views: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: np.array(view) for name, view in views.items()}
 
 
 def _check_blobs(net: Net, blobs: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from caffe_sdk.app.images import prepare
 from caffe_sdk.app.models import Weights
 from caffe_sdk.app.session import HANDLE_BITS, Session, Training
 from caffe_sdk.client.asks import PARTS
+from caffe_sdk.engine.operation import Between
 from caffe_sdk.errors import ArgumentError, HandleError
 from caffe_sdk.memory import Array
 from caffe_sdk.preprocessing import Preprocessing
@@ -132,6 +133,7 @@ class RemoteSession(Session):
         start: str | None = None,
         end: str | None = None,
         blobs: Sequence[str] = (),
+        between: Between | None = None,
     ) -> dict[str, Array]:
         return self._net_of(net).forward(blobs, start, end, **(inputs or {}))
 
@@ -142,6 +144,7 @@ class RemoteSession(Session):
         start: str | None = None,
         end: str | None = None,
         blobs: Sequence[str] = (),
+        between: Between | None = None,
     ) -> dict[str, Array]:
         return self._net_of(net).backward(blobs, start, end, **(diffs or {}))
 

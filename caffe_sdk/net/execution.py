@@ -41,7 +41,7 @@ class Executor:
         self._leans: dict[Key, tuple[Engine, frozenset[int], Lean | None]] = {}
         self._provisional = False
         self.between: Between | None = None
-        """Called before each step of a run forward."""
+        """Called before each step of a run."""
         self.homes: dict[str, str] = {}
         """The engine it stays with, of each kind of which there are several."""
         self._home()
@@ -95,9 +95,11 @@ class Executor:
         self.may_lose = False
         for start, end in self._back(first, last):
             if self.nodes[end].layer.on_host:
+                if self.between is not None:
+                    self.between()
                 self._backward_layer(self.engine, self.nodes[end])
             else:
-                self._run(self._program("backward", start, end), start, end)
+                self._run(self._program("backward", start, end), start, end, self.between)
 
     def timed(self, backward: bool, clock: Clock) -> list[tuple[StepName, float]]:
         """Run all layers one way, those on the host left out: every step with the seconds it took."""

@@ -146,10 +146,15 @@ class Net(Contents):
         self._open()
         if inputs:
             self._set("data", self.inputs, inputs, "Input blob arguments do not match net inputs.", "Input")
-        last = self._layer_index(end) if end is not None else len(self.layers) - 1
-        self._forward(self._layer_index(start) if start is not None else 0, last)
+        self.run(start, end)
         names = self.top_names[end] if end is not None else self.outputs
         return {name: self._blob(name).data for name in (*names, *(blobs or ()))}
+
+    def run(self, start: str | None = None, end: str | None = None) -> float:
+        """`forward` that looks at no blob: returns the loss that layers ``start`` to ``end`` add up to."""
+        self._open()
+        last = self._layer_index(end) if end is not None else len(self.layers) - 1
+        return self._forward(self._layer_index(start) if start is not None else 0, last)
 
     def backward(
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **tops: Any
@@ -297,10 +302,11 @@ class Net(Contents):
 
     @property
     def between_steps(self) -> Between | None:
-        """Called before each step of a run forward (a layer, or what several were fused into); None: nothing is.
+        """Called before each step of a run (a layer, or what several were fused into); None: nothing is.
 
-        What it raises ends the run there, and comes out of `forward`. Blobs then hold numbers of this run or of the one
-        before; the next run makes all of them anew. A run that nobody may end pays nothing for it.
+        What it raises ends the run there, and comes out of `forward` or `backward`. Blobs then hold numbers of this run
+        or of the one before, and the next run makes all of them anew; to gradients of parameters, which runs add up,
+        anything may have been added: clear them. A run that nobody may end pays nothing for it.
         """
         return self._executor.between
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from caffe_sdk.app.paths import Inside
 from caffe_sdk.app.session import Session
+from caffe_sdk.errors import CaffeError
 from caffe_sdk.server.clients import Clients
 from caffe_sdk.server.journal import Journal
 from caffe_sdk.server.options import Options
 from caffe_sdk.server.security.access import Access
 from caffe_sdk.server.security.tokens import Tokens
 from caffe_sdk.server.watchdog import Watchdog
-from caffe_sdk.serving import Repository
+from caffe_sdk.serving import Processors, Repository
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Backend:
     clients: Clients
     access: Access
     watchdog: Watchdog
+    processors: Processors
+    """What computes, for the models and for clients' own nets."""
     journal: Journal = field(default_factory=Journal)
     ending: threading.Event = field(default_factory=threading.Event)
     """Set when the server is about to end: it says that it is not ready, and takes calls still."""
@@ -37,12 +40,18 @@ class Backend:
     def of(cls, options: Options) -> Backend:
         """What the options ask for. Nothing is loaded yet. Raises FileErrors and ArgumentError."""
         access = Access(Tokens(options.tokens) if options.tokens is not None else None)
-        repository = Repository(options.models, options.repository) if options.models is not None else None
+        processors = Processors(options.repository.parallel)
+        try:
+            models = options.models
+            repository = Repository(models, options.repository, processors) if models is not None else None
+        except CaffeError:
+            processors.close()
+            raise
         folder = options.files if options.files is not None else options.models
-        session = Session(Inside(folder, options.modules))
+        session = Session(Inside(folder, options.modules), processors.run)
         journal = Journal(log=options.log_format == "json")
         clients, watchdog = Clients(session, options.limits), Watchdog(options.limits)
-        return cls(options, repository, session, clients, access, watchdog, journal)
+        return cls(options, repository, session, clients, access, watchdog, processors, journal)
 
     def open(self) -> None:
         """Begin to load the models that are there; each tells in the repository's index what became of it."""
@@ -68,3 +77,4 @@ class Backend:
         self.watchdog.close()
         if self.repository is not None:
             self.repository.close()
+        self.processors.close()

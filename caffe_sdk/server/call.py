@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from caffe_sdk.errors import CancelledError, DeadlineError
 from caffe_sdk.server.clients import Client
 from caffe_sdk.server.security.tokens import Identity
 
@@ -64,6 +65,14 @@ class Call:
     def active(self) -> bool:
         """Whether the client still waits: it did not cancel, go away, or run out of time."""
         return self.context.is_active()
+
+    def check(self) -> None:
+        """Raise DeadlineError or CancelledError unless the client still waits: to be called between layers."""
+        if self.active():
+            return
+        if self.remaining() == 0:
+            raise DeadlineError("call", "the deadline passed before the result was there", "give it more time")
+        raise CancelledError("call", "the client waits no more", "call again")
 
     def when_over(self, action: Callable[[], None]) -> None:
         """Do something when the call ends, for whatever reason; at once when it has ended already."""

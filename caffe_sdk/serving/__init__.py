@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from caffe_sdk.serving.config import ModelConfig
 from caffe_sdk.serving.model import ServedModel
+from caffe_sdk.serving.processors import Processors
 from caffe_sdk.serving.repository import ModelState, Options, Repository
 from caffe_sdk.serving.requests import InferRequest, InferResult, Pending, TensorSpec, Timings
 from caffe_sdk.serving.statistics import Duration, Statistics
@@ -20,6 +21,7 @@ __all__ = [
     "ModelState",
     "Options",
     "Pending",
+    "Processors",
     "Repository",
     "ServedModel",
     "Statistics",

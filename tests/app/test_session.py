@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,6 +294,40 @@ def test_iterations_are_not_negative(session: Session, solver: int, iterations: 
     with pytest.raises(ArgumentError, match=f"{iterations} iterations"):
         list(session.step(solver, iterations))
     assert not session.solver_state(solver).training
+
+
+# -- computing ---------------------------------------------------------------------------------------------------------
+
+
+def test_computing_is_left_to_whoever_computes(rng: np.random.Generator) -> None:
+    asked: list[object] = []
+
+    def computing(work: Callable[[], Any], /) -> Any:
+        asked.append(work)
+        return work()
+
+    session = Session(computing=computing)
+    net, images = session.create_net(text=NET), rng.random((4, 1, 6, 6), np.float32)
+    session.set_blob(net, "data", "data", images)
+    assert asked == []
+    session.forward(net)
+    session.backward(net)
+    session.predict(net, [images[0, 0, :, :, None]])
+    session.get_blob(net, "prob")
+    session.net_bytes(net)
+    assert len(asked) == 5
+    session.reset()
+
+
+@pytest.mark.parametrize("call", ["forward", "backward", "predict"])
+def test_a_run_may_be_ended(session: Session, net: int, call: str) -> None:
+    def between() -> None:
+        raise CancelledError("here", "enough", "")
+
+    arguments = [[np.zeros((6, 6, 1), np.float32)]] if call == "predict" else []
+    with pytest.raises(CancelledError, match="enough"):
+        getattr(session, call)(net, *arguments, between=between)
+    assert len(session.forward(net)["prob"]) == 4  # the next one runs to its end
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------

@@ -117,3 +117,36 @@ def test_a_run_may_be_ended_between_steps(net: Net) -> None:
     net.blobs["x"].data[...] = [[-1, 2, -3, 5]]
     assert net.forward()["r3"].tolist() == [[0, 6, 0, 15]]
     assert passed == []
+
+
+def test_a_run_backward_may_be_ended_between_steps(net: Net) -> None:
+    net.blobs["x"].data[...] = [[-1, 2, -3, 4]]
+    net.forward()
+    allowed, passed = 0, 0
+
+    def between() -> None:
+        nonlocal passed
+        passed += 1
+        if passed == allowed:
+            raise Ended
+
+    net.between_steps = between
+    net.backward(r3=np.ones((1, 4), np.float32))
+    steps = passed
+    assert steps >= 3
+    for allowed in range(1, steps + 1):
+        passed = 0
+        with pytest.raises(Ended):
+            net.backward(r3=np.ones((1, 4), np.float32))
+        assert passed == allowed
+    net.between_steps = None
+    assert net.backward(r3=np.ones((1, 4), np.float32))["x"].tolist() == [[0, 3, 0, 3]]
+
+
+def test_a_run_that_looks_at_nothing(net: Net) -> None:
+    net.blobs["x"].data[...] = [[-1, 2, -3, 4]]
+    assert net.run(end="host") == 0
+    assert net.blobs["host"].data.tolist() == [[0, 6, 0, 12]]
+    assert net.blobs["r3"].data.tolist() == [[0, 0, 0, 0]]
+    assert net.run("r2") == 0
+    assert net.blobs["r3"].data.tolist() == [[0, 6, 0, 12]]

@@ -130,7 +130,7 @@ class Nets:
         """Run layers forward."""
         reply, inputs = pb.ForwardReply(), arrays_of(request.inputs)
         net, blobs = self._net(request, call), list(request.blobs)
-        outputs = self._session.forward(net, inputs, *layers_of(request), blobs)
+        outputs = self._session.forward(net, inputs, *layers_of(request), blobs, call.check)
         _put_all(reply.outputs, _only(blobs, outputs) if request.omit_outputs else outputs, self._most)
         return reply
 
@@ -139,14 +139,14 @@ class Nets:
         net = self._net(request, call)
         reply = pb.ForwardReply()
         images = [decode_image(data, "image", max_pixels=MOST_PIXELS) for data in request.images]
-        _put_all(reply.outputs, self._session.predict(net, images, list(request.blobs)), self._most)
+        _put_all(reply.outputs, self._session.predict(net, images, list(request.blobs), call.check), self._most)
         return reply
 
     def backward(self, request: Any, call: Call) -> Any:
         """Run layers backward."""
         reply, diffs = pb.BackwardReply(), arrays_of(request.diffs)
         net, blobs = self._net(request, call), list(request.blobs)
-        found = self._session.backward(net, diffs, *layers_of(request), blobs)
+        found = self._session.backward(net, diffs, *layers_of(request), blobs, call.check)
         _put_all(reply.diffs, _only(blobs, found) if request.omit_diffs else found, self._most)
         return reply
 
