@@ -12,13 +12,14 @@ import numpy as np
 from caffe_sdk.engine.cpu import machine_code
 from caffe_sdk.engine.cpu.library import library
 from caffe_sdk.engine.portable.job import Record
+from caffe_sdk.threads import num_threads
 
 
 class Job(Record):
     """A loop and the record it works on."""
 
     def __init__(self, loop: str, kind: np.dtype[Any], values: Mapping[str, Any]) -> None:
-        super().__init__(kind, values)
+        super().__init__(kind, values, num_threads())
         self._arguments: tuple[Any, ...] = (self.address,)
         if self.threads == 1:
             self._call = machine_code.function(loop)

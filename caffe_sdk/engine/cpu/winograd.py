@@ -28,6 +28,7 @@ from caffe_sdk.engine.portable.filtering import Filters, Problem, blocks
 from caffe_sdk.engine.portable.job import address
 from caffe_sdk.engine.portable.winograd_job import BLOCK, JOB, PLACES, ROWS
 from caffe_sdk.memory import Array, Place, Shape, aligned
+from caffe_sdk.threads import num_threads
 
 FLOAT = 4  # bytes
 
@@ -188,7 +189,7 @@ def convolution_grad_data(plan: Plan, work: Work) -> None:
 
 def _convolve(plan: Plan, name: str, p: Problem, operands: Mapping[str, Operand | None], slope: float = 1.0) -> None:
     """Plan a loop whose ``operands`` are, by the names of `JOB`, images, filters, and what there is of others."""
-    _step(plan, name, filtering.convolution(p, few="w" in operands), operands, {"slope": slope})
+    _step(plan, name, filtering.convolution(p, num_threads(), few="w" in operands), operands, {"slope": slope})
 
 
 def convolution_grad_weight(plan: Plan, work: Work) -> None:
@@ -206,7 +207,7 @@ def convolution_grad_weight(plan: Plan, work: Work) -> None:
         "w": plan.update(dweight, filters(dims_of(p))),
         "bias": plan.update(dbias, plain(p.y[1:2])) if dbias is not None else None,
     }
-    _step(plan, "convolution_backward_weights winograd", filtering.gradient(p), operands, {})
+    _step(plan, "convolution_backward_weights winograd", filtering.gradient(p, num_threads()), operands, {})
 
 
 def _step(

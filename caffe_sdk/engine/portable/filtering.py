@@ -14,7 +14,6 @@ from typing import Any
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.portable.winograd_job import BLOCK, PANEL, PIXEL, PLACES, ROWS, STRIP, TILE, WIDTH
 from caffe_sdk.memory import Shape
-from caffe_sdk.threads import num_threads
 
 CHUNK, WIDE = 48, 384
 """Tiles transformed at once, twice as many from so many channels on: few enough that they stay in the cache, enough
@@ -112,16 +111,17 @@ class Filters:
 
 @dataclass(frozen=True)
 class Work:
-    """What a loop does: its job, but for where numbers are, and the room it needs, in bytes of each thread."""
+    """What threads do with a loop: its job, but for where numbers are, and the room it needs, in bytes of each."""
 
     loop: str
+    threads: int
     values: Values
     parts: tuple[tuple[str, int], ...]
 
     @property
     def room(self) -> int:
         """Bytes for all threads."""
-        return num_threads() * self._own
+        return self.threads * self._own
 
     @property
     def _own(self) -> int:
@@ -136,10 +136,10 @@ class Work:
         return {**self.values, "of_thread": self._own, **where}
 
 
-def convolution(p: Problem, few: bool = False) -> Work:
+def convolution(p: Problem, threads: int, few: bool = False) -> Work:
     """y = bias + w * x, or the gradient of x from that of y; with ``few`` tiles the filters w come as they are."""
     blocks_in, blocks_out = p.blocks
-    chunk, panels_of_part = _cut(p, few)
+    chunk, panels_of_part = _cut(p, threads, few)
     parts_of_group = -(-_panels(blocks_out) // panels_of_part)
     parts = p.group * parts_of_group
     rows = FEW_ROWS if few else ROWS
@@ -162,16 +162,16 @@ def convolution(p: Problem, few: bool = False) -> Work:
     room = (("v", PLACES * v_place), ("m", PLACES * m_place), ("patch", PLACES * PIXEL))
     if not few:
         filters = Filters(p.taps, p.group, blocks_in, blocks_out, turned=False)
-        return Work("convolve", values | filters.distances, room)
+        return Work("convolve", threads, values | filters.distances, room)
     u_place = _apart(2 * BLOCK * STRIP * PIXEL)
-    return Work("convolve_few", values | {"u_place": u_place}, (*room, ("u", 2 * TILE * u_place)))
+    return Work("convolve_few", threads, values | {"u_place": u_place}, (*room, ("u", 2 * TILE * u_place)))
 
 
-def gradient(p: Problem) -> Work:
+def gradient(p: Problem, threads: int) -> Work:
     """The gradients of w and bias from x and that of y."""
     blocks_in, blocks_out = p.blocks
     channels, panels = blocks_in * BLOCK, _panels(blocks_out)
-    panels_of_part = -(-panels // min(panels, -(-num_threads() // p.group)))
+    panels_of_part = -(-panels // min(panels, -(-threads // p.group)))
     parts_of_group = -(-panels // panels_of_part)
     chunk = -(-p.tiles // -(-p.tiles // CHUNK))
     panel, u_panel = chunk * PANEL, channels * PANEL
@@ -194,7 +194,7 @@ def gradient(p: Problem) -> Work:
         "u_panel": u_panel,
     }
     room = (("v", PLACES * v_place), ("m", PLACES * m_place), ("u", PLACES * u_place), ("patch", PLACES * PIXEL))
-    return Work("sum_filters", values, room)
+    return Work("sum_filters", threads, values, room)
 
 
 def blocks(channels: int) -> int:
@@ -217,12 +217,12 @@ def _images(name: str, dims: Shape) -> Values:
     return {**distances, f"{name}_height": height, f"{name}_width": width}
 
 
-def _cut(p: Problem, few: bool) -> tuple[int, int]:
+def _cut(p: Problem, threads: int, few: bool) -> tuple[int, int]:
     """Into what the work is cut: tiles of a chunk, and panels of y's channels of a part."""
     wide = (p.x[1] + p.y[1]) // p.group >= 2 * WIDE
     chunks = 1 if few else -(-p.tiles // (2 * CHUNK if wide else CHUNK))
     panels = _panels(p.blocks[1])
-    parts = -(-num_threads() // (chunks * p.group))
+    parts = -(-threads // (chunks * p.group))
     return -(-p.tiles // chunks), -(-panels // min(parts, panels))
 
 

@@ -10,25 +10,24 @@ import numpy as np
 
 from caffe_sdk.engine.portable.team import LEAST, shared
 from caffe_sdk.memory import Array
-from caffe_sdk.threads import num_threads
 
 COUNTERS = ("ticket", "thread")
 
 
 class Record:
-    """What a loop works on, taken by as many threads as there are.
+    """What a loop works on, taken by so many threads, or as many as there are items.
 
     It begins with what threads count up, the next item's ``ticket`` and where threads have room of their own the next
     ``thread``'s number, and says how many ``items`` there are.
     """
 
-    def __init__(self, kind: np.dtype[Any], values: Mapping[str, Any]) -> None:
+    def __init__(self, kind: np.dtype[Any], values: Mapping[str, Any], threads: int) -> None:
         self.numbers = np.zeros(1, kind)
         for name, value in values.items():
             self.numbers[name] = value
         counters = sum(name in COUNTERS for name in kind.names or ())
         self._counters = self.numbers.view(np.int64)[:counters]
-        self.threads = min(num_threads(), int(self.numbers["items"][0]))
+        self.threads = min(threads, int(self.numbers["items"][0]))
         self.address = address(self.numbers)
 
     def begin(self) -> None:
@@ -36,9 +35,9 @@ class Record:
         self._counters[:] = 0
 
 
-def run(loop: str, kind: np.dtype[Any], values: Mapping[str, Any]) -> None:
+def run(loop: str, kind: np.dtype[Any], values: Mapping[str, Any], threads: int) -> None:
     """Do all items of a record with a loop of `loops.winograd`."""
-    record, function = Record(kind, values), _function(loop)
+    record, function = Record(kind, values, threads), _function(loop)
     record.begin()
     shared(lambda i, j: function(record.address), record.threads, record.threads * LEAST)
 

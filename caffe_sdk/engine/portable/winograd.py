@@ -6,6 +6,7 @@ A filter that moves by more than one is one that moves by one over the image's p
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from caffe_sdk.engine.portable.room import room
 from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.portable.winograd_job import BLOCK, JOB, PLACES
 from caffe_sdk.memory import Array, Place, Shape
+from caffe_sdk.threads import num_threads
 
 FLOAT = 4  # bytes
 UNROLLING = 60
@@ -83,24 +85,15 @@ class Filtering:
         making = 3500 if gradient else 800
         return self.direct > (p.tiles * PLACES * 1.2 + making) * blocks_in * blocks_out + transforms
 
-    def pieces(self, most: int) -> Iterator[tuple[slice, Problem]]:
+    def pieces(self, first: int, end: int, most: int) -> Iterator[tuple[slice, Problem]]:
         """Images that are worked on at once, of at most so many numbers in blocks unless one has more."""
         p = self.problem
-        numbers = (math.prod(images_in_blocks(dims)) // max(1, dims[0]) for dims in (p.x, p.y))
-        count = max(1, most // max(1, sum(numbers)))
-        for start in range(0, p.x[0], count):
-            n = min(count, p.x[0] - start)
-            yield slice(start, start + n), replace(p, x=(n, *p.x[1:]), y=(n, *p.y[1:]))
-
-    def put(self, x: Array, blocks: Array) -> None:
-        """Bring images x into blocks."""
-        from caffe_sdk.engine.portable.loops.blocks import put_images, put_phases
-
-        if self.stride > 1:
-            shared(lambda i, j: put_phases(x[i:j], blocks[i:j], self.stride, self.pad), len(x), blocks.size)
-            return
-        places, whole = x.reshape(*x.shape[:2], -1), blocks.reshape(*blocks.shape[:2], -1, BLOCK)
-        shared(lambda i, j: put_images(places[i:j], whole[i:j]), len(x), blocks.size)
+        numbers = sum(math.prod(images_in_blocks((1, *dims[1:]))) for dims in (p.x, p.y))
+        pieces = -(-(end - first) // max(1, most // numbers))
+        bounds = [first + (end - first) * i // pieces for i in range(pieces + 1)]
+        for start, stop in itertools.pairwise(bounds):
+            n = stop - start
+            yield slice(start, stop), replace(p, x=(n, *p.x[1:]), y=(n, *p.y[1:]))
 
 
 @dataclass(frozen=True)
@@ -135,48 +128,71 @@ class TransformedFilters(Place):
             put_turned_filters(weight, blocked)
         else:
             put_filters(weight, blocked, self.stride)
-        run("transform_filters", JOB, {**self.filters.values(), "w": address(blocked), "u": address(buffer)})
+        job = {**self.filters.values(), "w": address(blocked), "u": address(buffer)}
+        run("transform_filters", JOB, job, num_threads())
 
 
 def convolve(f: Filtering, x: Array, filters: Array, bias: Array | None, y: Array) -> None:
-    """y = bias + filters * x; filters are transformed."""
+    """y = bias + filters * x; filters are transformed. Threads take images, or are a team for each."""
     shift = np.zeros(filtering.blocks(y.shape[1]) * BLOCK, np.float32)
     if bias is not None:
         shift[: bias.size] = bias
     where = {"u": address(filters), "bias": address(shift), "slope": 1.0}
-    for images, p in f.pieces(PIECE):
-        work = filtering.convolution(p)
-        source, result, own = room(images_in_blocks(p.x), images_in_blocks(p.y), (work.room // FLOAT,))
-        f.put(x[images], source)
-        run(work.loop, JOB, {**work.job(address(own)), **where, "x": address(source), "y": address(result)})
-        take(result, y[images])
 
+    def some(first: int, end: int, threads: int = 1) -> None:
+        for images, p in f.pieces(first, end, PIECE):
+            work = filtering.convolution(p, threads)
+            source, result, own = room(images_in_blocks(p.x), images_in_blocks(p.y), (work.room // FLOAT,))
+            put(f, x[images], source)
+            job = {**work.job(address(own)), **where, "x": address(source), "y": address(result)}
+            run(work.loop, JOB, job, threads)
+            take(result, y[images])
 
-def take(blocks: Array, y: Array) -> None:
-    """Bring images y back from blocks."""
-    from caffe_sdk.engine.portable.loops.blocks import take_images
-
-    places, whole = y.reshape(*y.shape[:2], -1), blocks.reshape(*blocks.shape[:2], -1, BLOCK)
-    shared(lambda i, j: take_images(whole[i:j], places[i:j]), len(y), blocks.size)
+    if len(x) < num_threads():
+        some(0, len(x), num_threads())
+    else:
+        shared(some, len(x), x.size + y.size)
 
 
 def gradient(f: Filtering, x: Array, dy: Array, dweight: Array, dbias: Array | None) -> None:
     """Add the gradients of filters (out, channels of a group, kh, kw) and of bias."""
     from caffe_sdk.engine.portable.loops.blocks import add_filters
 
-    whole = replace(f, stride=1)
-    for images, p in f.pieces(PIECE_OF_GRADIENT):
-        work = filtering.gradient(p)
+    threads = num_threads()
+    for images, p in f.pieces(0, len(x), PIECE_OF_GRADIENT):
+        work = filtering.gradient(p, threads)
         filters = filters_in_blocks(Filters(p.taps, p.group, *p.blocks, turned=False))
         shapes = images_in_blocks(p.x), images_in_blocks(p.y), filters, (filtering.blocks(p.y[1]) * BLOCK,)
         source, slopes, sums, shift, own = room(*shapes, (work.room // FLOAT,))
-        f.put(x[images], source)
-        whole.put(dy[images], slopes)
+        put_shared(f, x[images], source)
+        put_shared(replace(f, stride=1), dy[images], slopes)
         where: Values = {"x": address(source), "y": address(slopes), "w": address(sums), "bias": address(shift)}
-        run(work.loop, JOB, {**work.job(address(own)), **where})
+        run(work.loop, JOB, {**work.job(address(own)), **where}, threads)
         add_filters(sums, in_groups(dweight, p.group), f.stride)
         if dbias is not None:
             dbias += shift[: dbias.size]
+
+
+def put(f: Filtering, x: Array, blocks: Array) -> None:
+    """Bring images x into blocks."""
+    from caffe_sdk.engine.portable.loops.blocks import put_images, put_phases
+
+    if f.stride > 1:
+        put_phases(x, blocks, f.stride, f.pad)
+    else:
+        put_images(x.reshape(*x.shape[:2], -1), blocks.reshape(*blocks.shape[:2], -1, BLOCK))
+
+
+def put_shared(f: Filtering, x: Array, blocks: Array) -> None:
+    """The same, divided among threads."""
+    shared(lambda i, j: put(f, x[i:j], blocks[i:j]), len(x), blocks.size)
+
+
+def take(blocks: Array, y: Array) -> None:
+    """Bring images y back from blocks."""
+    from caffe_sdk.engine.portable.loops.blocks import take_images
+
+    take_images(blocks.reshape(*blocks.shape[:2], -1, BLOCK), y.reshape(*y.shape[:2], -1))
 
 
 def images_in_blocks(dims: Shape) -> Shape:

@@ -19,7 +19,7 @@ def test_a_job_without_tiles_only_takes_tickets(threads: int, monkeypatch: pytes
     before = num_threads()
     set_num_threads(threads)
     try:
-        run("convolve", JOB, {"items": 7, "parts": 1, "parts_of_group": 1, "blocks_out": 1})
+        run("convolve", JOB, {"items": 7, "parts": 1, "parts_of_group": 1, "blocks_out": 1}, threads)
     finally:
         set_num_threads(before)
     (record,) = made
