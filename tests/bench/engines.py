@@ -6,8 +6,9 @@
     python tests/bench/engines.py caffenet --batch 32 --train --engines reference portable
 
 A step is an inference, or with ``--train`` an iteration of SGD: forward, backward and update. All engines take turns in
-one process, so what disturbs one disturbs the others; ``--clock cpu`` counts the processor's time instead, which says
-more where others keep it busy. What a first step takes, with everything made that is made once, is printed too.
+one process, so what disturbs one disturbs the others, with a pause in between where threads of the one before would be
+waiting awake; ``--clock cpu`` counts the processor's time instead, which says more where others keep it busy. What a
+first step takes, with everything made that is made once, is printed too.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ import caffe_sdk
 from caffe_sdk.engine import names, use
 from caffe_sdk.net import Net
 from caffe_sdk.schema.messages import SolverParameter
-from caffe_sdk.threads import set_num_threads
+from caffe_sdk.threads import num_threads, set_num_threads
 from tests.bench.models import NETS
 
+PAUSE = 0.1
+"""Seconds after which threads of BLAS and of OpenMP sleep."""
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -62,6 +65,7 @@ def compare(
     times: list[list[float]] = [[] for _ in engines]
     for _ in range(rounds):
         for engine, step, each in zip(engines, steps, times, strict=True):
+            time.sleep(PAUSE if num_threads() > 1 else 0)
             with use(engine):
                 each.append(_milliseconds(step, clock))
     return first, times

@@ -123,7 +123,7 @@ class TransformedFilters(Place):
         else:
             reorder(descriptor, numbers, self.blocked, blocked)
         where = {"w": address(blocked), "u": address(buffer)}
-        Job("transform_filters", JOB, {**self.filters.values(), **where}).run()
+        Job("transform_filters", JOB, {**self.filters.values, **where}).run()
 
 
 def _scratch(nbytes: int) -> Array:

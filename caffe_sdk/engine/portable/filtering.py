@@ -103,6 +103,7 @@ class Filters:
         """How many bytes they are."""
         return int(self.group * self.distances["u_group"])
 
+    @property
     def values(self) -> Values:
         """The job of ``transform_filters``, but for where numbers are: w in blocks, and u."""
         sizes = {"blocks_in": self.blocks_in, "blocks_out": self.blocks_out, "taps": self.taps, "turned": self.turned}
@@ -116,7 +117,7 @@ class Work:
     loop: str
     threads: int
     values: Values
-    parts: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[str, int], ...] = ()
 
     @property
     def room(self) -> int:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.geometry import ConvolutionGeometry
-from caffe_sdk.engine.portable import filtering
-from caffe_sdk.engine.portable.filtering import Filters, Problem, Values
-from caffe_sdk.engine.portable.job import address, run
+from caffe_sdk.engine.portable import filtering, job
+from caffe_sdk.engine.portable.filtering import Filters, Problem, Values, Work
+from caffe_sdk.engine.portable.job import address
 from caffe_sdk.engine.portable.room import room
 from caffe_sdk.engine.portable.team import shared
 from caffe_sdk.engine.portable.winograd_job import BLOCK, JOB, PLACES
@@ -31,6 +31,8 @@ UNROLLING = 60
 PIECE, PIECE_OF_GRADIENT = 1 << 20, 1 << 23
 """Numbers of images in blocks that are worked on at once: they should stay near, but a gradient is summed up for each
 piece."""
+TURNS = 2
+"""Pieces for each thread: who is held up does fewer."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,15 @@ class Filtering:
         making = 3500 if gradient else 800
         return self.direct > (p.tiles * PLACES * 1.2 + making) * blocks_in * blocks_out + transforms
 
-    def pieces(self, first: int, end: int, most: int) -> Iterator[tuple[slice, Problem]]:
-        """Images that are worked on at once, of at most so many numbers in blocks unless one has more."""
-        p = self.problem
+    def pieces(self, most: int, least: int = 1) -> Iterator[tuple[slice, Problem]]:
+        """Images that are worked on at once, of at most so many numbers in blocks, in at least so many pieces."""
+        p, images = self.problem, self.problem.x[0]
         numbers = sum(math.prod(images_in_blocks((1, *dims[1:]))) for dims in (p.x, p.y))
-        pieces = -(-(end - first) // max(1, most // numbers))
-        bounds = [first + (end - first) * i // pieces for i in range(pieces + 1)]
-        for start, stop in itertools.pairwise(bounds):
-            n = stop - start
-            yield slice(start, stop), replace(p, x=(n, *p.x[1:]), y=(n, *p.y[1:]))
+        pieces = min(images, max(-(-images * numbers // most), least))
+        bounds = [images * i // pieces for i in range(pieces + 1)]
+        for start, end in itertools.pairwise(bounds):
+            n = end - start
+            yield slice(start, end), replace(p, x=(n, *p.x[1:]), y=(n, *p.y[1:]))
 
 
 @dataclass(frozen=True)
@@ -128,49 +130,57 @@ class TransformedFilters(Place):
             put_turned_filters(weight, blocked)
         else:
             put_filters(weight, blocked, self.stride)
-        job = {**self.filters.values(), "w": address(blocked), "u": address(buffer)}
-        run("transform_filters", JOB, job, num_threads())
+        work = Work("transform_filters", num_threads(), self.filters.values)
+        run(work, {"w": address(blocked), "u": address(buffer)})
 
 
 def convolve(f: Filtering, x: Array, filters: Array, bias: Array | None, y: Array) -> None:
-    """y = bias + filters * x; filters are transformed. Threads take images, or are a team for each."""
+    """y = bias + filters * x; filters are transformed. Threads take images, or are a team for all."""
     shift = np.zeros(filtering.blocks(y.shape[1]) * BLOCK, np.float32)
     if bias is not None:
         shift[: bias.size] = bias
     where = {"u": address(filters), "bias": address(shift), "slope": 1.0}
 
-    def some(first: int, end: int, threads: int = 1) -> None:
-        for images, p in f.pieces(first, end, PIECE):
-            work = filtering.convolution(p, threads)
+    threads = num_threads()
+    alone = len(x) >= threads
+    pieces = iter(list(f.pieces(PIECE, TURNS * threads if alone else 1)))
+
+    def some(first: int, end: int) -> None:
+        for images, p in pieces:
+            work = filtering.convolution(p, 1 if alone else threads)
             source, result, own = room(images_in_blocks(p.x), images_in_blocks(p.y), (work.room // FLOAT,))
             put(f, x[images], source)
-            job = {**work.job(address(own)), **where, "x": address(source), "y": address(result)}
-            run(work.loop, JOB, job, threads)
+            run(work, {**where, "x": address(source), "y": address(result)}, own)
             take(result, y[images])
 
-    if len(x) < num_threads():
-        some(0, len(x), num_threads())
+    if alone:
+        shared(some, threads, x.size + y.size)
     else:
-        shared(some, len(x), x.size + y.size)
+        some(0, 1)
 
 
 def gradient(f: Filtering, x: Array, dy: Array, dweight: Array, dbias: Array | None) -> None:
     """Add the gradients of filters (out, channels of a group, kh, kw) and of bias."""
     from caffe_sdk.engine.portable.loops.blocks import add_filters
 
-    threads = num_threads()
-    for images, p in f.pieces(0, len(x), PIECE_OF_GRADIENT):
-        work = filtering.gradient(p, threads)
+    for images, p in f.pieces(PIECE_OF_GRADIENT):
+        work = filtering.gradient(p, num_threads())
         filters = filters_in_blocks(Filters(p.taps, p.group, *p.blocks, turned=False))
         shapes = images_in_blocks(p.x), images_in_blocks(p.y), filters, (filtering.blocks(p.y[1]) * BLOCK,)
         source, slopes, sums, shift, own = room(*shapes, (work.room // FLOAT,))
         put_shared(f, x[images], source)
         put_shared(replace(f, stride=1), dy[images], slopes)
         where: Values = {"x": address(source), "y": address(slopes), "w": address(sums), "bias": address(shift)}
-        run(work.loop, JOB, {**work.job(address(own)), **where}, threads)
+        run(work, where, own)
         add_filters(sums, in_groups(dweight, p.group), f.stride)
         if dbias is not None:
             dbias += shift[: dbias.size]
+
+
+def run(work: Work, where: Values, own: Array | None = None) -> None:
+    """Have a team do a work, with arrays at so many places, and room of its own."""
+    values = work.values if own is None else work.job(address(own))
+    job.run(work.loop, JOB, {**values, **where}, work.threads)
 
 
 def put(f: Filtering, x: Array, blocks: Array) -> None:
