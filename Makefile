@@ -1,7 +1,7 @@
 # Each target does all its own set-up; a second run finds it done.
 bin := .venv/bin
 
-.PHONY: help setup octave node clients demo test check style types rungs protos layers docs test-gpu bench clean
+.PHONY: help setup octave node clients demo test check style types rungs protos layers docs test-gpu bench-gpu bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ layers: .venv/ready
 
 docs: .venv/ready ## build the site into site/
 	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet --strict
+
+bench-gpu: .venv/ready ## measure a GPU for ten minutes, beside PyTorch, and write gpu-bench.md and gpu-bench.json
+	@$(bin)/python -m tests.bench.gpu
 
 test-gpu: .venv/ready ## run on a GPU what waits for one, and write gpu-report.md
 	@$(bin)/python tools/test_gpu.py

@@ -9,10 +9,13 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+BENCH = Path(tempfile.gettempdir()) / f"gpu-bench-{os.getpid()}.md"
+"""What the benchmark writes; its .json file lies beside it."""
 WITHOUT = (("CAFFE_CUDNN", "0"),)
 
 
@@ -31,8 +34,19 @@ def parts(engine: str, brief: bool) -> list[Part]:
     """What is run. ``brief`` shows in seconds that all of it can be."""
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     only = " and InnerProduct" if brief else ""
-    bench = ["--nets", "lenet", "--batches", "1", "--runs", "1"] if brief else []
     waits = [["--kind", kind, "--batch", "256", "--records", "512"] for kind in (() if brief else ("leveldb", "jpeg"))]
+    little = ["--nets", "lenet", "--inference", "1", "--training", "2", "--rounds", "1", "--precisions", "float32"]
+    bench = [
+        "-m",
+        "tests.bench.gpu",
+        "--engine",
+        engine,
+        "--report",
+        str(BENCH),
+        "--only",
+        "InnerProduct" if brief else "",
+    ]
+    bench += [*little, "--alone", "--parts", "differences", "speed"] if brief else ["--minutes", "10"]
     return [
         Part("Device", ["-m", "caffe_sdk.cli", "device_query"], whole=True),
         Part("Table of cases", [*pytest, "tests/cases", "-k", engine + only]),
@@ -41,7 +55,7 @@ def parts(engine: str, brief: bool) -> list[Part]:
         Part("The engine's own tests", [*pytest, "tests/engine/cuda/test_fusion.py" if brief else "tests/engine/cuda"]),
         Part("Batches sent ahead", [*pytest, "tests/layers/test_ahead.py", "-k", engine]),
         *[Part(f"Waiting for data: {words[1]}", ["tests/bench/stall.py", *words]) for words in waits],
-        Part("Times", ["tests/bench/gpu.py", "--engine", engine, *bench], whole=True),
+        Part("Speed, numbers and transfers", bench),
     ]
 
 
@@ -65,6 +79,8 @@ def main() -> int:
         print("\n".join(kept[-40:]), flush=True)
         fence = "" if kept and kept[0].startswith("|") else "```"
         report.append("\n".join([f"## {part.title}{': FAILED' if done.returncode else ''}\n", fence, *kept, fence, ""]))
+    if BENCH.exists():
+        report.append(BENCH.read_text(encoding="utf-8").replace("\n## ", "\n### ").replace("# The", "## The", 1))
     Path(options.report).write_text("\n".join(report), encoding="utf-8")
     print(f"The report is in {options.report}.")
     return 1 if failed else 0

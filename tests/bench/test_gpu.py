@@ -1,36 +1,173 @@
-"""The table of times on a GPU, made on the simulated device."""
+"""The benchmark of GPUs: all of it on the simulated device, beside a stand-in for PyTorch; what fails fails alone."""
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from caffe_sdk.errors import DeviceError
-from tests.bench import gpu
+from caffe_sdk.errors import DataError
+from tests.bench.gpu import __main__ as bench
+from tests.bench.gpu import differences, report, transfers, turns
+from tests.bench.gpu.differences import Difference
+from tests.bench.gpu.turns import Row
+from tests.bench.peers.rounds import Times, WorkerFailed
+from tests.cases.table import CASES
+
+STAND_IN = """
+import os, sys
+from pathlib import Path
+os.environ["CAFFE_ENGINE"] = "reference"
+sys.path.insert(0, {workers!r})
+import ours
+from protocol import serve_many
+
+build = {{"inference": ours.inference, "training": ours.training}}[sys.argv[2]](Path(sys.argv[1]))
+
+def ways(batch):
+    if batch == 3:
+        raise MemoryError("no room for 3")
+    step, check = build(batch)["ours"]
+    return {{"eager": (step, check), "graph": (step, lambda: [x + 1 for x in check()])}}
+
+serve_many("9.9", ways)
+"""
 
 
-def test_a_row_for_each_net_batch_and_way(monkeypatch, capsys):
-    monkeypatch.setattr(
-        sys, "argv", ["gpu.py", *["--engine", "simulated", "--nets", "lenet", "--batches", "1", "2", "--runs", "1"]]
-    )
-    gpu.main()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
-    assert [row[:3] for row in rows[2:]] == [
-        ["lenet", batch, way] for way in ("inference", "training") for batch in ("1", "2")
+@pytest.mark.slow
+def test_all_parts_beside_a_stand_in(tmp_path, monkeypatch):
+    worker = tmp_path / "stand_in.py"
+    worker.write_text(STAND_IN.format(workers=str(turns.WORKERS)))
+    monkeypatch.setenv("CAFFE_SHARED", str(tmp_path))
+    path = tmp_path / "bench.md"
+    little = ["--inference", "1", "3", "--training", "2", "--rounds", "2", "--precisions", "float32", "--nets", "lenet"]
+    other = ["--python", sys.executable, "--worker", str(worker), "--only", "InnerProduct"]
+    bench.main(["--engine", "simulated", "--report", str(path), *little, *other])
+    text, data = path.read_text(), json.loads(path.with_suffix(".json").read_text())
+    assert list(data) == ["Device", "Golden vectors of BVLC Caffe", "Table of cases", "Transfers", "Speed"]
+    assert data["Device"]["Engine"] == "simulated"
+    assert "They are not here" in text
+    assert data["Transfers"] == {"lenet": {"host to simulated": 2, "simulated to host": 1}}
+    assert {each["case"].partition("-")[0] for each in data["Table of cases"]} == {"InnerProduct"}
+    one, three, trained = data["Speed"]
+    assert [(row["batch"], row["way"]) for row in data["Speed"]] == [
+        (1, "inference"),
+        (3, "inference"),
+        (2, "training"),
     ]
-    assert all(float(row[3]) > 0 for row in rows[2:])
+    assert set(one["times"]) == {"ours", "eager"}
+    assert len(one["times"]["ours"]["rounds"]) == len(one["times"]["eager"]["rounds"]) == 2
+    assert one["failures"]["graph"].startswith("differs from ours by")
+    assert three["failures"]["pytorch"] == "pytorch: MemoryError: no room for 3"
+    assert set(three["times"]) == {"ours"}
+    assert {"ours", "eager"} <= set(trained["times"])
+    assert "- as fast as PyTorch step by step:" in text
 
 
-def test_memory_that_ends_is_in_its_row(monkeypatch):
-    def ends(*arguments):
-        raise DeviceError("memory", "9 bytes cannot be had")
+def test_a_part_that_fails_leaves_the_others(tmp_path, monkeypatch):
+    def broken(made, limit):
+        raise ValueError("broken")
 
-    monkeypatch.setattr(gpu, "filled", ends)
-    assert gpu.row("lenet", 1, False, 1) == "| lenet | 1 | inference | 9 bytes cannot be had | | |"
+    monkeypatch.setitem(bench.PARTS, "device", broken)
+    monkeypatch.setitem(bench.PARTS, "transfers", lambda made, limit: made.report.put("Transfers", ["here"], limit))
+    bench.main(["--report", str(tmp_path / "a.md"), "--parts", "device", "transfers", "--minutes", "1"])
+    assert (tmp_path / "a.md").read_text().count("ValueError: broken") == 1
+    assert "here" in (tmp_path / "a.md").read_text()
+    bench.main(["--report", str(tmp_path / "b.md"), "--parts", "transfers", "--minutes", "0"])
+    assert "There was no time left for it." in (tmp_path / "b.md").read_text()
 
 
-def test_the_median_counts(monkeypatch):
-    ticks = iter([0, 1, 0, 5, 0, 2])
-    monkeypatch.setattr(gpu.time, "perf_counter", lambda: next(ticks))
-    assert gpu.milliseconds(lambda: None, 3) == pytest.approx(2000)
+def test_a_process_that_hangs_is_ended_with_what_it_started_and_what_it_said_counts():
+    program = "import subprocess, sys; print('begun', flush=True); subprocess.run(['sleep', '60'])"
+    began = time.monotonic()
+    assert bench.run([sys.executable, "-c", program], "reference", 1.0) == ("begun\n", "ended after 1 s")
+    assert time.monotonic() - began < 20
+    said, failure = bench.run([sys.executable, "-c", "print(1); raise SystemExit('no')"], "reference", 60)
+    assert (said, failure) == ("1\n", "exit status 1: no")
+
+
+def test_a_worker_that_does_not_answer(tmp_path):
+    worker = turns.Worker("mute", [sys.executable, "-c", "import time; time.sleep(60)"], 2, limit=0.2)
+    with pytest.raises(WorkerFailed, match="mute: no answer in 0 s"):
+        worker.answer()
+    worker.close()
+
+
+def row(net="caffenet", batch=1, precision="float32", eager=(3.0, 3.0)):
+    made = Row(net, "inference", precision, batch, {"ours": Times("1"), "eager": Times("2")})
+    for seconds in eager:
+        made.times["ours"].add([0.002, 0.002])
+        made.times["eager"].add([seconds / 1e3])
+    return made
+
+
+def test_what_is_said_of_times():
+    rows = [
+        row(),
+        row(batch=64),
+        row("vgg16", eager=(1.0, 2.0)),
+        Row("lenet", "training", "tf32", 4, failures={"ours": "a|b\nc"}),
+    ]
+    lines = report.speed(rows)
+    assert "| caffenet | 1 | inference | float32 | 2 | 500 | 1.50 (1.50) |  |  |" in lines
+    assert "| lenet | 4 | training | tf32 | | | | | ours: a/b c |" in lines
+    assert "- as fast as PyTorch step by step: 2 of 3" in lines
+    assert "- 1.2 times as fast with a single image: 1 of 2" in lines
+    day = "- CaffeNet in float32, batches of 64: 2,765 million images a day, 69 times the paper's 40 million"
+    assert day in lines
+    assert json.loads(json.dumps(report.data_of(rows)))[0]["times"]["ours"]["minimum"] == 2
+
+
+def test_what_is_said_of_differences():
+    good, bad = Difference("a", 1e-6, 1e-5), Difference("b", 1e-3, 0.0)
+    assert "1 of 2 cases agree" in report.differences([good, bad])[0]
+    assert "| b | 1.0e-03 | 0.0e+00 |  |" in report.differences([good, bad, Difference("c", 0, 0, "no memory")])
+    assert report.differences([]) == ["Nothing was compared."]
+
+
+def test_a_case_that_cannot_be_computed_says_why(monkeypatch):
+    class Broken:
+        place = differences.select("reference").place
+        name = "broken"
+
+        def compile(self, *arguments, **more):
+            raise DataError("it", "is broken", "mend it")
+
+    found = differences.of(next(case for case in CASES if case.type == "ReLU"), Broken())
+    assert (found.failure, found.agrees) == ("it: is broken; mend it", False)
+
+
+def test_differences_and_transfers_of_an_engine(capsys, monkeypatch):
+    monkeypatch.setenv("CAFFE_ENGINE", "fake")
+    differences.main("ReLU")
+    lines = [Difference(**json.loads(line)) for line in capsys.readouterr().out.splitlines()]
+    assert lines
+    assert all(line.agrees for line in lines)
+    assert transfers.counted("lenet", 1)["fake to host"] >= 1
+
+
+def test_halves_are_measured_when_the_engine_has_them():
+    assert bench.precisions()[:2] == ["float32", "tf32"]
+    ours, theirs = [0.5, 1e-9], [0.49, 0.0]
+    assert turns.distance(Row("a", "inference", "float16", 1), ours, theirs) == pytest.approx(0.01)
+    assert turns.distance(Row("a", "inference", "float32", 1), ours, theirs) > 1
+
+
+def test_the_most_wanted_comes_first():
+    found = turns.groups(["a", "b"], [1], [64], ["float32", "tf32"])
+    assert [str(group) for group in found[:5]] == [
+        *("a inference float32", "b inference float32", "a training float32", "b training float32"),
+        "a inference tf32",
+    ]
+
+
+def test_a_python_with_pytorch(monkeypatch, tmp_path):
+    assert bench.other_python(tmp_path, 1) == (tmp_path, "")
+    monkeypatch.setattr(bench, "_has_torch", lambda python: str(python) == sys.executable)
+    assert bench.other_python(None, 1) == (Path(sys.executable), "")
+    monkeypatch.setattr(bench, "_has_torch", lambda python: False)
+    monkeypatch.setattr(bench, "run", lambda *arguments: ("", "ended after 1 s"))
+    assert bench.other_python(None, 1) == (None, "ended after 1 s")

@@ -43,10 +43,11 @@ RATE, MOMENTUM, DECAY = 1e-5, 0.9, 5e-4
 FEW = 4  # images by which programs are held against each other, and statistics of normalizations are made
 
 
-def prepare(case: Case, folder: Path, checked: bool = False) -> None:
+def prepare(case: Case, folder: Path, checked: bool = False, onnx: bool = True) -> None:
     """Write the case's net, weights and inputs into a folder.
 
-    With ``checked`` for comparing a step of training: of few images, and without dropout, which nobody can repeat.
+    ``onnx`` says whether it is written for ONNX's programs too. With ``checked`` for comparing a step of training: of
+    few images, and without dropout, which nobody can repeat.
     """
     param = NETS[case.net](FEW if checked else case.batch, case.train)
     if checked:
@@ -65,7 +66,7 @@ def prepare(case: Case, folder: Path, checked: bool = False) -> None:
         operations = [dataclasses.asdict(operation) for operation in description.operations]
         training = {"rate": RATE, "momentum": MOMENTUM, "decay": DECAY}
         (folder / "net.json").write_text(json.dumps({"operations": operations, "training": training}))
-        if not case.train:
+        if onnx and not case.train:
             result = net.blobs[net.outputs[0]].shape
             (folder / "net.onnx").write_bytes(onnx_file.model(description, data.shape, result))
 

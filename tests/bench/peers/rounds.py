@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import select
 import statistics
 import subprocess
 import sys
@@ -34,11 +35,19 @@ class WorkerFailed(Exception):
 
 
 class Worker:
-    """A program that has built a case and waits for its turn."""
+    """A program that has built a case and waits for its turn. ``limit`` are the seconds an answer may take at most."""
 
-    def __init__(self, name: str, command: Sequence[str], threads: int) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        threads: int,
+        more: Mapping[str, str] | None = None,
+        limit: float = math.inf,
+    ) -> None:
+        self.name, self._limit = name, limit
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(Path(__file__).parents[3])}
+        environment.update(more or {})
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `close`)
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
@@ -49,6 +58,9 @@ class Worker:
     def answer(self) -> Any:
         """What the program says next; WorkerFailed with its last words when it has ended instead."""
         assert self._process.stdout is not None
+        if self._limit < math.inf and not select.select([self._process.stdout], [], [], self._limit)[0]:
+            self._process.kill()
+            raise WorkerFailed(f"{self.name}: no answer in {self._limit:.0f} s")
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()

@@ -14,7 +14,7 @@ def test_a_report_is_written(root: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     text = report.read_text(encoding="utf-8")
     assert "FAILED" not in text
-    for words in ("## Table of cases", "passed", "simulated\n", "| lenet | 1 | training |"):
+    for words in ("## Table of cases", "passed", "simulated\n", "| lenet | 2 | training | float32 |"):
         assert words in text
     assert "make test-gpu" in (root / "docs" / "gpu.md").read_text(encoding="utf-8")
     assert "tools/test_gpu.py" in (root / "Makefile").read_text(encoding="utf-8")

@@ -28,6 +28,31 @@ def serve(version: str, step: Callable[[], object], check: Callable[[], list[flo
         _say(answer)
 
 
+def serve_many(
+    version: str, build: Callable[[int], dict[str, tuple[Callable[[], object], Callable[[], list[float]]]]]
+) -> None:
+    """The same for batches of any size: ``build N`` answers with the names of the ways there are to compute a batch.
+
+    The other orders then name a way too: ``check WAY``, ``go N WAY``. What goes wrong is an answer, ``{"error": ...}``.
+    """
+    _say({"version": version})
+    ways: dict[str, tuple[Callable[[], object], Callable[[], list[float]]]] = {}
+    for line in sys.stdin:
+        order, *more = line.split()
+        try:
+            if order == "build":
+                ways = {}  # what was there before is given back first
+                ways = build(int(more[0]))
+                answer: object = {"ways": list(ways)}
+            elif order == "check":
+                answer = ways[more[0]][1]()
+            else:
+                answer = _timed(ways[more[1]][0], int(more[0]))
+        except Exception as error:  # noqa: BLE001 - whoever asks goes on with the next batch
+            answer = {"error": f"{type(error).__name__}: {error}"[:300]}
+        _say(answer)
+
+
 def _timed(step: Callable[[], object], steps: int) -> dict[str, list[float]]:
     wall, processor = [], []
     for _ in range(steps):
