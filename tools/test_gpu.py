@@ -36,17 +36,9 @@ def parts(engine: str, brief: bool) -> list[Part]:
     only = " and InnerProduct" if brief else ""
     waits = [["--kind", kind, "--batch", "256", "--records", "512"] for kind in (() if brief else ("leveldb", "jpeg"))]
     little = ["--nets", "lenet", "--inference", "1", "--training", "2", "--rounds", "1", "--precisions", "float32"]
-    bench = [
-        "-m",
-        "tests.bench.gpu",
-        "--engine",
-        engine,
-        "--report",
-        str(BENCH),
-        "--only",
-        "InnerProduct" if brief else "",
-    ]
-    bench += [*little, "--alone", "--parts", "differences", "speed"] if brief else ["--minutes", "10"]
+    bench = ["-m", "tests.bench.gpu", "--engine", engine, "--report", str(BENCH)]
+    little += ["--only", "InnerProduct", "--alone", "--parts", "differences", "speed"]
+    bench += little if brief else ["--minutes", "10"]
     return [
         Part("Device", ["-m", "caffe_sdk.cli", "device_query"], whole=True),
         Part("Table of cases", [*pytest, "tests/cases", "-k", engine + only]),
