@@ -106,10 +106,9 @@ class Pool:
 
 def _give_back(turn: Turn, idle: list[Block], flying: dict[int, deque[Block]]) -> None:
     for block in [*idle, *(block for row in flying.values() for block in row)]:
-        with contextlib.suppress(DeviceError):
+        with contextlib.suppress(DeviceError), turn:
             block.event.wait()
-            with turn:
-                turn.cuda.call("cuMemFreeHost", block.address)
+            turn.cuda.call("cuMemFreeHost", block.address)
     idle.clear()
     flying.clear()
 

@@ -157,7 +157,8 @@ static void go_on() {
 static void reach(Event* event, unsigned long times);
 static bool force(Stream* stream) {
     if (stream->queue.empty()) return false;
-    if (!step(stream)) reach(stream->queue.front().after, stream->queue.front().times);
+    if (step(stream)) go_on();
+    else reach(stream->queue.front().after, stream->queue.front().times);
     return true;
 }
 static void reach(Event* event, unsigned long times) {
