@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -136,17 +137,18 @@ class Bench:
         how = How(asked.engine, python, asked.worker, asked.rounds)
         notes = [] if python else ["", f"PyTorch is not measured: {why}."]
         rows: list[Row] = []
-        for group in groups(asked.nets, asked.inference, asked.training, asked.precisions or precisions()):
-            if time.monotonic() > until:
-                notes += ["", f"There was no time left for {group} and what comes after it."]
-                break
-            print(group, flush=True)
-            try:
-                for row in measure(group, how, until):
-                    rows.append(row)
-                    self.report.put("Speed", [*words.speed(rows), *notes], words.data_of(rows))
-            except (WorkerFailed, OSError) as failure:
-                notes += ["", f"{group}:", *words.quoted(str(failure))]
+        with tempfile.TemporaryDirectory() as nets:
+            for group in groups(asked.nets, asked.inference, asked.training, asked.precisions or precisions()):
+                if time.monotonic() > until:
+                    notes += ["", f"There was no time left for {group} and what comes after it."]
+                    break
+                print(group, flush=True)
+                try:
+                    for row in measure(group, how, until, Path(nets)):
+                        rows.append(row)
+                        self.report.put("Speed", [*words.speed(rows), *notes], words.data_of(rows))
+                except (WorkerFailed, OSError) as failure:
+                    notes += ["", f"{group}:", *words.quoted(str(failure))]
         self.report.put("Speed", [*words.speed(rows), *notes], words.data_of(rows))
 
 

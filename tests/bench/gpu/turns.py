@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -90,11 +89,15 @@ class How:
     """Seconds that an answer may take."""
 
 
-def measure(group: Group, how: How, until: float) -> Iterator[Row]:
-    """A row for each batch, as long as there is time; WorkerFailed where our own program does not even begin."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        prepare(Case(group.net, 1, group.train), folder, onnx=False)
+def measure(group: Group, how: How, until: float, nets: Path) -> Iterator[Row]:
+    """A row for each batch, as long as there is time; WorkerFailed where our own program does not even begin.
+
+    ``nets`` is a folder where nets stay for those who measure them in another precision.
+    """
+    with ExitStack() as stack:
+        folder = nets / f"{group.net}-{group.way}"
+        if not folder.exists():
+            prepare(Case(group.net, 1, group.train), folder, onnx=False)
         workers, failures, versions = {}, {}, {}
         for program, command in commands(group, how, folder).items():
             worker = Worker(program, command, os.cpu_count() or 1, environment(group, how), how.limit)
