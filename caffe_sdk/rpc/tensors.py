@@ -52,8 +52,8 @@ def put_all(named_tensors: Any, arrays: Mapping[str, npt.ArrayLike]) -> None:
         put(named_tensors.add(name=name).tensor, values, f"blob '{name}'")
 
 
-def to_array(tensor: Any, where: str = "tensor") -> Array:
-    """The array of a Tensor message, read-only: it is the message's own bytes.
+def to_array(tensor: Any, where: str = "tensor", data: bytes | memoryview | None = None) -> Array:
+    """The array of a Tensor message, read-only: it is the message's own bytes, or ``data`` where these are elsewhere.
 
     Raises ArgumentError for bytes that are not as many as the shape says, or a type there is none of.
     """
@@ -61,11 +61,11 @@ def to_array(tensor: Any, where: str = "tensor") -> Array:
     if dtype is None:
         known = ", ".join(pb.DataType.Name(number) for number in DTYPES)
         raise ArgumentError(where, f"{tensor.type} is no DataType", f"use one of {known}")
-    shape = tuple(tensor.shape)
-    if any(size < 0 for size in shape) or len(tensor.data) != math.prod(shape) * dtype.itemsize:
+    shape, data = tuple(tensor.shape), tensor.data if data is None else data
+    if any(size < 0 for size in shape) or len(data) != math.prod(shape) * dtype.itemsize:
         raise ArgumentError(
             where,
-            f"{len(tensor.data)} bytes given for shape {shape} of {dtype.name}",
+            f"{len(data)} bytes given for shape {shape} of {dtype.name}",
             f"give {dtype.itemsize} bytes for each value, and sizes of 0 or more",
         )
-    return np.frombuffer(tensor.data, dtype).reshape(shape)
+    return np.frombuffer(data, dtype).reshape(shape)

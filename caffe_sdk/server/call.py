@@ -34,11 +34,13 @@ def idle(answer: Method) -> Method:
     return answer
 
 
-def wired(decode: Callable[[bytes], Any], encode: Callable[[Any], bytes]) -> Callable[[Method], Method]:
-    """Mark a method that is given and gives something else than messages: how it comes from bytes, and becomes some."""
+def wired(decode: Callable[[bytes], Any], encode: Callable[[Any], bytes] | None = None) -> Callable[[Method], Method]:
+    """Mark a method that is given, or gives, what is no message: how it comes from bytes, and becomes some."""
 
     def mark(answer: Method) -> Method:
-        answer.decode, answer.encode = decode, encode  # type: ignore[attr-defined]
+        answer.decode = decode  # type: ignore[attr-defined]
+        if encode is not None:
+            answer.encode = encode  # type: ignore[attr-defined]
         return answer
 
     return mark

@@ -7,8 +7,7 @@ end changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from caffe_sdk.errors import ArgumentError
 from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import DTYPES, TYPES
+from caffe_sdk.server.payloads import Bytes
 
 CHUNK = 2**21
 """Bytes of a chunk that the server sends: enough to keep the wire busy, little enough to be sent while others wait."""
@@ -32,16 +32,16 @@ def size_of(header: Any, where: str) -> int:
     return int(math.prod(header.shape)) * dtype.itemsize
 
 
-def gather(header: Any, first: Any, requests: Iterator[Any], where: str) -> Array:
-    """The array that a header announces, from the first request and those that follow it.
+def gather(header: Any, pieces: Iterable[Bytes], where: str) -> Array:
+    """The array that a header announces, from the bytes that requests bring.
 
     ArgumentError when there are more or fewer bytes than announced.
     """
     size = size_of(header, where)
     whole = np.empty(size, np.uint8)
     filled = 0
-    for request in chain([first], requests):
-        chunk = np.frombuffer(request.data, np.uint8)
+    for piece in pieces:
+        chunk = np.frombuffer(piece, np.uint8)
         if filled + len(chunk) > size:
             raise ArgumentError(where, f"more than {size} bytes came", "give as many as the shape says")
         whole[filled : filled + len(chunk)] = chunk
@@ -51,11 +51,11 @@ def gather(header: Any, first: Any, requests: Iterator[Any], where: str) -> Arra
     return whole.view(DTYPES[header.type or pb.DATA_TYPE_FLOAT32]).reshape(tuple(header.shape))
 
 
-def gather_bytes(first: Any, requests: Iterator[Any], most: int, where: str) -> bytes:
-    """The bytes of all requests. ArgumentError when there are more than ``most``; 0 is no limit."""
+def gather_bytes(pieces: Iterable[Bytes], most: int, where: str) -> bytes:
+    """The bytes that requests bring. ArgumentError when there are more than ``most``; 0 is no limit."""
     whole = bytearray()
-    for request in chain([first], requests):
-        whole += request.data
+    for piece in pieces:
+        whole += piece
         if most and len(whole) > most:
             raise ArgumentError(where, f"more than {most} bytes", "this server takes no more")
     return bytes(whole)

@@ -15,10 +15,11 @@ from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put_all
 from caffe_sdk.server.backend import Backend
-from caffe_sdk.server.call import Call
+from caffe_sdk.server.call import Call, wired
 from caffe_sdk.server.native.records import to_message
 from caffe_sdk.server.native.replies import named_shape
 from caffe_sdk.server.native.requests import arrays_of
+from caffe_sdk.server.payloads import Cut, decoder
 from caffe_sdk.serving import InferRequest, InferResult, ModelState, Pending, Repository, ServedModel
 
 TOP = 5  # classes for an image, unless the request says
@@ -67,10 +68,12 @@ class Models:
 
     # -- running -------------------------------------------------------------------------------------------------------
 
-    def run_model(self, request: Any, call: Call) -> Any:
+    @wired(decoder(pb.RunModelRequest))
+    def run_model(self, cut: Cut, call: Call) -> Any:
         """Outputs for numbers or images."""
+        request = cut.message
         wish = InferRequest(
-            inputs=arrays_of(request.inputs),
+            inputs=arrays_of(request.inputs, cut),
             images=list(request.images) or None,
             outputs=list(request.outputs),
             priority=request.priority,

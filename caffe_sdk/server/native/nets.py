@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from caffe_sdk.errors import ArgumentError, CaffeError, LimitError
@@ -11,7 +12,7 @@ from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import put, put_all
 from caffe_sdk.server.backend import Backend
-from caffe_sdk.server.call import Call
+from caffe_sdk.server.call import Call, wired
 from caffe_sdk.server.native import chunks
 from caffe_sdk.server.native.records import from_message, to_message
 from caffe_sdk.server.native.replies import net_message
@@ -27,6 +28,7 @@ from caffe_sdk.server.native.requests import (
     values_of,
     weights_of,
 )
+from caffe_sdk.server.payloads import Bytes, Cut, decoder
 
 ROOM = 2**16  # bytes of a message beside its values
 
@@ -85,23 +87,26 @@ class Nets:
             put(reply.tensors.add(), array)
         return reply
 
-    def set_blobs(self, request: Any, call: Call) -> Any:
+    @wired(decoder(pb.SetBlobsRequest))
+    def set_blobs(self, cut: Cut, call: Call) -> Any:
         """Overwrite blobs, all or none."""
-        values = [values_of(blob) for blob in request.blobs]
+        request = cut.message
+        values = [values_of(blob, cut) for blob in request.blobs]
         self._session.set_blobs(self._net(request, call), values)
         return pb.SetBlobsReply()
 
-    def upload_blob(self, requests: Iterator[Any], call: Call) -> Any:
+    @wired(decoder(pb.UploadBlobRequest))
+    def upload_blob(self, requests: Iterator[Cut], call: Call) -> Any:
         """Overwrite a blob with values in chunks; nothing is changed before all of them are here."""
         first = next(requests, None)
-        if first is None or not first.HasField("header"):
+        if first is None or not first.message.HasField("header"):
             raise ArgumentError("upload", "the first message has no header", "say which blob, and of what shape")
-        header = first.header
+        header = first.message.header
         reference, part = reference_of(header.blob), known(PARTS, header.part, "part")
         net = self._net(header, call)
         self._clients.check_blob(place_of(reference), chunks.size_of(header, place_of(reference)))
         self._session.check_fits(net, reference, tuple(header.shape))
-        values = chunks.gather(header, first, requests, place_of(reference))
+        values = chunks.gather(header, _data(first, requests), place_of(reference))
         self._session.set_blob(net, reference, part, values)
         return pb.UploadBlobReply()
 
@@ -126,9 +131,11 @@ class Nets:
 
     # -- running -------------------------------------------------------------------------------------------------------
 
-    def forward(self, request: Any, call: Call) -> Any:
+    @wired(decoder(pb.ForwardRequest))
+    def forward(self, cut: Cut, call: Call) -> Any:
         """Run layers forward."""
-        reply, inputs = pb.ForwardReply(), arrays_of(request.inputs)
+        request = cut.message
+        reply, inputs = pb.ForwardReply(), arrays_of(request.inputs, cut)
         net, blobs = self._net(request, call), list(request.blobs)
         outputs = self._session.forward(net, inputs, *layers_of(request), blobs, call.check)
         _put_all(reply.outputs, _only(blobs, outputs) if request.omit_outputs else outputs, self._most)
@@ -142,9 +149,11 @@ class Nets:
         _put_all(reply.outputs, self._session.predict(net, images, list(request.blobs), call.check), self._most)
         return reply
 
-    def backward(self, request: Any, call: Call) -> Any:
+    @wired(decoder(pb.BackwardRequest))
+    def backward(self, cut: Cut, call: Call) -> Any:
         """Run layers backward."""
-        reply, diffs = pb.BackwardReply(), arrays_of(request.diffs)
+        request = cut.message
+        reply, diffs = pb.BackwardReply(), arrays_of(request.diffs, cut)
         net, blobs = self._net(request, call), list(request.blobs)
         found = self._session.backward(net, diffs, *layers_of(request), blobs, call.check)
         _put_all(reply.diffs, _only(blobs, found) if request.omit_diffs else found, self._most)
@@ -162,13 +171,14 @@ class Nets:
         weights = weights_of(request.weights)
         return pb.CopyFromReply(layers=self._session.copy_from(self._net(request, call), weights))
 
-    def upload_weights(self, requests: Iterator[Any], call: Call) -> Any:
+    @wired(decoder(pb.UploadWeightsRequest))
+    def upload_weights(self, requests: Iterator[Cut], call: Call) -> Any:
         """Load weights that come in chunks."""
         first = next(requests, None)
         if first is None:
             raise ArgumentError("upload", "no message came", "say which net, and send a caffemodel")
-        net = self._net(first, call)
-        data = chunks.gather_bytes(first, requests, self._clients.limits.memory, "weights")
+        net = self._net(first.message, call)
+        data = chunks.gather_bytes(_data(first, requests), self._clients.limits.memory, "weights")
         return pb.CopyFromReply(layers=self._session.copy_from(net, data))
 
     def get_weights(self, request: Any, call: Call) -> Any:
@@ -199,6 +209,11 @@ class Nets:
         if record is not None:
             message.preprocessing.CopyFrom(to_message(record))
         return message
+
+
+def _data(first: Cut, requests: Iterator[Cut]) -> Iterator[Bytes]:
+    """What the messages of an upload bring."""
+    return (cut.of(cut.message.data) for cut in chain([first], requests))
 
 
 def check_message(nbytes: int, most: int) -> None:

@@ -11,6 +11,7 @@ from caffe_sdk.errors import ArgumentError
 from caffe_sdk.memory import Array
 from caffe_sdk.rpc import pb
 from caffe_sdk.rpc.tensors import to_array
+from caffe_sdk.server.payloads import Cut
 
 PHASES = {pb.PHASE_UNSPECIFIED: "test", pb.PHASE_TRAIN: "train", pb.PHASE_TEST: "test"}
 PARTS = {pb.PART_UNSPECIFIED: "data", pb.PART_DATA: "data", pb.PART_DIFF: "diff"}
@@ -49,19 +50,20 @@ def place_of(reference: BlobRef) -> str:
     return f"blob '{reference}'" if isinstance(reference, str) else f"blob {reference[1]} of layer '{reference[0]}'"
 
 
-def values_of(blob: Any) -> Values:
+def values_of(blob: Any, cut: Cut) -> Values:
     """What a blob shall be."""
     reference = reference_of(blob.blob)
-    return Values(reference, known(PARTS, blob.part, "part"), to_array(blob.values, place_of(reference)))
+    values = to_array(blob.values, place_of(reference), cut.of(blob.values.data))
+    return Values(reference, known(PARTS, blob.part, "part"), values)
 
 
-def arrays_of(tensors: Iterable[Any]) -> dict[str, Array]:
-    """Arrays by blob. ArgumentError for a blob that is given twice."""
+def arrays_of(tensors: Iterable[Any], cut: Cut) -> dict[str, Array]:
+    """Arrays by blob, as the request came with them, not copied. ArgumentError for a blob that is given twice."""
     arrays: dict[str, Array] = {}
     for named in tensors:
         if named.name in arrays:
             raise ArgumentError(f"blob '{named.name}'", "is given twice", "give it once")
-        arrays[named.name] = to_array(named.tensor, f"blob '{named.name}'")
+        arrays[named.name] = to_array(named.tensor, f"blob '{named.name}'", cut.of(named.tensor.data))
     return arrays
 
 
