@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from caffe_sdk.mode import set_device as set_device
     from caffe_sdk.mode import set_mode_cpu as set_mode_cpu
     from caffe_sdk.mode import set_mode_gpu as set_mode_gpu
+    from caffe_sdk.mode import set_precision as set_precision
     from caffe_sdk.net import Net as Net
     from caffe_sdk.net_spec import NetSpec as NetSpec
     from caffe_sdk.net_spec import params as params
@@ -69,7 +70,7 @@ _HOMES = {
     "caffe_sdk.errors": ["CaffeError"],
     "caffe_sdk.layers.python": ["Layer"],
     "caffe_sdk.logs": ["init_log", "log"],
-    "caffe_sdk.mode": ["cupy_array", "layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu"],
+    "caffe_sdk.mode": ["cupy_array", "layer_type_list", "set_device", "set_mode_cpu", "set_mode_gpu", "set_precision"],
     "caffe_sdk.net": ["Net"],
     "caffe_sdk.net_spec": ["NetSpec", "params", "to_proto"],
     "caffe_sdk.preprocessing": ["Preprocessing"],

@@ -65,6 +65,9 @@ class Place:
     derived = False
     """Whether numbers can be brought here but not back, as what is computed from a weight once for many runs."""
 
+    rounds = False
+    """Whether numbers lose digits here: they are brought elsewhere from a place that has them all, if there is one."""
+
     def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
         """How many numbers, and of which type, a buffer for ``count`` numbers has here: more where a layout pads."""
         return count, dtype
@@ -262,7 +265,8 @@ class SyncedMemory:
 
     def release(self, place: Place) -> None:
         """Give back the buffer at one place; its numbers are kept if they were current there alone."""
-        if place is not HOST and {p for p in self.fresh if not p.derived} == {place}:
+        alone = place in self.fresh and not any(self._may_be_read(p, place) for p in self.fresh)
+        if place is not HOST and not place.derived and alone:
             self.read(HOST)
         self.fresh = self.fresh - {place}
         if self._buffers.pop(place, None) is not None:
@@ -367,13 +371,21 @@ class SyncedMemory:
         else:
             self._convert(place, target)
         self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
-        if self.held_once and place is not HOST and not place.derived and not self.leased:
+        if self.held_once and place is not HOST and not place.derived and not place.rounds and not self.leased:
             self.release(HOST)
 
+    @staticmethod
+    def _may_be_read(other: Place, place: Place) -> bool:
+        """Whether another place has all that a place has."""
+        return other != place and not other.derived and (place.rounds or not other.rounds)
+
     def _convert(self, place: Place, target: Buffer) -> None:
-        source = HOST if HOST in self.fresh else next(p for p in self.fresh if not p.derived)
-        if source is not HOST and place is not HOST:
-            for other in self.fresh:
+        whole_first = sorted(self.fresh, key=lambda p: p.rounds)
+        source = HOST if HOST in self.fresh else next(p for p in whole_first if not p.derived)
+        if place is not HOST and (source is not HOST or place.rounds):
+            for other in whole_first:
+                if source is HOST and other.rounds:
+                    break
                 if place.from_place(other, self._buffers[other], target):
                     transfers[other.name, place.name] += 1
                     return

@@ -53,6 +53,15 @@ def device() -> int:
     return _device.get()
 
 
+def set_precision(precision: str) -> None:
+    """What a GPU stores the values between layers in, in nets made from now on: "float32", "float16" or "bfloat16".
+
+    16 bits take half the memory and are multiplied on tensor cores; what you read and write stays float32, and so do
+    parameters, their gradients, statistics and losses. In CPU mode it waits for GPU mode. ArgumentError for no format.
+    """
+    engine.choose_precision(precision)
+
+
 def gpu_numbers(devices: str) -> list[int]:
     """GPUs as the command line asks for them: numbers with commas between, or 'all'. ArgumentError for anything else.
 
@@ -100,10 +109,11 @@ def cupy_array(blob: Blob, part: str = "data") -> Any:
     if part not in ("data", "diff"):
         raise ArgumentError("cupy_array", f"'{part}' is no part of a blob", "ask for 'data' or 'diff'")
     from caffe_sdk.engine.cuda.base import CudaBase
-    from caffe_sdk.engine.cuda.place import DevicePlace
+    from caffe_sdk.engine.cuda.place import DevicePlace, NarrowPlace
 
     memory = blob.data_memory if part == "data" else blob.diff_memory
-    places = [place for place in memory.fresh if isinstance(place, DevicePlace)] if engine.on_gpu() else []
+    places = [place.wide if isinstance(place, NarrowPlace) else place for place in memory.fresh]
+    places = [place for place in places if isinstance(place, DevicePlace)] if engine.on_gpu() else []
     gpu = engine.select(places[0].name) if places else engine.current()
     if not isinstance(gpu, CudaBase):
         raise DeviceError("cupy_array", f"the {gpu.name} engine keeps no blobs on a GPU", "call set_mode_gpu() first")

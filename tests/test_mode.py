@@ -144,6 +144,31 @@ def test_what_there_is_to_compute_with(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "cuMemGetInfo_v2" in {fact.name: fact.value for fact in tasks.device_query()}["GPUs"]
 
 
+@pytest.mark.usefixtures("gpus")
+def test_a_precision_is_chosen_before_or_after_the_mode() -> None:
+    caffe.set_precision("bfloat16")
+    assert engine.current().name == "cpu"
+    caffe.set_mode_gpu()
+    assert engine.current().name == "cuda:bfloat16"
+    caffe.set_device(1)
+    assert engine.current().name == "cuda:1:bfloat16"
+    caffe.set_precision("float16")
+    assert engine.current().name == "cuda:1:float16"
+    with pytest.raises(ArgumentError, match="set_precision: 'int8' is no precision; give one of float32, float16, bf"):
+        caffe.set_precision("int8")
+    assert engine.current() is engine.select("cuda:1:float16")
+    assert engine.current().place == engine.select("cuda:1").place
+
+
+@pytest.mark.usefixtures("gpus")
+def test_bfloat16_needs_a_gpu_that_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "BFLOAT16_SINCE", 10)
+    caffe.set_mode_gpu()
+    caffe.set_precision("bfloat16")
+    with pytest.raises(DeviceError, match=r"GPU 0 \(Mock GPU, compute capability 9.0\) does not multiply bfloat16"):
+        engine.current()
+
+
 def test_an_unknown_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAFFE_ENGINE", "abacus")
     with pytest.raises(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from caffe_sdk.engine.naming import Name, parsed
 from caffe_sdk.engine.per_thread import PerThread
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import ArgumentError
@@ -34,17 +35,16 @@ def _fake() -> ReferenceEngine:
     return FakeEngine()
 
 
-def _cuda(number: int = 0) -> ReferenceEngine:
+def _cuda(number: int = 0, precision: str = "") -> ReferenceEngine:
     from caffe_sdk.engine.cuda import devices
 
-    return devices.made(number)
+    return devices.made(number, precision)
 
 
-def _simulated(number: int = 0) -> ReferenceEngine:
-    from caffe_sdk.engine.cuda import CudaEngine
-    from caffe_sdk.engine.cuda.simulated import SimulatedDevice
+def _simulated(number: int = 0, precision: str = "") -> ReferenceEngine:
+    from caffe_sdk.engine.cuda import simulated
 
-    return CudaEngine(SimulatedDevice(number), _of_gpu("simulated", number))
+    return simulated.made(number, precision)
 
 
 MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
@@ -56,13 +56,15 @@ MAKERS: dict[str, Callable[[], ReferenceEngine]] = {
     "cuda": _cuda,
 }
 """How to make each engine, by the name ``CAFFE_ENGINE`` gives it."""
-NUMBERED: dict[str, Callable[[int], ReferenceEngine]] = {"cuda": _cuda, "simulated": _simulated}
-"""Those of which there is one for each GPU: ``cuda:1`` is of the second."""
+NUMBERED: dict[str, Callable[[int, str], ReferenceEngine]] = {"cuda": _cuda, "simulated": _simulated}
+"""Those of which there is one for each GPU and precision: ``cuda:1`` is of the second GPU, ``cuda:float16`` computes in
+float16 on the first, ``cuda:1:float16`` on the second."""
 SIMULATED_GPUS = 4
 
 _made: dict[str, ReferenceEngine] = {}
 _making = threading.RLock()
 _chosen: PerThread[str | None] = PerThread(None)
+_precision = PerThread("")
 
 
 def names() -> list[str]:
@@ -99,7 +101,19 @@ def choose_gpu(number: int) -> None:
         from caffe_sdk.engine.cuda import devices
 
         devices.prepare()
-    _chosen.set(_of_gpu(_gpu_kind(), number))
+    _chosen.set(str(Name(_gpu_kind(), number, _precision.get())))
+
+
+def choose_precision(precision: str) -> None:
+    """What values between layers are stored in from now on where a GPU computes. ArgumentError for no such format."""
+    from caffe_sdk.engine.cuda import formats
+
+    formats.named(precision, "set_precision")
+    _precision.set(precision)
+    if on_gpu():
+        said = parsed(chosen())
+        if said is not None:
+            _chosen.set(str(said._replace(precision=precision)))
 
 
 def on_gpu() -> bool:
@@ -108,15 +122,14 @@ def on_gpu() -> bool:
 
 
 def select(name: str) -> ReferenceEngine:
-    """The engine of a name, made on first use; ``cuda:1`` is of the second GPU. ArgumentError for any other name."""
-    kind, colon, number = name.partition(":")
-    numbered = bool(colon) and kind in NUMBERED and number.isdigit()
-    if not numbered and name not in MAKERS:
+    """The engine of a name, made on first use; see `NUMBERED`. ArgumentError for any other name."""
+    said = parsed(name)
+    if said is None or said.kind not in MAKERS or (said.kind not in NUMBERED and name != said.kind):
         raise ArgumentError("CAFFE_ENGINE", f"'{name}' is not an engine", f"use one of {', '.join(sorted(MAKERS))}")
     if name not in _made:
         with _making:  # one for all threads that ask first
             if name not in _made:
-                _made[name] = NUMBERED[kind](int(number)) if numbered else MAKERS[name]()
+                _made[name] = NUMBERED[said.kind](*said[1:]) if said.kind in NUMBERED else MAKERS[said.kind]()
     return _made[name]
 
 
@@ -156,7 +169,3 @@ def use(name: str) -> Iterator[ReferenceEngine]:
 
 def _gpu_kind() -> str:
     return "simulated" if kind_of(os.environ.get("CAFFE_ENGINE", "")) == "simulated" else "cuda"
-
-
-def _of_gpu(kind: str, number: int) -> str:
-    return f"{kind}:{number}" if number else kind

@@ -53,6 +53,29 @@ def test_engines_are_made_once() -> None:
     assert set(names()) >= {"cpu", "portable", "reference"}
 
 
+def test_a_precision_is_part_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.selection, "_precision", PerThread(""))
+    monkeypatch.setenv("CAFFE_ENGINE", "simulated")
+    assert select("simulated:1:float16").name == "simulated:1:float16"
+    engine.choose_precision("bfloat16")
+    assert engine.chosen() == "simulated:bfloat16"
+    engine.choose_gpu(2)
+    assert engine.chosen() == "simulated:2:bfloat16"
+    engine.choose_precision("float32")
+    assert engine.chosen() == "simulated:2:float32"
+    choose("reference")
+    engine.choose_precision("float16")
+    assert engine.chosen() == "reference"
+    for wrong, words in (
+        ("cpu:float16", "'cpu:float16' is not an engine"),
+        ("simulated:half", "'half' is no precision"),
+    ):
+        with pytest.raises(ArgumentError, match=f"CAFFE_ENGINE: {words}"):
+            select(wrong)
+    with pytest.raises(ArgumentError, match="set_precision: 'half' is no precision"):
+        engine.choose_precision("half")
+
+
 def test_engines_are_made_once_by_threads_that_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.selection, "_made", {})
     begin, found = threading.Barrier(8), set()
@@ -68,6 +91,6 @@ def test_engines_are_made_once_by_threads_that_ask_at_once(monkeypatch: pytest.M
         thread.join()
     assert len(found) == 1
     assert select("simulated:1").name == "simulated:1"
-    for wrong in ("cpu:1", "simulated:", "simulated:x"):
+    for wrong in ("cpu:1", "simulated:", "simulated:1:float16:2"):
         with pytest.raises(ArgumentError, match=f"'{wrong}' is not an engine"):
             select(wrong)

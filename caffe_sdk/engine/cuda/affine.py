@@ -18,7 +18,7 @@ class CudaSums(CudaBase):
     """Sums over channels, in two steps: of parts, and of these. In this order always, so they are the same always."""
 
     def add_channel_sums(self, a: int, b: int, total: Tensor, outer: int, inner: int) -> None:
-        """total[c] += the sum of a b over (outer, channels, inner), or of a where b is 0."""
+        """total[c] += the sum of a b over (outer, channels, inner), or of a where b is 0: a gradient's true sum."""
         channels = total.count
         shares = min(SHARES, -(-outer * inner // LEAST))
         if not channels * shares:
@@ -28,7 +28,7 @@ class CudaSums(CudaBase):
             self.launch("column_parts", channels * shares, a, b, parts, channels, outer, shares)
         else:
             self.launch_rows("channel_parts", channels * shares, a, b, parts, channels, outer, inner, shares)
-        self.launch("add_parts", channels, parts, self.both(total), shares)
+        self.launch("add_parts", channels, parts, self.both(total), shares, self.true)
 
 
 class CudaAffine(CudaSums, Affine):

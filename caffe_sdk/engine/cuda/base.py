@@ -8,19 +8,19 @@ from typing import Any
 
 from caffe_sdk.engine.base import EngineBase
 from caffe_sdk.engine.cuda.checks import Checks, Wrong
-from caffe_sdk.engine.cuda.device import Buffer, Device, Product
+from caffe_sdk.engine.cuda.device import THREADS, Buffer, Device, Product
 from caffe_sdk.engine.cuda.draws import SEAT, Draw, Seats
+from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.options import Options
-from caffe_sdk.engine.cuda.place import DevicePlace
+from caffe_sdk.engine.cuda.place import DevicePlace, NarrowPlace, Now
+from caffe_sdk.engine.cuda.precision import Places
 from caffe_sdk.engine.cuda.sources import Arguments, kernels
 from caffe_sdk.engine.cuda.structures import MOST_STREAMS, Stream, streams
 from caffe_sdk.errors import DeviceError
-from caffe_sdk.memory import Tensor
+from caffe_sdk.memory import Place, SyncedMemory, Tensor
 
 FLOAT = 4
 """Bytes of a value."""
-THREADS = 256
-"""In a block."""
 MOST = 2**31 - 2**25
 """Values of a tensor at most: kernels count in 32 bits."""
 SUM_BLOCKS = 128
@@ -45,6 +45,10 @@ class CudaBase(EngineBase):
         self.workspace = self.options.workspace
         self.checks = Checks(device)
         self.place = DevicePlace(device, name, self.checks)
+        self.now = Now()
+        self.precision = self.options.precision
+        values, gradients = (NarrowPlace(self.place, self.precision, scaled, self.now) for scaled in (False, True))
+        self.places = Places(self.place, values, gradients, self.precision)
         self.lock = threading.RLock()
         """Held while a program runs: all share the device's order of work, and the scratch memory."""
         self._scratch: dict[str, Buffer] = {}
@@ -53,23 +57,45 @@ class CudaBase(EngineBase):
 
     def source(self, tensor: Tensor | None) -> int:
         """The address of a tensor's numbers, not to be changed; 0 for none."""
-        return 0 if tensor is None else self._address(tensor, tensor.memory.read(self.place))
+        if tensor is None:
+            return 0
+        place = self.now.places.get(tensor.memory, self.place)
+        return self._address(tensor, tensor.memory.read(place), place)
 
     def target(self, tensor: Tensor | None) -> int:
         """The address of a tensor's numbers, to be overwritten whole; 0 for none."""
-        return 0 if tensor is None else self._address(tensor, tensor.memory.write(self.place))
+        if tensor is None:
+            return 0
+        place = self.now.places.get(tensor.memory, self.place)
+        buffer = tensor.memory.write(place)
+        if place == self.places.gradients:
+            buffer.scale = self.now.scale
+        return self._address(tensor, buffer, place)
 
     def both(self, tensor: Tensor) -> int:
         """The address of a tensor's numbers, to be changed."""
-        return self._address(tensor, tensor.memory.update(self.place))
+        place = self.now.places.get(tensor.memory, self.place)
+        return self._address(tensor, tensor.memory.update(place), place)
 
-    def scratch(self, use: str, count: int) -> int:
+    def bring(self, memory: SyncedMemory, place: Place) -> None:
+        """Have a memory's numbers at a place, as a replay reads them there."""
+        buffer = memory.read(place)
+        if isinstance(place, NarrowPlace):
+            place.match(buffer)
+
+    def brought(self, memory: SyncedMemory, places: Sequence[Place]) -> None:
+        """A replay left a memory's numbers at these places."""
+        memory.wrote(places)
+        if self.places.gradients in places:
+            memory.buffer(self.places.gradients).scale = self.now.scale
+
+    def scratch(self, use: str, count: int, real: Format = FLOAT32) -> int:
         """The address of room for some values. What a use had before may be gone."""
-        buffer = self._scratch.get(use)
-        if buffer is None or buffer.nbytes < count * FLOAT:
+        buffer, nbytes = self._scratch.get(use), count * real.nbytes
+        if buffer is None or buffer.nbytes < nbytes:
             self.scratch_moves += 1
             self._scratch.pop(use, None)
-            buffer = self._scratch[use] = self.device.allocate(count * FLOAT)
+            buffer = self._scratch[use] = self.device.allocate(nbytes)
         return buffer.pointer
 
     def scratch_bytes(self) -> int:
@@ -82,10 +108,13 @@ class CudaBase(EngineBase):
         self._scratch.clear()
 
     @staticmethod
-    def _address(tensor: Tensor, buffer: Buffer) -> int:
+    def _address(tensor: Tensor, buffer: Any, place: Place) -> int:
         if tensor.count > MOST:
             raise DeviceError("shape", f"{tensor.count:,} values are more than a GPU's {MOST:,}", "use a smaller batch")
-        return buffer.pointer
+        if isinstance(place, NarrowPlace):
+            place.match(buffer)
+        pointer: int = buffer.pointer
+        return pointer
 
     # -- random numbers ------------------------------------------------------------------------------------------------
 
@@ -116,7 +145,7 @@ class CudaBase(EngineBase):
     def launch_blocks(self, name: str, blocks: int, count: int, *arguments: Any) -> None:
         """A kernel by so many blocks."""
         if count:
-            kernel = kernels()[name]
+            kernel = kernels(self.now.real)[name]
             self.device.launch(kernel, blocks, THREADS, Arguments(kernel, (count, *arguments)))
 
     def parts(self, name: str, count: int, *arguments: Any, at: int) -> tuple[int, int]:
@@ -145,7 +174,12 @@ class CudaBase(EngineBase):
             self.device.multiply(p)
         elif not p.beta:
             for i in range(p.batch):
-                self.device.clear(p.c + i * p.c_step * FLOAT, values * FLOAT)
+                self.device.clear(p.c + i * p.c_step * p.result.nbytes, values * p.result.nbytes)
+
+    @property
+    def true(self) -> float:
+        """What the gradients of parameters are multiplied by: those they come from may be scaled."""
+        return 1.0 if self.now.real == FLOAT32 else 1 / self.now.scale
 
     def check(self, wrong: Wrong, count: int) -> tuple[int, int]:
         """The last two arguments of a kernel that checks numbers."""

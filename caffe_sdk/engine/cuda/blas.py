@@ -13,6 +13,8 @@ from caffe_sdk.errors import DeviceError
 WORKSPACE = 32 << 20
 """Bytes: what NVIDIA advises for the largest GPUs. It is ours, so that a captured product finds it again."""
 DEFAULT_MATH, TF32_MATH = 0, 3  # cublasMath_t
+WHOLE_SUMS = 16  # CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: sums of 16-bit factors stay in float32
+COMPUTE_32F, DEFAULT_ALGORITHM = 68, -1  # cublasComputeType_t, cublasGemmAlgo_t
 PLAIN, TRANSPOSED = 0, 1  # cublasOperation_t
 
 _numbers = POINTER(c_float)
@@ -26,6 +28,10 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cublasSgemmStridedBatched": (
         *(*_one, c_void_p, c_int, c_longlong, c_void_p, c_int, c_longlong),
         *(_numbers, c_void_p, c_int, c_longlong, c_int),
+    ),
+    "cublasGemmStridedBatchedEx": (
+        *(*_one, c_void_p, c_int, c_int, c_longlong, c_void_p, c_int, c_int, c_longlong),
+        *(_numbers, c_void_p, c_int, c_int, c_longlong, c_int, c_int, c_int),
     ),
 }
 """The functions used (cublas_api.h, CUDA 12 and 13). All return a cublasStatus_t, 0 for success."""
@@ -49,19 +55,23 @@ class Blas:
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         self._call("cublasSetStream_v2", self._handle, stream)
         self._call("cublasSetWorkspace_v2", self._handle, workspace, WORKSPACE)
-        self._call("cublasSetMathMode", self._handle, TF32_MATH if tf32 else DEFAULT_MATH)
+        self._call("cublasSetMathMode", self._handle, (TF32_MATH if tf32 else DEFAULT_MATH) | WHOLE_SUMS)
 
     def multiply(self, p: Product) -> None:
         """A product of row-major matrices: of their transposes, in the other order, for cuBLAS counts by columns."""
         ways = (TRANSPOSED if p.b_transposed else PLAIN), (TRANSPOSED if p.a_transposed else PLAIN)
         b_row, a_row = (p.k if p.b_transposed else p.n), (p.m if p.a_transposed else p.k)
-        alpha, beta = ctypes.byref(c_float(1)), ctypes.byref(c_float(p.beta))
+        alpha, beta = ctypes.byref(c_float(p.alpha)), ctypes.byref(c_float(p.beta))
         one = self._handle, *ways, p.n, p.m, p.k, alpha
-        if p.batch == 1:
+        if p.factors.nbytes < 4:
+            factors = p.b, p.factors.cuda_type, b_row, p.b_step, p.a, p.factors.cuda_type, a_row, p.a_step
+            result = p.c, p.result.cuda_type, p.n, p.c_step, p.batch, COMPUTE_32F, DEFAULT_ALGORITHM
+            self._call("cublasGemmStridedBatchedEx", *one, *factors, beta, *result)
+        elif p.batch == 1:
             self._call("cublasSgemm_v2", *one, p.b, b_row, p.a, a_row, beta, p.c, p.n)
         else:
-            factors = p.b, b_row, p.b_step, p.a, a_row, p.a_step
-            self._call("cublasSgemmStridedBatched", *one, *factors, beta, p.c, p.n, p.c_step, p.batch)
+            pair = p.b, b_row, p.b_step, p.a, a_row, p.a_step
+            self._call("cublasSgemmStridedBatched", *one, *pair, beta, p.c, p.n, p.c_step, p.batch)
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = getattr(self._library, name)(*arguments)

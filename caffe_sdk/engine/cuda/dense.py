@@ -24,17 +24,17 @@ class CudaDense(CudaSums, Dense):
     def _multiplied(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, transpose: bool, negative_slope: float | None
     ) -> None:
-        m, n, k = y.shape[0], y.shape[1], x.shape[1]
+        m, n, k, real = y.shape[0], y.shape[1], x.shape[1], self.now.real
         a, b, offsets, c = self.source(x), self.source(weight), self.source(bias), self.target(y)
-        self.multiply(Product(m, n, k, a, b, c, b_transposed=not transpose))
+        self.multiply(Product(m, n, k, a, b, c, b_transposed=not transpose, factors=real, result=real))
         if offsets or negative_slope is not None:
             self.launch("add_bias", y.count, offsets, c, n, 1, negative_slope is not None, negative_slope or 0.0)
 
     def inner_product_grad_data(self, dy: Tensor, weight: Tensor, dx: Tensor, transpose: bool) -> None:
         """dx = dy weight."""
-        (m, n), k = dy.shape, dx.shape[1]
+        (m, n), k, real = dy.shape, dx.shape[1], self.now.real
         a, b = self.source(dy), self.source(weight)
-        self.multiply(Product(m, k, n, a, b, self.target(dx), b_transposed=transpose))
+        self.multiply(Product(m, k, n, a, b, self.target(dx), b_transposed=transpose, factors=real, result=real))
 
     def inner_product_grad_weight(
         self, x: Tensor, dy: Tensor, dweight: Tensor | None, dbias: Tensor | None, transpose: bool
@@ -44,6 +44,8 @@ class CudaDense(CudaSums, Dense):
         values, gradient = self.source(x), self.source(dy)
         if dweight is not None:
             shape, pair = ((k, n), (values, gradient)) if transpose else ((n, k), (gradient, values))
-            self.multiply(Product(*shape, m, *pair, self.both(dweight), a_transposed=True, beta=1.0))
+            matrices = *pair, self.both(dweight)
+            alpha, factors = self.true, self.now.real
+            self.multiply(Product(*shape, m, *matrices, a_transposed=True, beta=1.0, alpha=alpha, factors=factors))
         if dbias is not None:
             self.add_channel_sums(gradient, 0, dbias, m, 1)

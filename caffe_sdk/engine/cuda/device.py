@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver
+from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
+
+THREADS = 256
+"""In a block."""
 
 
 class Buffer(Protocol):
@@ -32,9 +36,10 @@ class Mark(Protocol):
 
 @dataclass(frozen=True)
 class Product:
-    """C = A B + beta C for row-major matrices, A (m, k) or transposed (k, m), B (k, n) or (n, k), C (m, n).
+    """C = alpha A B + beta C for row-major matrices, A (m, k) or transposed (k, m), B (k, n) or (n, k), C (m, n).
 
-    ``batch`` such products are computed, their matrices so many values apart.
+    ``batch`` such products are computed, their matrices so many values apart. A and B are stored in one format, C in
+    the same or in float32; sums are made in float32.
     """
 
     m: int
@@ -50,6 +55,9 @@ class Product:
     a_step: int = 0
     b_step: int = 0
     c_step: int = 0
+    alpha: float = 1.0
+    factors: Format = FLOAT32
+    result: Format = FLOAT32
 
 
 @dataclass(frozen=True)

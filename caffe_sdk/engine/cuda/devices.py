@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
-from caffe_sdk.engine.cuda import compiler, libraries
+from caffe_sdk.engine.cuda import compiler, formats, libraries
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.engine import CudaEngine
 from caffe_sdk.engine.cuda.gpu import GpuDevice, handle
 from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.naming import Name
 from caffe_sdk.errors import DeviceError
+
+BFLOAT16_SINCE = 8
+"""The major compute capability (Ampere, 2020)."""
 
 
 @functools.cache
@@ -38,9 +43,21 @@ def prepare() -> None:
 
 
 @functools.cache
-def made(number: int) -> CudaEngine:
-    """The engine of a GPU, one for all. DeviceError where it cannot be made."""
+def _device(number: int) -> tuple[GpuDevice, Options]:
     options = Options()
-    return CudaEngine(
-        GpuDevice(number, driver(), options=options), "cuda" if number == 0 else f"cuda:{number}", options
-    )
+    return GpuDevice(number, driver(), options=options), options
+
+
+@functools.cache
+def made(number: int, precision: str = "") -> CudaEngine:
+    """The engine of a GPU and a precision, that of CAFFE_PRECISION if none is given; one for all.
+
+    DeviceError where it cannot be made, and for bfloat16 on a GPU that does not multiply it.
+    """
+    device, options = _device(number)
+    real = formats.named(precision, "CAFFE_ENGINE") if precision else options.precision
+    facts = device.facts()
+    if real == formats.BFLOAT16 and int(facts.capability.partition(".")[0]) < BFLOAT16_SINCE:
+        what = f"GPU {number} ({facts.name}, compute capability {facts.capability}) does not multiply bfloat16"
+        raise DeviceError("GPU", what, "use float16")
+    return CudaEngine(device, str(Name("cuda", number, precision)), replace(options, precision=real))

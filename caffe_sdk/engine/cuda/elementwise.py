@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from caffe_sdk.engine.cuda.base import FLOAT, CudaBase
+from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.engine.cuda.structures import MOST_INPUTS, Inputs, inputs
 from caffe_sdk.engine.reference.elementwise import Elementwise
 from caffe_sdk.memory import Tensor
@@ -20,7 +20,7 @@ class CudaElementwise(CudaBase, Elementwise):
         source, target = self.source(x), self.target(y)
         kinds = x.memory.dtype, y.memory.dtype
         if kinds[0] == kinds[1]:
-            self.device.copy(source, target, x.count * FLOAT)
+            self.device.copy(source, target, x.count * self.now.real.nbytes)
         else:
             self.launch("floats_of_ints" if kinds[0] == np.int32 else "ints_of_floats", x.count, source, target)
 

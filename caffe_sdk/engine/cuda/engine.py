@@ -54,4 +54,4 @@ class CudaEngine(
         self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()
     ) -> Program:
         """A program that is captured at its second run and replayed from then on."""
-        return CudaProgram(self, calls)
+        return CudaProgram(self, calls, [program.plan for program in after if isinstance(program, CudaProgram)])

@@ -18,6 +18,7 @@ from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
 from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
+from caffe_sdk.engine.cuda.formats import Format
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.pinned import Copies
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
@@ -31,8 +32,8 @@ WAVES = 32
 """Blocks of a launch at most, for each multiprocessor."""
 EVERYTHING = 2**64 - 1
 
-Compile = Callable[[str, int], bytes]
-"""From a file of kernels and an architecture to what the driver loads."""
+Compile = Callable[[str, Format, int], bytes]
+"""From a file of kernels, how values are stored and an architecture to what the driver loads."""
 
 
 class GpuBuffer:
@@ -58,7 +59,7 @@ class GpuDevice:
         number: int,
         cuda: Driver,
         blas: Callable[[], ctypes.CDLL] = lambda: libraries.load("cublas", compiler.VERSIONS, "multiplying matrices"),
-        compile_family: Compile = lambda family, architecture: compiler.compiled(source(family), architecture),
+        compile_family: Compile = lambda family, real, number: compiler.compiled(source(family, real), number),
         options: Options | None = None,
         dnn: Callable[[], ctypes.CDLL] = dnn_library.library,
     ) -> None:
@@ -83,8 +84,8 @@ class GpuDevice:
         self._words = (c_int * 2).from_address(self._told.value or 0)
         self._words[:] = [0, 0]
         self.faults = cuda.address("cuMemHostGetDevicePointer_v2", self._told, 0)
-        self._functions: dict[str, c_void_p] = {}
-        self._modules: dict[str, c_void_p] = {}
+        self._functions: dict[Kernel, c_void_p] = {}
+        self._modules: dict[tuple[str, Format], c_void_p] = {}
         self._workspace = self.allocate(WORKSPACE)
         self._blas = Blas(blas(), self._stream, self._workspace.pointer, options.tf32)
 
@@ -300,15 +301,14 @@ class GpuDevice:
         return self._cuda.address("cuMemAllocAsync", max(1, nbytes), self._stream)
 
     def _function(self, kernel: Kernel) -> c_void_p:
-        function = self._functions.get(kernel.name)
+        function = self._functions.get(kernel)
         if function is None:
-            module = self._modules.get(kernel.family)
+            unit = kernel.family, kernel.real
+            module = self._modules.get(unit)
             if module is None:
-                image = ctypes.create_string_buffer(self._compile(kernel.family, self._architecture))
-                module = self._modules[kernel.family] = self._cuda.made("cuModuleLoadData", image)
-            function = self._functions[kernel.name] = self._cuda.made(
-                "cuModuleGetFunction", module, kernel.name.encode()
-            )
+                image = ctypes.create_string_buffer(self._compile(*unit, self._architecture))
+                module = self._modules[unit] = self._cuda.made("cuModuleLoadData", image)
+            function = self._functions[kernel] = self._cuda.made("cuModuleGetFunction", module, kernel.name.encode())
         return function
 
 

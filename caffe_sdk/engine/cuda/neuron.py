@@ -39,7 +39,8 @@ class CudaNeuron(CudaBase, Neuron):
         """dslope += sum of dy min(x, 0) over what shares the slope."""
         channels, inner = _slopes(x, dslope)
         outer = x.count // max(1, channels * inner)
-        self.launch_rows("prelu_grad_slope", channels, self.source(x), self.source(dy), self.both(dslope), outer, inner)
+        pointers = self.source(x), self.source(dy), self.both(dslope)
+        self.launch_rows("prelu_grad_slope", channels, *pointers, outer, inner, self.true)
 
     def dropout(self, x: Tensor, y: Tensor, mask: Tensor, ratio: float, rng: np.random.Generator) -> None:
         """y = x mask, where mask is 0 with probability ratio, else 1 / (1 - ratio): that of the other engines."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from caffe_sdk.engine.cuda.formats import Format, named
 from caffe_sdk.errors import ArgumentError
 
 MEGABYTE = 1 << 20
 
 VARIABLES = (
     *("CAFFE_TF32", "CAFFE_CUDNN", "CAFFE_CUDNN_SEARCH", "CAFFE_DETERMINISTIC", "CAFFE_WORKSPACE_MB"),
-    *("CAFFE_NCCL", "CAFFE_PINNED_MB"),
+    *("CAFFE_NCCL", "CAFFE_PINNED_MB", "CAFFE_PRECISION"),
 )
 """Their names."""
 
@@ -28,6 +29,8 @@ class Options:
     """Seconds that may be spent on measuring which of cuDNN's algorithms is the quickest."""
     deterministic: bool = field(default_factory=lambda: switch("CAFFE_DETERMINISTIC", True))
     """Sums are made in the same order always."""
+    precision: Format = field(default_factory=lambda: named(os.environ.get("CAFFE_PRECISION") or "float32"))
+    """What values between layers are stored in."""
     workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
     """Bytes that a convolution may take beside its tensors."""
     nccl: str = field(default_factory=lambda: file("CAFFE_NCCL"))

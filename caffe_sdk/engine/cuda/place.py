@@ -1,18 +1,34 @@
-"""A device's memory as a place of numbers."""
+"""A device's memory as places of numbers: as floats, and in 16 bits."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from caffe_sdk.engine.cuda.checks import Checks
-from caffe_sdk.engine.cuda.device import Buffer, Device
+from caffe_sdk.engine.cuda.device import THREADS, Device
+from caffe_sdk.engine.cuda.device import Buffer as Room
+from caffe_sdk.engine.cuda.formats import FLOAT32, Format
+from caffe_sdk.engine.cuda.sources import Arguments, kernels
 from caffe_sdk.errors import DeviceError
-from caffe_sdk.memory import Array, Place
+from caffe_sdk.memory import Array, Buffer, Place, SyncedMemory
 
 COMPUTED = (np.float32, np.int32)
 """What kernels compute with."""
+
+
+class Now(threading.local):
+    """How the calling thread computes what it computes now."""
+
+    real: Format = FLOAT32
+    """What kernels store values in."""
+    places: Mapping[SyncedMemory, Place] = {}
+    """Where memories are worked on that are not worked on as floats."""
+    scale = 1.0
+    """What gradients that are stored in 16 bits are multiplied by."""
 
 
 class DevicePlace(Place):
@@ -21,7 +37,13 @@ class DevicePlace(Place):
     def __init__(self, device: Device, name: str, checks: Checks) -> None:
         self.device, self.name, self._checks = device, name, checks
 
-    def allocate(self, count: int, dtype: np.dtype[Any]) -> Buffer:
+    def __eq__(self, other: object) -> bool:
+        return type(other) is DevicePlace and other.device is self.device
+
+    def __hash__(self) -> int:
+        return hash(id(self.device))
+
+    def allocate(self, count: int, dtype: np.dtype[Any]) -> Room:
         """Room for numbers. DeviceError for a type that kernels do not compute with."""
         if dtype not in COMPUTED:
             raise DeviceError(self.name, f"a GPU computes in float32 here, and was given {dtype}", "use float32 blobs")
@@ -38,7 +60,100 @@ class DevicePlace(Place):
         self._checks.look()
 
     def from_place(self, other: Place, source: Buffer, buffer: Buffer) -> bool:
-        """From another GPU straight to this one."""
+        """Wider as they come, or from another GPU straight to this one."""
+        if isinstance(other, NarrowPlace) and other.wide == self:
+            other.widen(source, buffer.pointer)
+            return True
         if not isinstance(other, DevicePlace):
             return False
         return self.device.fetch(other.device, source.pointer, buffer.pointer, buffer.nbytes)
+
+
+class NarrowBuffer:
+    """Room for numbers of 16 bits, and what they were multiplied by before they were rounded."""
+
+    def __init__(self, room: Room, scale: float) -> None:
+        self._room, self.pointer, self.nbytes, self.scale = room, room.pointer, room.nbytes, scale
+
+
+class NarrowPlace(Place):
+    """Numbers in 16 bits on a device, rounded as they are brought there. They are read as the floats they stand for,
+    so that nobody else sees how they are stored.
+
+    Where they are ``scaled`` they are multiplied by the scale of `Now` as they are brought, and divided as they are
+    read: gradients, whose smallest the format could not hold.
+    """
+
+    rounds = True
+
+    def __init__(self, wide: DevicePlace, stored: Format, scaled: bool, now: Now) -> None:
+        self.wide, self.stored, self.scaled, self._now = wide, stored, scaled, now
+        self.name = f"{wide.name} {stored.name}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NarrowPlace) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.wide, self.stored, self.scaled
+
+    @property
+    def scale(self) -> float:
+        """What numbers that are brought now are multiplied by."""
+        return self._now.scale if self.scaled else 1.0
+
+    def extent(self, count: int, dtype: np.dtype[Any]) -> tuple[int, np.dtype[Any]]:
+        return count, np.dtype(np.uint16)
+
+    def allocate(self, count: int, dtype: np.dtype[Any]) -> NarrowBuffer:
+        """Room for numbers."""
+        return NarrowBuffer(self.wide.device.allocate(self.nbytes(count, dtype)), self.scale)
+
+    def zero(self, buffer: NarrowBuffer) -> None:
+        self.wide.device.clear(buffer.pointer, buffer.nbytes)
+
+    def from_host(self, host: Array, buffer: NarrowBuffer) -> None:
+        passing = self.wide.device.allocate(host.nbytes)
+        self.wide.from_host(host, passing)
+        self._narrow(passing, buffer)
+
+    def to_host(self, buffer: NarrowBuffer, host: Array) -> None:
+        passing = self.wide.device.allocate(host.nbytes)
+        self.widen(buffer, passing.pointer)
+        self.wide.to_host(passing, host)
+
+    def from_place(self, other: Place, source: Buffer, buffer: NarrowBuffer) -> bool:
+        if other == self.wide:
+            self._narrow(source, buffer)
+        elif isinstance(other, NarrowPlace) and (other.wide, other.stored) == (self.wide, self.stored):
+            self._rescale(source, buffer)
+        else:
+            return False
+        return True
+
+    def match(self, buffer: NarrowBuffer) -> None:
+        """Have numbers that were brought with another scale multiplied by the one of now."""
+        if buffer.scale != self.scale:
+            self._rescale(buffer, buffer)
+
+    def widen(self, buffer: NarrowBuffer, target: int) -> None:
+        """Write the numbers to an address as floats."""
+        self._convert("widened", buffer, buffer.pointer, target, 1 / buffer.scale)
+
+    def _narrow(self, source: Buffer, buffer: NarrowBuffer) -> None:
+        buffer.scale = self.scale
+        self._convert("narrowed", buffer, source.pointer, buffer.pointer, buffer.scale)
+
+    def _rescale(self, source: NarrowBuffer, buffer: NarrowBuffer) -> None:
+        factor, buffer.scale = self.scale / source.scale, self.scale
+        self._convert("rescaled", buffer, source.pointer, buffer.pointer, factor)
+
+    def _convert(self, name: str, buffer: NarrowBuffer, source: int, target: int, factor: float) -> None:
+        """Have a kernel of conversion.cu bring as many numbers as a buffer has from one address to another."""
+        kernel, count, device = kernels(self.stored)[name], buffer.nbytes // self.stored.nbytes, self.wide.device
+        if count:
+            blocks = min(-(-count // THREADS), device.blocks)
+            device.launch(kernel, blocks, THREADS, Arguments(kernel, (count, source, target, factor)))

@@ -17,8 +17,9 @@ from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.engine.cuda.device import Buffer, Replay
 from caffe_sdk.engine.cuda.draws import SEAT, Seats
 from caffe_sdk.engine.cuda.fusion import fused
+from caffe_sdk.engine.cuda.precision import AS_FLOATS, How, Plan
 from caffe_sdk.engine.flow import Flow
-from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, StepName
+from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, Needs, StepName
 from caffe_sdk.errors import CaffeError, DeviceError
 from caffe_sdk.memory import SyncedMemory, moves
 
@@ -33,6 +34,8 @@ class Captured:
     room: Buffer | None
     """For the seats."""
     addresses: list[int]
+    scale: float
+    """Of its gradients."""
     scratch_moves: int
     moves: int
     """What `moves` said when the addresses were looked at last."""
@@ -41,14 +44,16 @@ class Captured:
 class CudaProgram(EagerProgram):
     """The calls in order, a convolution or inner product and the ReLU behind it in one."""
 
-    def __init__(self, engine: CudaBase, calls: Sequence[Call]) -> None:
+    def __init__(self, engine: CudaBase, calls: Sequence[Call], before: Sequence[Plan] = ()) -> None:
         super().__init__(engine, calls)
         self._engine, self._flow = engine, Flow(calls)
         self._steps: list[tuple[StepName, Callable[[], None]]] = [
             (StepName(means, group), partial(getattr(engine, means), **arguments))
             for means, group, arguments in fused(calls)
         ]
-        self._memories = list(dict.fromkeys((*self._flow.needed, *self._flow.made)))
+        self.plan = Plan(calls, self._flow.needed, engine.places, before)
+        hows = dict(zip(calls, self.plan.hows, strict=True))
+        self._hows = [_together([hows[call] for call in step.calls]) for step, _ in self._steps]
         self._draws = sum(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
         self._captured: Captured | None = None
         self._prepared = -1
@@ -76,50 +81,54 @@ class CudaProgram(EagerProgram):
         """As `run`, waiting for every step to end; the seconds that each took."""
         seconds = []
         with self._engine.lock:
-            for step, compute in self._steps:
+            for how, (step, compute) in zip(self._hows, self._steps, strict=True):
                 self._engine.device.wait()
                 began = clock()
-                self._do(step, compute)
+                self._do(step, compute, how)
                 self._engine.device.wait()
                 seconds.append(clock() - began)
         self._engine.checks.look()
         return seconds
+
+    def needs(self) -> Needs:
+        """Every memory's buffers, as floats and in 16 bits."""
+        return self.plan.used
 
     def release(self) -> None:
         """Let go of the replay."""
         self._captured = None
 
     def _compute(self, between: Between | None = None) -> None:
-        for step, compute in self._steps:
+        for how, (step, compute) in zip(self._hows, self._steps, strict=True):
             if between is not None:
                 between()
-            self._do(step, compute)
+            self._do(step, compute, how)
 
-    def _do(self, step: StepName, compute: Callable[[], None]) -> None:
-        where = self._engine.where = step.calls[0].where
+    def _do(self, step: StepName, compute: Callable[[], None], how: How) -> None:
+        now, where = self._engine.now, step.calls[0].where
+        self._engine.where, now.real, now.places = where, how.real, how.places
         try:
             compute()
         except CaffeError as error:
             raise (error.at(where) if where else error) from None
         finally:
-            self._engine.where = ""
+            self._engine.where, now.real, now.places = "", AS_FLOATS.real, AS_FLOATS.places
 
     def _replay(self, between: Between | None) -> None:
         if between is not None:
             between()
-        place = self._engine.place
-        for memory in self._flow.needed:
+        for memory, place in self.plan.needed:
             try:
-                memory.read(place)
+                self._engine.bring(memory, place)
             except DeviceError as error:
                 raise error.at(self._first_use(memory)) from None
         captured = self._captured
         if captured is not None and self._still(captured):
-            for memory in self._flow.made:
+            for memory in self.plan.made:
                 memory.changes()
             self._start(captured)
-            for memory in self._flow.made:
-                memory.wrote((place,))
+            for memory, places in self.plan.made.items():
+                self._engine.brought(memory, places)
             return
         self._captured = self._capture()
         self._start(self._captured)
@@ -132,7 +141,7 @@ class CudaProgram(EagerProgram):
             replay = engine.device.capture(self._compute)
         finally:
             engine.seats = None
-        return Captured(replay, seats, room, addresses, engine.scratch_moves, moves())
+        return Captured(replay, seats, room, addresses, engine.now.scale, engine.scratch_moves, moves())
 
     def _start(self, captured: Captured) -> None:
         captured.seats.fill(self._engine.put_streams)
@@ -145,7 +154,7 @@ class CudaProgram(EagerProgram):
 
     def _still(self, captured: Captured) -> bool:
         """Whether everything is where it was."""
-        if captured.scratch_moves != self._engine.scratch_moves:
+        if (captured.scratch_moves, captured.scale) != (self._engine.scratch_moves, self._engine.now.scale):
             return False
         if captured.moves != moves():
             if captured.addresses != self._addresses():
@@ -154,4 +163,9 @@ class CudaProgram(EagerProgram):
         return True
 
     def _addresses(self) -> list[int]:
-        return [memory.buffer(self._engine.place).pointer for memory in self._memories]
+        return [memory.buffer(place).pointer for memory, place in self.plan.used]
+
+
+def _together(hows: Sequence[How]) -> How:
+    """How calls are computed that are one step."""
+    return How(hows[0].real, {memory: place for how in hows for memory, place in how.places.items()})

@@ -17,7 +17,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,12 @@ from numpy.lib.stride_tricks import as_strided
 from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Mark, Product, Replay
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
+from caffe_sdk.engine.cuda.engine import CudaEngine
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32, Format, named
 from caffe_sdk.engine.cuda.lanes import InOrder
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.sources import FOLDER, Arguments, Kernel, kernels, source
+from caffe_sdk.engine.naming import Name
 from caffe_sdk.errors import DeviceError, InternalError
 from caffe_sdk.memory import Array, aligned
 
@@ -48,11 +52,11 @@ def used() -> int:
 
 
 class SimulatedBuffer:
-    """Host memory that stands for a device's; NaN, or the largest of all ints, until written."""
+    """Host memory that stands for a device's; NaN in every format, or a very large int, until written."""
 
     def __init__(self, nbytes: int) -> None:
-        self._array = aligned(max(1, -(-nbytes // 4)), np.float32)
-        self._array[...] = np.nan
+        self._array = aligned(max(1, -(-nbytes // 4)), np.int32)
+        self._array[...] = 0x7FFF7FFF
         self.pointer, self.nbytes = self._array.ctypes.data, nbytes
         _buffers.add(self)
 
@@ -180,7 +184,7 @@ class SimulatedDevice:
             raise InternalError("capture", f"a device may not {what} while its work is written down")
 
     def _run(self, kernel: Kernel, blocks: int, arguments: Arguments) -> None:
-        library = _library(kernel.family)
+        library = _library(kernel.family, kernel.real)
         self.launches[kernel.name] += 1
         threads = COOPERATING if kernel.cooperative else THREADS
         entry = ctypes.cast(getattr(library, f"call_{kernel.name}"), ctypes.c_void_p)
@@ -188,6 +192,14 @@ class SimulatedDevice:
             wrong = library.simulated_launch(entry, kernel.cooperative, blocks, threads, arguments.addresses)
         if wrong:
             raise InternalError(kernel.name, "threads of a block wait at different barriers")
+
+
+def made(number: int, precision: str = "") -> CudaEngine:
+    """An engine on a new device, of a precision or that of CAFFE_PRECISION."""
+    options = Options()
+    if precision:
+        options = replace(options, precision=named(precision, "CAFFE_ENGINE"))
+    return CudaEngine(SimulatedDevice(number), str(Name("simulated", number, precision)), options)
 
 
 class _Replay:
@@ -203,33 +215,52 @@ class _Replay:
 
 
 def _multiply(p: Product) -> None:
-    a = _matrices(p.a, (p.k, p.m) if p.a_transposed else (p.m, p.k), p.batch, p.a_step)
-    b = _matrices(p.b, (p.n, p.k) if p.b_transposed else (p.k, p.n), p.batch, p.b_step)
-    c = _matrices(p.c, (p.m, p.n), p.batch, p.c_step)
+    a = _numbers(p.factors, _matrices(p.factors, p.a, (p.k, p.m) if p.a_transposed else (p.m, p.k), p.batch, p.a_step))
+    b = _numbers(p.factors, _matrices(p.factors, p.b, (p.n, p.k) if p.b_transposed else (p.k, p.n), p.batch, p.b_step))
+    c = _matrices(p.result, p.c, (p.m, p.n), p.batch, p.c_step)
     with np.errstate(all="ignore"):
         result = (a.swapaxes(1, 2) if p.a_transposed else a) @ (b.swapaxes(1, 2) if p.b_transposed else b)
-        c[...] = result if not p.beta else result + np.float32(p.beta) * c
+        if p.alpha != 1:
+            result *= np.float32(p.alpha)
+        c[...] = _stored(p.result, result if not p.beta else result + np.float32(p.beta) * _numbers(p.result, c))
 
 
-def _matrices(pointer: int, shape: tuple[int, int], batch: int, step: int) -> Array:
-    """A view of matrices at an address."""
-    count = (batch - 1) * step + shape[0] * shape[1]
-    flat = np.ctypeslib.as_array((ctypes.c_float * count).from_address(pointer))
-    return as_strided(flat, (batch, *shape), (step * 4, shape[1] * 4, 4))
+def _matrices(stored: Format, pointer: int, shape: tuple[int, int], batch: int, step: int) -> Array:
+    """A view of matrices at an address, of bits where they are bfloat16."""
+    size, count = stored.nbytes, (batch - 1) * step + shape[0] * shape[1]
+    kind = {FLOAT32: np.float32, FLOAT16: np.float16}.get(stored, np.uint16)
+    flat = np.ctypeslib.as_array((ctypes.c_ubyte * (count * size)).from_address(pointer)).view(kind)
+    return as_strided(flat, (batch, *shape), (step * size, shape[1] * size, size))
+
+
+def _numbers(stored: Format, array: Array) -> Array:
+    """What is stored, as float32."""
+    if stored == BFLOAT16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32, copy=False)
+
+
+def _stored(stored: Format, numbers: Array) -> Array:
+    """float32 as it is stored, rounded to the nearest, of two equally near to the even one."""
+    if stored != BFLOAT16:
+        return numbers
+    bits = np.ascontiguousarray(numbers).view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    return np.where(np.isnan(numbers), 0x7FFF, rounded).astype(np.uint16)
 
 
 @functools.cache
-def _library(family: str) -> ctypes.CDLL:
-    return ctypes.CDLL(str(library_file(family)))
+def _library(family: str, real: Format) -> ctypes.CDLL:
+    return ctypes.CDLL(str(library_file(family, real)))
 
 
-def library_file(family: str) -> Path:
+def library_file(family: str, real: Format = FLOAT32) -> Path:
     """A .cu file's kernels for the processor, compiled when its text is new."""
     header = (FOLDER / "simulated.h").read_text(encoding="utf-8")
     entries = "".join(
         f"ENTRY({kernel.name}, {int(kernel.cooperative)})\n" for kernel in kernels().values() if kernel.family == family
     )
-    text = header + source(family) + entries
+    text = header + source(family, real) + entries
     name = hashlib.sha256(" ".join((text, *OPTIONS)).encode()).hexdigest()[:24]
     folder = user_cache.folder("simulated")
     path = folder / f"{family}-{name}.so"

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.structures import STRUCTURES
 from caffe_sdk.errors import InternalError
 
 FOLDER = Path(__file__).parent / "kernels"
 HEAD = re.compile(r"^KERNEL (\w+)\(([^)]*)\) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
+REAL = re.compile(r"\b(real|Inputs)\b")
+"""In the head of a kernel: it takes values in whichever way they are stored."""
 NUMBERS: dict[str, type[Any]] = {"int": ctypes.c_int, "float": ctypes.c_float}
 
 
@@ -32,6 +35,8 @@ class Kernel:
     """Of its parameters; a pointer is a c_void_p."""
     cooperative: bool
     """Whether the threads of a block work together, so that all must be there."""
+    real: Format = FLOAT32
+    """What its text calls real."""
 
 
 def families() -> list[str]:
@@ -40,20 +45,22 @@ def families() -> list[str]:
 
 
 @functools.cache
-def source(family: str) -> str:
-    """A .cu file with what it begins with."""
+def source(family: str, real: Format = FLOAT32) -> str:
+    """A .cu file with what it begins with, for one way to store values."""
     common, own = FOLDER / "common.cuh", FOLDER / f"{family}.cu"
-    return common.read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
+    defined = "" if real is FLOAT32 else f"#define REAL {real.name}\n"
+    return defined + common.read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
 
 
 @functools.cache
-def kernels() -> dict[str, Kernel]:
-    """Every kernel by its name."""
+def kernels(real: Format = FLOAT32) -> dict[str, Kernel]:
+    """Every kernel by its name, for one way to store values; those that take none so stored are the same for all."""
     found: dict[str, Kernel] = {}
     for family in families():
         for name, parameters, body in HEAD.findall(source(family)):
             types = tuple(map(_type, parameters.split(",")))
-            found[name] = Kernel(name, family, types, "block_" in body or "leave(" in body)
+            stored = real if REAL.search(parameters) else FLOAT32
+            found[name] = Kernel(name, family, types, "block_" in body or "leave(" in body, stored)
     return found
 
 

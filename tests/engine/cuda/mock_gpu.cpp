@@ -501,6 +501,61 @@ int cublasSgemmStridedBatched(void* with, int ta, int tb, int m, int n, int k, c
                 }
     });
 }
+
+// Values of 16 bits, as cudaDataType numbers them.
+static const int FLOAT = 0, HALF = 2, BFLOAT = 14;
+static float read(int type, const void* at, size_t i) {
+    if (type == FLOAT) return ((const float*)at)[i];
+    uint16_t bits = ((const uint16_t*)at)[i];
+    if (type == HALF) {
+        _Float16 value;
+        memcpy(&value, &bits, 2);
+        return value;
+    }
+    uint32_t whole = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &whole, 4);
+    return value;
+}
+static void write(int type, void* at, size_t i, float value) {
+    if (type == FLOAT) ((float*)at)[i] = value;
+    if (type == HALF) {
+        _Float16 rounded = value;
+        memcpy((uint16_t*)at + i, &rounded, 2);
+    }
+    if (type == BFLOAT) {
+        uint32_t whole;
+        memcpy(&whole, &value, 4);
+        ((uint16_t*)at)[i] = value != value ? 0x7fff : (whole + 0x7fff + (whole >> 16 & 1)) >> 16;
+    }
+}
+static bool room(int type, const void* at, long long step, int batch, int rows, int columns, int lead) {
+    size_t count = (size_t)(batch - 1) * step + (size_t)(columns - 1) * lead + rows, size = type == FLOAT ? 4 : 2;
+    return lead >= (rows > 1 ? rows : 1) && (uintptr_t)at % size == 0 && inside((uintptr_t)at, count * size);
+}
+
+int cublasGemmStridedBatchedEx(void* with, int ta, int tb, int m, int n, int k, const void* alpha, const void* a, int a_type,
+                               int lda, long long a_step, const void* b, int b_type, int ldb, long long b_step, const void* beta,
+                               void* c, int c_type, int ldc, long long c_step, int batch, int compute, int algorithm) {
+    CHECK("cublasGemmStridedBatchedEx");
+    if (with != &handle || compute != 68 || algorithm != -1 || a_type != b_type) return 7;
+    if ((a_type != HALF && a_type != BFLOAT) || (c_type != a_type && c_type != FLOAT)) return 15;
+    if (!room(a_type, a, a_step, batch, ta ? k : m, ta ? m : k, lda) || !room(c_type, c, c_step, batch, m, n, ldc)) return 7;
+    if (!room(b_type, b, b_step, batch, tb ? n : k, tb ? k : n, ldb)) return 7;
+    float one = *(const float*)alpha, more = *(const float*)beta;
+    return enqueue([=] {
+        for (int i = 0; i < batch; i++)
+            for (int x = 0; x < m; x++)
+                for (int y = 0; y < n; y++) {
+                    float sum = 0;
+                    size_t left = i * a_step, right = i * b_step, to = i * c_step + (size_t)y * ldc + x;
+                    for (int z = 0; z < k; z++)
+                        sum += read(a_type, a, left + (ta ? x * lda + z : z * lda + x)) *
+                               read(b_type, b, right + (tb ? z * ldb + y : y * ldb + z));
+                    write(c_type, c, to, one * sum + (more ? more * read(c_type, c, to) : 0));
+                }
+    });
+}
 int cublasSgemm_v2(void* with, int ta, int tb, int m, int n, int k, const float* alpha, const float* a, int lda, const float* b,
                    int ldb, const float* beta, float* c, int ldc) {
     return cublasSgemmStridedBatched(with, ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);

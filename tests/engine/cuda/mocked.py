@@ -13,7 +13,7 @@ import pytest
 
 from caffe_sdk import mode
 from caffe_sdk.engine import selection, user_cache
-from caffe_sdk.engine.cuda import CudaEngine, devices
+from caffe_sdk.engine.cuda import devices
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Options
@@ -81,16 +81,18 @@ def fail(name: str, status: int) -> None:
 
 def device(number: int = 0, options: Options | None = None) -> GpuDevice:
     """A GPU."""
-    images = lambda family, architecture: str(library_file(family)).encode()  # noqa: E731
+    images = lambda family, real, architecture: str(library_file(family, real)).encode()  # noqa: E731
     return GpuDevice(number, Driver(mock()), mock, images, options, mock)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, gpus: int = 2) -> None:
     """Let the computer have GPUs, on a driver that is none."""
     settings(gpus=gpus)
-    engine = functools.cache(lambda number: CudaEngine(device(number), f"cuda:{number}" if number else "cuda"))
+    one = functools.cache(lambda number: (device(number), Options()))
     monkeypatch.setattr(devices, "driver", lambda: Driver(mock()))
     monkeypatch.setattr(devices, "prepare", lambda: None)
-    monkeypatch.setattr(devices, "made", engine)
+    monkeypatch.setattr(devices, "_device", one)
+    monkeypatch.setattr(devices, "made", functools.cache(devices.made.__wrapped__))
     monkeypatch.setattr(mode, "_device", PerThread(0))
+    monkeypatch.setattr(selection, "_precision", PerThread(""))
     monkeypatch.setattr(selection, "_made", {})

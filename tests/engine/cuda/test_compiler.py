@@ -6,17 +6,24 @@ import pytest
 
 from caffe_sdk.engine.cuda import compiler
 from caffe_sdk.engine.cuda.compiler import architectures, compiled
-from caffe_sdk.engine.cuda.sources import FOLDER, families, kernels
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32, Format
+from caffe_sdk.engine.cuda.sources import FOLDER, families, kernels, source
 from caffe_sdk.errors import InternalError
 
 QUICKLY = ("--ptxas-options=-O0",)
+ALL = (70, 75, 80, 86, 89, 90)
 SMALL = 'extern "C" __global__ void f(int* x) { *x = 1; }'
 
 
-@pytest.mark.parametrize("architecture", [70, 75, 80, 86, 89, 90])
-def test_kernels_compile(architecture: int) -> None:
-    parts = [FOLDER / "common.cuh", *(FOLDER / f"{family}.cu" for family in families())]
-    binary = compiled("".join(path.read_text(encoding="utf-8") for path in parts), architecture, QUICKLY)
+KINDS = [(number, FLOAT32) for number in ALL] + [(number, real) for number in (70, 90) for real in (FLOAT16, BFLOAT16)]
+
+
+@pytest.mark.parametrize(("architecture", "real"), KINDS)
+def test_kernels_compile(architecture: int, real: Format) -> None:
+    """16 bits on the oldest and the newest alone: the rest of the text is the same."""
+    first, *others = families()
+    text = source(first, real) + "".join((FOLDER / f"{name}.cu").read_text(encoding="utf-8") for name in others)
+    binary = compiled(text, architecture, QUICKLY)
     assert [name for name in kernels() if f".text.{name}\0".encode() not in binary] == []
 
 

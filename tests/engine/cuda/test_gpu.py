@@ -12,6 +12,7 @@ import pytest
 from caffe_sdk.engine.cuda import CudaEngine
 from caffe_sdk.engine.cuda.device import Product
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.engine.reference import ReferenceEngine
@@ -21,7 +22,7 @@ from tests.engine.cpu import lenet
 from tests.engine.cuda.mocked import GIGABYTE, device, fail, mock, settings
 from tests.engine.cuda.test_engine import programs
 from tests.engine.cuda.test_program import drawing
-from tests.engine.cuda.twins import agree, get, put, tensors
+from tests.engine.cuda.twins import agree, get, put, simulated, tensors
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,24 @@ def test_lenet_learns_from_replays_and_nothing_else_moves(cudnn):
     assert transfers["host", "cuda"] == 11  # parameters, data, label and dloss, once
     assert mock().mock_captured() == captured + 2
     assert mock().mock_launched() == launched + 5  # backward took more scratch memory: forward was prepared again
+
+
+@pytest.mark.parametrize("cudnn", [True, False])
+@pytest.mark.parametrize("real", [FLOAT16, BFLOAT16], ids=lambda real: real.name)
+def test_lenet_in_16_bits_is_the_simulated_device_s(real, cudnn):
+    """By replays, through other code of driver and cuBLAS, to the last digits that sums in another order leave."""
+    losses, options = [], Options(precision=real, cudnn=cudnn)
+    for engine in (simulated(options), CudaEngine(device(options=options), options=options)):
+        t = lenet.lenet(3)
+        forward, backward = programs(engine, t)
+        losses.append([])
+        for _ in range(2):
+            lenet.clear(t)
+            forward.run()
+            backward.run()
+            lenet.update(engine, t)
+            losses[-1].append(float(get(t["loss"])))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-2 if real == BFLOAT16 else 3e-3)
 
 
 def test_masks_of_replays_are_those_of_the_host():
@@ -219,10 +238,10 @@ def test_a_driver_that_cannot_be_used():
 
 def test_products_in_tf32_are_asked_for(monkeypatch):
     device()
-    assert mock().mock_math_mode() == 0
+    assert mock().mock_math_mode() == 16
     monkeypatch.setenv("CAFFE_TF32", "1")
     device()
-    assert mock().mock_math_mode() == 3
+    assert mock().mock_math_mode() == 19
 
 
 def test_cublas_that_fails():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from caffe_sdk.engine.cuda import blas, inventory
@@ -12,6 +14,7 @@ from tests.engine.cuda.mocked import GIGABYTE, device, mock, settings
 
 def test_gpus_are_told_of_without_an_engine_and_beside_one():
     settings()
+    gc.collect()  # what other tests left on the first
     it = device(1)
     gpus = inventory.gpus(Driver(mock()), [0, 1])
     assert [(gpu.number, gpu.name, gpu.capability, gpu.processors) for gpu in gpus] == [

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.cuda import CudaEngine
+from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.simulated import SimulatedDevice
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.memory import HOST, Array, Shape, Tensor, new_tensor
@@ -16,9 +17,9 @@ Calls = Callable[[Any, dict[str, Tensor]], None]
 """Calls operations of an engine on named tensors."""
 
 
-def simulated() -> CudaEngine:
-    """A new engine on a new device."""
-    return CudaEngine(SimulatedDevice(), "simulated")
+def simulated(options: Options | None = None, device: SimulatedDevice | None = None) -> CudaEngine:
+    """A new engine, on a new device unless one is given."""
+    return CudaEngine(device or SimulatedDevice(), "simulated", options)
 
 
 def tensors(shapes: dict[str, Shape]) -> dict[str, Tensor]:

@@ -64,6 +64,8 @@ class Plan:
 class DnnConvolution:
     """cuDNN on one device's stream. ``turn`` makes a thread's calls those of the device."""
 
+    there = True
+
     def __init__(
         self,
         dnn: Dnn,

@@ -16,6 +16,8 @@ class Convolver(Protocol):
 
     version: str
     """Of the library, or why there is none."""
+    there: bool
+    """Whether it computes anything."""
 
     def forward(self, shape: Convolved, x: int, w: int, y: int, room: Room) -> bool:
         """y = x convolved with w."""
@@ -32,6 +34,8 @@ class Convolver(Protocol):
 
 class NoConvolver:
     """Computes nothing."""
+
+    there = False
 
     def __init__(self, why: str) -> None:
         self.version = f"none: {why}"

@@ -64,13 +64,13 @@ class Convolved:
         return replace(self, x=x, w=w, y=y, pad=pad, stride=stride, dilation=dilation)
 
 
-def convolved(x: Shape, outputs: int, geometry: ConvolutionGeometry) -> Convolved:
-    """A convolution of float32 x (*batch, c, *spatial) to so many channels."""
+def convolved(x: Shape, outputs: int, geometry: ConvolutionGeometry, kind: DataType = DataType.FLOAT) -> Convolved:
+    """A convolution of x (*batch, c, *spatial) to so many channels."""
     axis, spatial = geometry.axis, x[geometry.axis + 1 :]
     images, channels = math.prod(x[:axis]), x[axis]
     return Convolved(
         (images, channels, *spatial),
         (outputs, channels // geometry.group, *geometry.kernel),
         (images, outputs, *geometry.output_size(spatial)),
-        *(geometry.pad, geometry.stride, geometry.dilation, geometry.group),
+        *(geometry.pad, geometry.stride, geometry.dilation, geometry.group, kind),
     )

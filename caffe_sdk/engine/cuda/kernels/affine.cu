@@ -1,6 +1,6 @@
 // Coefficients that repeat: the one of value i is number (i / inner) % channels. Sums over what shares a coefficient.
 
-KERNEL affine(int n, const float* x, const float* scale, const float* shift, float* y, int channels, int inner) {
+KERNEL affine(int n, const real* x, const float* scale, const float* shift, real* y, int channels, int inner) {
     EACH(i, n) {
         int c = i / inner % channels;
         float v = scale ? scale[c] * x[i] : x[i];
@@ -9,7 +9,7 @@ KERNEL affine(int n, const float* x, const float* scale, const float* shift, flo
 }
 
 // y = bias, over the same values and then through a ReLU of this slope if `rectified`.
-KERNEL add_bias(int n, const float* bias, float* y, int channels, int inner, int rectified, float slope) {
+KERNEL add_bias(int n, const float* bias, real* y, int channels, int inner, int rectified, float slope) {
     EACH(i, n) {
         float v = bias ? y[i] + bias[i / inner % channels] : y[i];
         y[i] = rectified && v <= 0 ? (slope ? slope * v : 0.0f) : v;
@@ -17,7 +17,7 @@ KERNEL add_bias(int n, const float* bias, float* y, int channels, int inner, int
 }
 
 // parts[part][c] = the sum of a b (of a, where there is no b) over the part of all (outer, inner) that a block has.
-KERNEL channel_parts(int blocks, const float* a, const float* b, float* parts, int channels, int outer, int inner, int shares) {
+KERNEL channel_parts(int blocks, const real* a, const real* b, float* parts, int channels, int outer, int inner, int shares) {
     EACH_ROW(block, blocks) {
         int c = block % channels, part = block / channels;
         int each = (outer * inner + shares - 1) / shares;
@@ -34,7 +34,7 @@ KERNEL channel_parts(int blocks, const float* a, const float* b, float* parts, i
 }
 
 // The same for inner = 1, where neighbours in memory are of different channels: a thread has a channel.
-KERNEL column_parts(int n, const float* a, const float* b, float* parts, int channels, int outer, int shares) {
+KERNEL column_parts(int n, const real* a, const real* b, float* parts, int channels, int outer, int shares) {
     EACH(i, n) {
         int c = i % channels, part = i / channels;
         int each = (outer + shares - 1) / shares;
@@ -45,11 +45,11 @@ KERNEL column_parts(int n, const float* a, const float* b, float* parts, int cha
     }
 }
 
-// total += the sum over all parts.
-KERNEL add_parts(int channels, const float* parts, float* total, int shares) {
+// total += factor times the sum over all parts.
+KERNEL add_parts(int channels, const float* parts, float* total, int shares, float factor) {
     EACH(c, channels) {
         float sum = 0;
         for (int part = 0; part < shares; part++) sum += parts[part * channels + c];
-        total[c] += sum;
+        total[c] += factor * sum;
     }
 }

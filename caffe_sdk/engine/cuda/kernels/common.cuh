@@ -14,10 +14,52 @@
 #define MOST_WARPS 32
 #define ALL_LANES 0xffffffffu
 
+// `real` is what values between layers are stored as: a float, or 16 bits that are read and written as one. A file of
+// kernels is compiled once for each; whatever is computed is computed in floats. Rounding is to the nearest, of two
+// equally near to the even one.
+#ifdef __CUDACC__
+#define MEMBER __device__
+__device__ unsigned short float16_of(float value) {
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+}
+__device__ float float_of(unsigned short float16_bits) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(float16_bits));
+    return value;
+}
+#endif
+
+struct float16 {
+    unsigned short bits;
+    MEMBER operator float() const { return float_of(bits); }
+    MEMBER float16& operator=(float value) {
+        bits = float16_of(value);
+        return *this;
+    }
+};
+
+struct bfloat16 {
+    unsigned short bits;
+    MEMBER operator float() const { return __int_as_float((unsigned)bits << 16); }
+    MEMBER bfloat16& operator=(float value) {
+        unsigned whole = __float_as_int(value);
+        bits = value != value ? 0x7fff : (whole + 0x7fff + (whole >> 16 & 1)) >> 16;
+        return *this;
+    }
+};
+
+#ifdef REAL
+typedef REAL real;
+#else
+typedef float real;
+#endif
+
 // Several tensors, and a number for each.
 #define MOST_INPUTS 16
 struct Inputs {
-    const float* at[MOST_INPUTS];
+    const real* at[MOST_INPUTS];
     float factor[MOST_INPUTS];
     int count;
 };

@@ -8,7 +8,7 @@ struct Windows {
 };
 
 // columns[image * image_step + (channel, tap) * row_step + place] = what the window at a place sees at a tap.
-KERNEL im2col(int n, const float* x, float* columns, Windows w, int image_step, int row_step) {
+KERNEL im2col(int n, const real* x, real* columns, Windows w, int image_step, int row_step) {
     EACH(i, n) {
         int place = i % w.places, row = i / w.places % (w.channels * w.taps), image = i / w.places / (w.channels * w.taps);
         int tap = row % w.taps, channel = row / w.taps;
@@ -26,7 +26,7 @@ KERNEL im2col(int n, const float* x, float* columns, Windows w, int image_step, 
 }
 
 // x = the sum of all values of columns[image][channel, tap][place] that came from a place.
-KERNEL col2im(int n, const float* columns, float* x, Windows w) {
+KERNEL col2im(int n, const real* columns, real* x, Windows w) {
     EACH(i, n) {
         int position = i % w.area, plane = i / w.area;
         float sum = 0;
@@ -47,7 +47,7 @@ KERNEL col2im(int n, const float* columns, float* x, Windows w) {
 }
 
 // y[channel][image][place] = x[image][channel][place]
-KERNEL gather_images(int n, const float* x, float* y, int images, int channels, int places) {
+KERNEL gather_images(int n, const real* x, real* y, int images, int channels, int places) {
     EACH(i, n) {
         int place = i % places, image = i / places % images, channel = i / places / images;
         y[i] = x[(image * channels + channel) * places + place];

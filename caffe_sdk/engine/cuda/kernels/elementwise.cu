@@ -21,7 +21,7 @@ KERNEL accumulate(int n, const float* x, float* y) {
 }
 
 // y = sum of factor x, added to y if there is `more` of it there.
-KERNEL weighted_sum(int n, Inputs xs, float* y, int more) {
+KERNEL weighted_sum(int n, Inputs xs, real* y, int more) {
     EACH(i, n) {
         float sum = xs.factor[0] * xs.at[0][i];
         for (int k = 1; k < xs.count; k++) sum += xs.factor[k] * xs.at[k][i];
@@ -30,12 +30,12 @@ KERNEL weighted_sum(int n, Inputs xs, float* y, int more) {
 }
 
 // y = factor x
-KERNEL scale(int n, const float* x, float* y, float factor) {
+KERNEL scale(int n, const real* x, real* y, float factor) {
     EACH(i, n) y[i] = factor * x[i];
 }
 
 // y = product of all x, times y if there is `more` of it there.
-KERNEL product(int n, Inputs xs, float* y, int more) {
+KERNEL product(int n, Inputs xs, real* y, int more) {
     EACH(i, n) {
         float product = 1;
         for (int k = 0; k < xs.count; k++) product *= xs.at[k][i];
@@ -44,13 +44,13 @@ KERNEL product(int n, Inputs xs, float* y, int more) {
 }
 
 // dx = dy y / x
-KERNEL quotient_grad(int n, const float* x, const float* y, const float* dy, float* dx) {
+KERNEL quotient_grad(int n, const real* x, const real* y, const real* dy, real* dx) {
     EACH(i, n) dx[i] = dy[i] * (y[i] / x[i]);
 }
 
 // y = the largest of xs, which are numbered from `first`, and of y if first > 0; mask = its number. Of two that are
 // equal the second of all counts as larger, else the earlier one.
-KERNEL maximum(int n, Inputs xs, int first, float* y, int* mask) {
+KERNEL maximum(int n, Inputs xs, int first, real* y, int* mask) {
     EACH(i, n) {
         float best = first ? y[i] : xs.at[0][i];
         int chosen = first ? mask[i] : 0;
@@ -66,6 +66,6 @@ KERNEL maximum(int n, Inputs xs, int first, float* y, int* mask) {
     }
 }
 
-KERNEL maximum_grad(int n, const int* mask, const float* dy, float* dx, int index) {
+KERNEL maximum_grad(int n, const int* mask, const real* dy, real* dx, int index) {
     EACH(i, n) dx[i] = dy[i] * (mask[i] == index);
 }

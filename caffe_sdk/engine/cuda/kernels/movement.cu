@@ -1,7 +1,7 @@
 // Values that only go elsewhere: joined, cut, repeated, looked up.
 
 // The part (outer, count, inner) of `whole` that begins at `start` along the middle axis, of `size`.
-KERNEL join(int n, const float* part, float* whole, int count, int size, int start, int inner) {
+KERNEL join(int n, const real* part, real* whole, int count, int size, int start, int inner) {
     EACH(i, n) {
         int rest = i % (count * inner);
         whole[i / (count * inner) * size * inner + start * inner + rest] = part[i];
@@ -9,7 +9,7 @@ KERNEL join(int n, const float* part, float* whole, int count, int size, int sta
 }
 
 // y = the part of x that begins at offsets
-KERNEL crop(int n, const float* x, float* y, int axes, Sizes x_sizes, Sizes y_sizes, Sizes offsets) {
+KERNEL crop(int n, const real* x, real* y, int axes, Sizes x_sizes, Sizes y_sizes, Sizes offsets) {
     EACH(i, n) {
         int at = 0, step = 1, rest = i;
         for (int a = axes - 1; a >= 0; a--) {
@@ -22,7 +22,7 @@ KERNEL crop(int n, const float* x, float* y, int axes, Sizes x_sizes, Sizes y_si
 }
 
 // dx = dy at its part, 0 around it
-KERNEL crop_grad(int n, const float* dy, float* dx, int axes, Sizes x_sizes, Sizes y_sizes, Sizes offsets) {
+KERNEL crop_grad(int n, const real* dy, real* dx, int axes, Sizes x_sizes, Sizes y_sizes, Sizes offsets) {
     EACH(i, n) {
         int at = 0, step = 1, rest = i, inside = 1;
         for (int a = axes - 1; a >= 0; a--) {
@@ -37,11 +37,11 @@ KERNEL crop_grad(int n, const float* dy, float* dx, int axes, Sizes x_sizes, Siz
 }
 
 // y (outer, tiles, size) = x (outer, size)
-KERNEL tile(int n, const float* x, float* y, int size, int tiles) {
+KERNEL tile(int n, const real* x, real* y, int size, int tiles) {
     EACH(i, n) y[i] = x[i / size / tiles * size + i % size];
 }
 
-KERNEL tile_grad(int n, const float* dy, float* dx, int size, int tiles) {
+KERNEL tile_grad(int n, const real* dy, real* dx, int size, int tiles) {
     EACH(i, n) {
         float sum = 0;
         for (int t = 0; t < tiles; t++) sum += dy[(i / size * tiles + t) * size + i % size];

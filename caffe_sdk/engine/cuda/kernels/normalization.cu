@@ -7,7 +7,7 @@ struct Neighbours {
 };
 
 // The sum over the neighbourhood of value i: of x^2, or of dy y / scale where there is a scale.
-__device__ float neighbours_sum(int i, const float* x, const float* dy, const float* scale, Neighbours s) {
+__device__ float neighbours_sum(int i, const real* x, const real* dy, const real* scale, Neighbours s) {
     int area = s.h * s.w, channel = i / area % s.channels, row = i / s.w % s.h, column = i % s.w;
     float sum = 0;
     if (!s.within) {
@@ -28,7 +28,7 @@ __device__ float neighbours_sum(int i, const float* x, const float* dy, const fl
 }
 
 // share = alpha / n
-KERNEL lrn(int n, const float* x, float* y, float* scale, Neighbours s, float share, float beta, float k) {
+KERNEL lrn(int n, const real* x, real* y, real* scale, Neighbours s, float share, float beta, float k) {
     EACH(i, n) {
         float divisor = k + share * neighbours_sum(i, x, 0, 0, s);
         scale[i] = divisor;
@@ -38,7 +38,7 @@ KERNEL lrn(int n, const float* x, float* y, float* scale, Neighbours s, float sh
 
 // factor = 2 alpha beta / n
 KERNEL lrn_grad(
-    int n, const float* x, const float* y, const float* scale, const float* dy, float* dx, Neighbours s, float factor, float beta
+    int n, const real* x, const real* y, const real* scale, const real* dy, real* dx, Neighbours s, float factor, float beta
 ) {
     EACH(i, n) dx[i] = dy[i] * powf(scale[i], -beta) - factor * x[i] * neighbours_sum(i, y, dy, scale, s);
 }
@@ -47,7 +47,7 @@ __device__ int value_of(int k, int c, int channels, int places) { return (k / pl
 
 // The mean and the deviation of each channel, and the running sums that follow.
 KERNEL batch_statistics(
-    int channels, const float* x, float* means, float* deviation, float* mean, float* variance, float* weight, int outer,
+    int channels, const real* x, float* means, float* deviation, float* mean, float* variance, float* weight, int outer,
     int places, float eps, float fraction, float unbiased
 ) {
     EACH_ROW(c, channels) {
@@ -80,7 +80,7 @@ KERNEL global_statistics(
     }
 }
 
-KERNEL normalize(int n, const float* x, const float* means, const float* deviation, float* normalized, float* y, int channels, int places) {
+KERNEL normalize(int n, const real* x, const float* means, const float* deviation, real* normalized, real* y, int channels, int places) {
     EACH(i, n) {
         int c = i / places % channels;
         float v = (x[i] - means[c]) / deviation[c];
@@ -90,7 +90,7 @@ KERNEL normalize(int n, const float* x, const float* means, const float* deviati
 }
 
 // sums[c] = the mean of dy, sums[channels + c] = the mean of dy y.
-KERNEL gradient_means(int channels, const float* y, const float* dy, float* sums, int outer, int places) {
+KERNEL gradient_means(int channels, const real* y, const real* dy, float* sums, int outer, int places) {
     EACH_ROW(c, channels) {
         float sum = 0, along = 0;
         ALONG(k, outer * places) {
@@ -107,7 +107,7 @@ KERNEL gradient_means(int channels, const float* y, const float* dy, float* sums
 }
 
 KERNEL batch_norm_grad(
-    int n, const float* y, const float* deviation, const float* sums, const float* dy, float* dx, int channels, int places
+    int n, const real* y, const float* deviation, const float* sums, const real* dy, real* dx, int channels, int places
 ) {
     EACH(i, n) {
         int c = i / places % channels;
@@ -115,14 +115,14 @@ KERNEL batch_norm_grad(
     }
 }
 
-KERNEL divide_channels(int n, const float* dy, const float* deviation, float* dx, int channels, int places) {
+KERNEL divide_channels(int n, const real* dy, const float* deviation, real* dx, int channels, int places) {
     EACH(i, n) dx[i] = dy[i] / deviation[i / places % channels];
 }
 
-KERNEL mvn(int rows, const float* x, float* y, float* deviation, int values, float eps) {
+KERNEL mvn(int rows, const real* x, real* y, float* deviation, int values, float eps) {
     EACH_ROW(row, rows) {
-        const float* from = x + row * values;
-        float* to = y + row * values;
+        const real* from = x + row * values;
+        real* to = y + row * values;
         float sum = 0, squares = 0, divisor = 1;
         ALONG(k, values) sum += from[k];
         float mean = block_sum(sum) / max(1, values);
@@ -135,10 +135,10 @@ KERNEL mvn(int rows, const float* x, float* y, float* deviation, int values, flo
     }
 }
 
-KERNEL mvn_grad(int rows, const float* y, const float* deviation, const float* dy, float* dx, int values) {
+KERNEL mvn_grad(int rows, const real* y, const float* deviation, const real* dy, real* dx, int values) {
     EACH_ROW(row, rows) {
-        const float *normalized = y + row * values, *from = dy + row * values;
-        float* to = dx + row * values;
+        const real *normalized = y + row * values, *from = dy + row * values;
+        real* to = dx + row * values;
         float sum = 0, along = 0;
         ALONG(k, values) {
             sum += from[k];

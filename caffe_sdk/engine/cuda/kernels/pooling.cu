@@ -33,10 +33,10 @@ __device__ int first_window(int position, int kernel, int stride, int pad) {
 __device__ int end_window(int position, int stride, int pad, int count) { return min((position + pad) / stride + 1, count); }
 
 
-KERNEL max_pool(int n, const float* x, float* y, int* mask, Pool p) {
+KERNEL max_pool(int n, const real* x, real* y, int* mask, Pool p) {
     EACH(i, n) {
         int column = i % p.out_w, row = i / p.out_w % p.out_h;
-        const float* plane = x + i / p.out_w / p.out_h * p.h * p.w;
+        const real* plane = x + i / p.out_w / p.out_h * p.h * p.w;
         Window s = window_at(p, row, column);
         float best = LOWEST_FLOAT;
         int chosen = -1, any = !s.whole;  // what is outside the image counts as LOWEST_FLOAT, and is nowhere
@@ -54,7 +54,7 @@ KERNEL max_pool(int n, const float* x, float* y, int* mask, Pool p) {
     }
 }
 
-KERNEL max_pool_grad(int n, const float* dy, const int* mask, float* dx, Pool p) {
+KERNEL max_pool_grad(int n, const real* dy, const int* mask, real* dx, Pool p) {
     EACH(i, n) {
         int at = i % (p.h * p.w), column = at % p.w, row = at / p.w;
         int base = i / (p.h * p.w) * p.out_h * p.out_w;
@@ -69,9 +69,9 @@ KERNEL max_pool_grad(int n, const float* dy, const int* mask, float* dx, Pool p)
     }
 }
 
-KERNEL average_pool(int n, const float* x, float* y, Pool p) {
+KERNEL average_pool(int n, const real* x, real* y, Pool p) {
     EACH(i, n) {
-        const float* plane = x + i / p.out_w / p.out_h * p.h * p.w;
+        const real* plane = x + i / p.out_w / p.out_h * p.h * p.w;
         Window s = window_at(p, i / p.out_w % p.out_h, i % p.out_w);
         float sum = 0;
         for (int r = s.top; r < s.bottom; r++)
@@ -80,10 +80,10 @@ KERNEL average_pool(int n, const float* x, float* y, Pool p) {
     }
 }
 
-KERNEL average_pool_grad(int n, const float* dy, float* dx, Pool p) {
+KERNEL average_pool_grad(int n, const real* dy, real* dx, Pool p) {
     EACH(i, n) {
         int at = i % (p.h * p.w), column = at % p.w, row = at / p.w;
-        const float* plane = dy + i / (p.h * p.w) * p.out_h * p.out_w;
+        const real* plane = dy + i / (p.h * p.w) * p.out_h * p.out_w;
         int end_r = end_window(row, p.stride_h, p.pad_h, p.out_h), end_c = end_window(column, p.stride_w, p.pad_w, p.out_w);
         float sum = 0;
         for (int r = first_window(row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
@@ -94,10 +94,10 @@ KERNEL average_pool_grad(int n, const float* dy, float* dx, Pool p) {
 }
 
 // y = the value at which the running sum over a window reaches draw times the whole sum; outside the image are zeros.
-KERNEL stochastic_pool(int n, const float* x, const float* draws, float* y, int* mask, Pool p) {
+KERNEL stochastic_pool(int n, const real* x, const float* draws, real* y, int* mask, Pool p) {
     EACH(i, n) {
         int column = i % p.out_w, row = i / p.out_w % p.out_h;
-        const float* plane = x + i / p.out_w / p.out_h * p.h * p.w;
+        const real* plane = x + i / p.out_w / p.out_h * p.h * p.w;
         Window s = window_at(p, row, column);
         float total = 0;
         for (int r = s.top; r < s.bottom; r++)
@@ -125,7 +125,7 @@ KERNEL stochastic_pool(int n, const float* x, const float* draws, float* y, int*
 
 #define SMALLEST 1.17549435e-38f
 
-__device__ void window_sums(const float* plane, Pool p, Window s, float* sum, float* squares) {
+__device__ void window_sums(const real* plane, Pool p, Window s, float* sum, float* squares) {
     *sum = *squares = 0;
     for (int r = s.top; r < s.bottom; r++)
         for (int c = s.left; c < s.right; c++) {
@@ -136,7 +136,7 @@ __device__ void window_sums(const float* plane, Pool p, Window s, float* sum, fl
     *sum += SMALLEST;
 }
 
-KERNEL expected_pool(int n, const float* x, float* y, Pool p) {
+KERNEL expected_pool(int n, const real* x, real* y, Pool p) {
     EACH(i, n) {
         float sum, squares;
         window_sums(x + i / p.out_w / p.out_h * p.h * p.w, p, window_at(p, i / p.out_w % p.out_h, i % p.out_w), &sum, &squares);
@@ -144,7 +144,7 @@ KERNEL expected_pool(int n, const float* x, float* y, Pool p) {
     }
 }
 
-KERNEL expected_pool_grad(int n, const float* x, const float* dy, float* dx, Pool p) {
+KERNEL expected_pool_grad(int n, const real* x, const real* dy, real* dx, Pool p) {
     EACH(i, n) {
         int at = i % (p.h * p.w), column = at % p.w, row = at / p.w, plane = i / (p.h * p.w);
         int end_r = end_window(row, p.stride_h, p.pad_h, p.out_h), end_c = end_window(column, p.stride_w, p.pad_w, p.out_w);

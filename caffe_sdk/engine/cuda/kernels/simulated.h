@@ -14,6 +14,7 @@
 #define __global__
 #define __device__ static inline
 #define __shared__ static
+#define MEMBER
 
 struct Dim {
     unsigned x;
@@ -52,6 +53,26 @@ static inline int atomicCAS(int* at, int expected, int value) {
 static inline int __float_as_int(float value) {
     union { float number; int bits; } both = {value};
     return both.bits;
+}
+
+static inline float __int_as_float(int value) {
+    union { int bits; float number; } both = {value};
+    return both.number;
+}
+
+static inline unsigned short float16_of(float value) {
+    unsigned bits = __float_as_int(value), sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+    if (size > 0x7f800000) return 0x7fff;         // NaN
+    if (size >= 0x477ff000) return sign | 0x7c00;  // 65520 and more
+    if (size < 0x38800000) return sign | (unsigned)rintf(fabsf(value) * 16777216);  // as many times 2^-24
+    return sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13;
+}
+
+static inline float float_of(unsigned short float16_bits) {
+    unsigned sign = (float16_bits & 0x8000) << 16, size = float16_bits & 0x7fff;
+    if (size >= 0x7c00) return __int_as_float(sign | 0x7f800000 | (size & 0x3ff) << 13);
+    if (size < 0x400) return copysignf(size / 16777216.0f, __int_as_float(sign));
+    return __int_as_float(sign | ((size << 13) + 0x38000000));
 }
 
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {

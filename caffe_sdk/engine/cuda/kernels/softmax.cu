@@ -3,9 +3,9 @@
 __device__ int class_at(int row, int k, int classes, int inner) { return (row / inner * classes + k) * inner + row % inner; }
 
 // A block for each row: where the classes of a row are neighbours.
-KERNEL softmax_rows(int rows, const float* x, float* y, int classes) {
+KERNEL softmax_rows(int rows, const real* x, float* y, int classes) {
     EACH_ROW(row, rows) {
-        const float* from = x + row * classes;
+        const real* from = x + row * classes;
         float* to = y + row * classes;
         float most = LOWEST_FLOAT, sum = 0;
         ALONG(k, classes) most = fmaxf(most, from[k]);
@@ -17,7 +17,7 @@ KERNEL softmax_rows(int rows, const float* x, float* y, int classes) {
 }
 
 // A thread for each row: where the rows are neighbours.
-KERNEL softmax_columns(int rows, const float* x, float* y, int classes, int inner) {
+KERNEL softmax_columns(int rows, const real* x, float* y, int classes, int inner) {
     EACH(row, rows) {
         float most = LOWEST_FLOAT, sum = 0;
         for (int k = 0; k < classes; k++) most = fmaxf(most, x[class_at(row, k, classes, inner)]);
