@@ -538,12 +538,12 @@ int cublasGemmStridedBatchedEx(void* with, int ta, int tb, int m, int n, int k, 
                                int lda, long long a_step, const void* b, int b_type, int ldb, long long b_step, const void* beta,
                                void* c, int c_type, int ldc, long long c_step, int batch, int compute, int algorithm) {
     CHECK("cublasGemmStridedBatchedEx");
-    if (with != &handle || compute != 68 || algorithm != -1 || a_type != b_type) return 7;
+    if (!blas_streams.count(with) || compute != 68 || algorithm != -1 || a_type != b_type) return 7;
     if ((a_type != HALF && a_type != BFLOAT) || (c_type != a_type && c_type != FLOAT)) return 15;
     if (!room(a_type, a, a_step, batch, ta ? k : m, ta ? m : k, lda) || !room(c_type, c, c_step, batch, m, n, ldc)) return 7;
     if (!room(b_type, b, b_step, batch, tb ? n : k, tb ? k : n, ldb)) return 7;
     float one = *(const float*)alpha, more = *(const float*)beta;
-    return enqueue([=] {
+    return enqueue(blas_streams[with], [=] {
         for (int i = 0; i < batch; i++)
             for (int x = 0; x < m; x++)
                 for (int y = 0; y < n; y++) {
