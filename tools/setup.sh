@@ -45,7 +45,7 @@ node() {
     touch .venv/node
 }
 
-# What the C++, Go and Java clients are built with, for their tests; elsewhere than on Debian and the like these are
+# What the C++, Go, Java and Rust clients are built with, for their tests; elsewhere than on Debian and the like these are
 # skipped and say so.
 clients() {
     local packages=(
@@ -55,6 +55,11 @@ clients() {
         protoc-gen-go-1-5 protoc-gen-go-grpc
         default-jdk-headless protobuf-compiler-grpc-java-plugin libgrpc-java libprotobuf-java libnetty-java
         libperfmark-java libgoogle-gson-java
+    )
+    # The Rust client is built where there is a cargo, which is much to install for it alone.
+    command -v cargo >/dev/null && packages+=(
+        librust-prost-dev librust-prost-build-dev librust-tokio-dev librust-h2-dev librust-http-dev librust-uuid-dev
+        librust-serde-json-dev
     )
     node
     [ -e .venv/clients ] && return

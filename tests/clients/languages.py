@@ -10,9 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from caffe_sdk.server import RunningServer
+
 BINDINGS = Path(__file__).resolve().parents[2] / "bindings" / "grpc"
-LANGUAGES = {"cpp": "grpc_cpp_plugin", "go": "protoc-gen-go-grpc", "java": "grpc_java_plugin", "node": "npm"}
+LANGUAGES = {
+    "cpp": "grpc_cpp_plugin",
+    "go": "protoc-gen-go-grpc",
+    "java": "grpc_java_plugin",
+    "node": "npm",
+    "rust": "cargo",
+}
 """What each is built with: where that is missing, its tests are skipped."""
+CRATES = Path("/usr/share/cargo/registry")
+"""Debian's crates: librust-{prost,prost-build,tokio,h2,http,uuid,serde-json}-dev."""
+STAND_IN = Path(__file__).parent / "rust"
+"""The Rust client with stand-ins for tonic and tonic-build, which Debian has not."""
 
 
 @functools.cache
@@ -25,6 +37,8 @@ def client_folder(language: str) -> Path:
         if not (folder / "node_modules" / "typescript").is_dir():
             pytest.skip("the client's libraries are not installed; `make clients` installs them")
         return folder
+    if language == "rust":
+        return _built_by_cargo()
     with (folder / "Makefile").open() as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
         made = subprocess.run(["make", "--silent", "-C", str(folder)], capture_output=True, text=True, check=False)
@@ -32,13 +46,30 @@ def client_folder(language: str) -> Path:
     return folder
 
 
+def _built_by_cargo() -> Path:
+    if not any(CRATES.glob("prost-build-*")):
+        pytest.skip("Debian's crates are not installed; bindings/grpc/rust/README.md says which")
+    made = subprocess.run(
+        ["cargo", "build", "--quiet", "--offline", "--examples"], cwd=STAND_IN, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    return STAND_IN / "target" / "debug" / "examples"
+
+
 def command(language: str, program: str) -> list[str]:
     """What runs a client's "example" or "conformance"."""
     folder = client_folder(language)
     if language == "node":
         return ["node", str(folder / f"{program}.js")]
+    if language == "rust":
+        return [str(folder / program)]
     if language == "java":
         told = subprocess.run(["make", "--silent", "-C", str(folder), "classpath"], capture_output=True, text=True)
         classpath = f"{folder}/{told.stdout.strip()}"
         return ["java", "-XX:TieredStopAtLevel=1", "-cp", classpath, program.capitalize()]
     return [str(folder / "build" / program)]
+
+
+def address(language: str, server: RunningServer) -> str:
+    """A server's address as the programs of a language want it."""
+    return f"http://{server.address}" if language == "rust" else server.address

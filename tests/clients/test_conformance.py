@@ -16,7 +16,7 @@ from caffe_sdk import client
 from caffe_sdk.app.descriptions import Objects
 from caffe_sdk.server import Options, RunningServer, start
 from tests.clients.conformance import SCENARIOS, ClientPlayer, Notes, SessionPlayer, play, without
-from tests.clients.languages import LANGUAGES, client_folder, command
+from tests.clients.languages import LANGUAGES, address, client_folder, command
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_python_client(server: RunningServer, expected: Notes) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_other_languages(language: str, server: RunningServer, expected: Notes) -> None:
-    assert played(command(language, "conformance"), server) == expected
+    assert played(command(language, "conformance"), address(language, server)) == expected
     # The players of some languages release nothing: what they made goes with them.
     until = time.monotonic() + 10
     while server.session.objects() != Objects(0, 0) and time.monotonic() < until:
@@ -66,11 +66,9 @@ def test_the_types_of_the_node_client() -> None:
     assert compiled.returncode == 0, compiled.stdout
 
 
-def played(command: list[str], server: RunningServer) -> Notes:
+def played(command: list[str], address: str) -> Notes:
     """What a client's player prints."""
-    done = subprocess.run(
-        [*command, str(SCENARIOS), server.address], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([*command, str(SCENARIOS), address], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     # Some languages write a float32 with the digits that tell it from other float32s, others with those of a double.
     notes: Notes = json.loads(done.stdout, parse_float=lambda digits: float(np.float32(digits)))

@@ -14,7 +14,7 @@ from caffe_sdk.app.session import Session
 from caffe_sdk.io import decode_image
 from caffe_sdk.server import Options, RunningServer, start
 from tests.app.texts import NET, SOLVER
-from tests.clients.languages import LANGUAGES, command
+from tests.clients.languages import LANGUAGES, address, command
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def server() -> Iterator[RunningServer]:
 
 
 def run(language: str, task: str, server: RunningServer, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [*command(language, "example"), task, server.address, *map(str, arguments)]
+    line = [*command(language, "example"), task, address(language, server), *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
 

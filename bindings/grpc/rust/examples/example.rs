@@ -5,13 +5,24 @@
 
 use std::error::Error;
 use std::fs;
+use std::process::ExitCode;
 
 use caffe_sdk_client::v1::event::Event;
 use caffe_sdk_client::{Client, NetOptions};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let server = Client::connect(&arguments[1], None).await?;
     let prototxt = fs::read_to_string(&arguments[2])?;
     if arguments[0] == "classify" {
@@ -32,7 +43,8 @@ async fn classify(server: &Client, prototxt: &str, weights: Vec<u8>, image: Vec<
         )
         .await?;
     for (name, output) in net.predict(vec![image]).await? {
-        println!("{name} {:?}", output.data);
+        let values: Vec<String> = output.data.iter().map(f32::to_string).collect();
+        println!("{name} {}", values.join(" "));
     }
     Ok(net.release().await?)
 }

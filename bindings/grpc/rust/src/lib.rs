@@ -246,7 +246,8 @@ pub struct Range {
     pub blobs: Vec<String>,
 }
 
-/// A net on the server. Dropping it releases nothing, since that needs a call: see `release`.
+/// A net on the server; a copy is of the same net. Dropping it releases nothing, since that needs a call: see `release`.
+#[derive(Clone)]
 pub struct Net {
     nets: NetsClient<Transport>,
     /// Name, phase, layers, blobs and their shapes when the net was made or last reshaped.
@@ -263,6 +264,7 @@ impl Net {
             start,
             end,
             blobs,
+            ..Default::default()
         };
         Ok(to_arrays(self.nets.forward(request).await?.into_inner().outputs))
     }
