@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
+from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
 
-class Timer:
-    """Measures between `start` and `stop`; ``ms`` has the milliseconds.
+_waits: list[weakref.WeakMethod[Callable[[], None]]] = []
 
-    Layers of the CPU engines have run when a call returns, so the time is the wall clock's.
-    """
+
+def wait_for(wait: Callable[[], None]) -> None:
+    """Let timers wait, by a bound method, for a device that computes after a call has returned."""
+    _waits[:] = [one for one in _waits if one() is not None]
+    _waits.append(weakref.WeakMethod(wait))
+
+
+def now() -> float:
+    """The wall clock's seconds, when all devices have done what was asked of them."""
+    for one in _waits:
+        wait = one()
+        if wait is not None:
+            wait()
+    return time.perf_counter()
+
+
+class Timer:
+    """Measures between `start` and `stop`; ``ms`` has the milliseconds. Both wait for GPUs that compute."""
 
     def __init__(self) -> None:
         self._started: float | None = None
@@ -21,12 +38,12 @@ class Timer:
     def start(self) -> None:
         """Begin to measure; does nothing while measuring."""
         if self._started is None:
-            self._started = time.perf_counter()
+            self._started = now()
 
     def stop(self) -> None:
         """Stop measuring; does nothing otherwise."""
         if self._started is not None:
-            self._seconds = time.perf_counter() - self._started
+            self._seconds = now() - self._started
             self._started = None
 
     @property

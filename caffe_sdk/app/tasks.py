@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from caffe_sdk.solver.outputs import outputs_of
 from caffe_sdk.solver.peers import Alone
 from caffe_sdk.solver.solver import read_solver
 from caffe_sdk.threads import num_threads, usable_cpus
+from caffe_sdk.timer import now
 
 if TYPE_CHECKING:
     from caffe_sdk.engine.cuda.inventory import Gpu
@@ -216,9 +216,9 @@ def _layer_times(net: Net, iterations: int) -> Iterator[LayerTime]:
 
 
 def _seconds(run: Callable[[int, int], object], first: int, last: int) -> float:
-    began = time.perf_counter()
+    began = now()
     run(first, last)
-    return time.perf_counter() - began
+    return now() - began
 
 
 def _check_iterations(iterations: int) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable
 
 from caffe_sdk.solver import Event, Solver
 from caffe_sdk.solver.events import Iteration
+from caffe_sdk.timer import now
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +52,12 @@ class Timing:
         self._seconds.clear()
 
     def _start(self, layer: int) -> None:
-        self._last = time.perf_counter()
+        self._last = now()
 
     def _noting(self, part: str) -> Callable[[int], None]:
         def note(layer: int) -> None:
-            now = time.perf_counter()
-            self._seconds[part, layer] += now - self._last
-            self._last = now
+            moment = now()
+            self._seconds[part, layer] += moment - self._last
+            self._last = moment
 
         return note

@@ -45,6 +45,9 @@ class EngineBase:
         """Updates of parameters asked for inside a with block may be computed together when it ends."""
         return nullcontext()
 
+    def wait(self) -> None:
+        """Until all that was asked for is done. Engines of the host have done it when a call returns."""
+
     @staticmethod
     def _shaped(buffer: Array, tensor: Tensor) -> Array:
         return buffer[: tensor.count].reshape(tensor.shape)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from caffe_sdk import timer
 from caffe_sdk.engine.base import EngineBase
 from caffe_sdk.engine.cuda.checks import Checks, Wrong
 from caffe_sdk.engine.cuda.device import THREADS, Buffer, Device, Product
@@ -52,6 +53,11 @@ class CudaBase(EngineBase):
         self.lock = threading.RLock()
         """Held while a program runs: all share the device's order of work, and the scratch memory."""
         self._scratch: dict[str, Buffer] = {}
+        timer.wait_for(self.wait)
+
+    def wait(self) -> None:
+        """Until the device has done all that was asked for."""
+        self.device.wait()
 
     # -- addresses -----------------------------------------------------------------------------------------------------
 

@@ -204,3 +204,17 @@ def full(device: Any) -> Iterator[None]:
         yield
     finally:
         device.allocate = allocate
+
+
+def test_timers_wait_for_gpus(kind: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call only asks for is measured too."""
+    net = made_on(1, path)
+    net.forward(data=np.ones((2, 3)))
+    device, waited = net.engine.device, []
+    monkeypatch.setattr(device, "wait", lambda: waited.append(device))
+    timer = caffe.Timer()
+    timer.start()
+    net._forward(0, 2)
+    timer.stop()
+    assert waited == [device] * 2
+    assert timer.ms >= 0

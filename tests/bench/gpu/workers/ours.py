@@ -38,13 +38,6 @@ def fill(net: Net, batch: int) -> None:
         blob.data_memory.write(HOST)[: blob.count] = values.reshape(-1)
 
 
-def wait(net: Net) -> None:
-    """Until the GPU has done all it was asked for."""
-    device = getattr(net.engine, "device", None)
-    if device is not None:
-        device.wait()
-
-
 def inference(folder: Path) -> Callable[[int], dict[str, Way]]:
     """Builds batches for a net that is there once."""
     net = Net(folder / "net.prototxt", "test", weights=folder / "net.caffemodel")
@@ -55,7 +48,7 @@ def inference(folder: Path) -> Callable[[int], dict[str, Way]]:
 
         def step() -> None:
             net._forward(0, last)
-            wait(net)
+            net.engine.wait()
 
         def check() -> list[float]:
             step()
@@ -85,7 +78,7 @@ def training(folder: Path) -> Callable[[int], dict[str, Way]]:
 
         def step() -> None:
             solver.step(1)
-            wait(solver.net)
+            solver.net.engine.wait()
 
         def losses() -> list[float]:
             found = []
