@@ -34,6 +34,7 @@ def parts(engine: str, brief: bool) -> list[Part]:
     """What is run. ``brief`` shows in seconds that all of it can be."""
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     only = " and InnerProduct" if brief else ""
+    convolved = f"{engine} and {'Deconvolution' if brief else 'onvolution'}"
     waits = [["--kind", kind, "--batch", "256", "--records", "512"] for kind in (() if brief else ("leveldb", "jpeg"))]
     little = ["--nets", "lenet", "--inference", "1", "--training", "2", "--rounds", "1", "--precisions", "float32"]
     bench = ["-m", "tests.bench.gpu", "--engine", engine, "--report", str(BENCH)]
@@ -42,7 +43,7 @@ def parts(engine: str, brief: bool) -> list[Part]:
     return [
         Part("Device", ["-m", "caffe_sdk.cli", "device_query"], whole=True),
         Part("Table of cases", [*pytest, "tests/cases", "-k", engine + only]),
-        Part("Convolutions without cuDNN", [*pytest, "tests/cases", "-k", f"{engine} and onvolution"], options=WITHOUT),
+        Part("Convolutions without cuDNN", [*pytest, "tests/cases", "-k", convolved], options=WITHOUT),
         Part("Golden vectors of BVLC Caffe", [*pytest, "tests/golden/test_golden.py", "-k", engine + only]),
         Part("The engine's own tests", [*pytest, "tests/engine/cuda/test_fusion.py" if brief else "tests/engine/cuda"]),
         Part("Batches sent ahead", [*pytest, "tests/layers/test_ahead.py", "-k", engine]),

@@ -14,13 +14,18 @@ LEAST = 1024
 """Values in a part at least."""
 
 
+def shared_out(count: int) -> int:
+    """Into how many parts a sum over a channel of so many values is shared out."""
+    return min(SHARES, -(-count // LEAST))
+
+
 class CudaSums(CudaBase):
     """Sums over channels, in two steps: of parts, and of these. In this order always, so they are the same always."""
 
     def add_channel_sums(self, a: int, b: int, total: Tensor, outer: int, inner: int) -> None:
         """total[c] += the sum of a b over (outer, channels, inner), or of a where b is 0: a gradient's true sum."""
         channels = total.count
-        shares = min(SHARES, -(-outer * inner // LEAST))
+        shares = shared_out(outer * inner)
         if not channels * shares:
             return
         parts = self.scratch("parts", channels * shares)

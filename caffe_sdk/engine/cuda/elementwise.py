@@ -39,11 +39,22 @@ class CudaElementwise(CudaBase, Elementwise):
         """y = the sum of xs."""
         self.weighted_sum(xs, y, [1.0] * len(xs))
 
+    def rectified_add_all(self, xs: Sequence[Tensor], y: Tensor, negative_slope: float) -> None:
+        """The same, and through a ReLU of this slope."""
+        self.rectified_weighted_sum(xs, y, [1.0] * len(xs), negative_slope)
+
     def weighted_sum(self, xs: Sequence[Tensor], y: Tensor, coefficients: Sequence[float]) -> None:
         """y = the sum of coefficient x."""
+        self.rectified_weighted_sum(xs, y, coefficients, None)
+
+    def rectified_weighted_sum(
+        self, xs: Sequence[Tensor], y: Tensor, coefficients: Sequence[float], negative_slope: float | None
+    ) -> None:
+        """The same, and through a ReLU of this slope, if there is one."""
         terms = sorted(zip(xs, coefficients, strict=True), key=lambda term: term[0].memory is not y.memory)
         for first, some in self._some([x for x, _ in terms], [factor for _, factor in terms]):
-            self.launch("weighted_sum", y.count, some, self.target(y), first > 0)
+            rectified = negative_slope is not None and first + some.count == len(terms)
+            self.launch("weighted_sum", y.count, some, self.target(y), first > 0, rectified, negative_slope or 0.0)
 
     def scale(self, x: Tensor, y: Tensor, factor: float) -> None:
         """y = factor x."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
-from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.affine import shared_out
+from caffe_sdk.engine.cuda.base import FLOAT, CudaBase
+from caffe_sdk.engine.cuda.fusion import Scaling, ScalingGradient
 from caffe_sdk.engine.cuda.structures import Neighbours
 from caffe_sdk.engine.reference.normalization import Normalization, unbiased
 from caffe_sdk.memory import Tensor
 
 
 class CudaNormalization(CudaBase, Normalization):
-    """Statistics by a block for each channel or row, then a thread for each value."""
+    """Statistics of a channel by as many blocks as its values need, of a row by one; then a thread for each value."""
 
     def lrn(
         self, x: Tensor, y: Tensor, scale: Tensor, size: int, alpha: float, beta: float, k: float, within: bool
@@ -51,41 +53,108 @@ class CudaNormalization(CudaBase, Normalization):
         fraction: float,
     ) -> None:
         """y = normalized = (x - m) / deviation, of the batch; the running sums follow."""
+        self.scaled_batch_norm(x, y, normalized, deviation, mean, variance, weight, eps, fraction, Scaling())
+
+    def scaled_batch_norm(
+        self,
+        x: Tensor,
+        y: Tensor,
+        normalized: Tensor,
+        deviation: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        weight: Tensor,
+        eps: float,
+        fraction: float,
+        scaling: Scaling,
+    ) -> None:
+        """The same, and y scaled, shifted and through a ReLU."""
         outer, channels, places = _channels(x)
         values, d, means = self.source(x), self.target(deviation), self.scratch("means", channels)
         if x.count:
-            running = map(self.both, (mean, variance, weight))
-            numbers = eps, fraction, unbiased(outer * places)
-            self.launch_rows("batch_statistics", channels, values, means, d, *running, outer, places, *numbers)
+            count, running = outer * places, map(self.both, (mean, variance, weight))
+            shares, parts = self._parts_of(channels, count)
+            cut = channels, outer, places, shares
+            self.launch_rows("moment_parts", channels * shares, values, 0, parts, *cut)
+            self.launch("means_of_parts", channels, parts, means, channels, shares, count)
+            self.launch_rows("moment_parts", channels * shares, values, means, parts, *cut)
+            numbers = shares, count, eps, fraction, unbiased(count)
+            self.launch("batch_statistics", channels, parts, means, d, *running, *numbers)
         else:
             self.launch("fill", channels, d, math.sqrt(1 + eps))
-        kept, result = self.target(normalized), self.target(y)
-        self.launch("normalize", y.count, values, means, d, kept, result, channels, places)
+        self._normalize(values, means, d, normalized, y, scaling)
 
     def batch_norm_global(
         self, x: Tensor, y: Tensor, deviation: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
     ) -> None:
         """y = (x - mean / weight) / deviation, deviation = sqrt(variance / weight + eps); 0 / 0 counts 0."""
-        _, channels, places = _channels(x)
+        self.scaled_batch_norm_global(x, y, deviation, mean, variance, weight, eps, Scaling())
+
+    def scaled_batch_norm_global(
+        self,
+        x: Tensor,
+        y: Tensor,
+        deviation: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        weight: Tensor,
+        eps: float,
+        scaling: Scaling,
+    ) -> None:
+        """The same, and y scaled, shifted and through a ReLU."""
+        _, channels, _ = _channels(x)
         values, running = self.source(x), map(self.source, (mean, variance, weight))
         means, d = self.scratch("means", channels), self.target(deviation)
         self.launch("global_statistics", channels, *running, means, d, eps)
-        self.launch("normalize", y.count, values, means, d, 0, self.target(y), channels, places)
+        self._normalize(values, means, d, None, y, scaling)
+
+    def _normalize(
+        self, values: int, means: int, deviation: int, normalized: Tensor | None, y: Tensor, scaling: Scaling
+    ) -> None:
+        _, channels, places = _channels(y)
+        coefficients = map(self.source, (scaling.scale, scaling.shift))
+        results = map(self.target, (normalized, scaling.kept, y))
+        slope = scaling.negative_slope
+        sizes = channels, places, slope is not None, slope or 0.0
+        self.launch("normalize", y.count, values, means, deviation, *coefficients, *results, *sizes)
 
     def batch_norm_grad(self, normalized: Tensor, deviation: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = (dy - mean of dy - normalized * mean of dy normalized) / deviation, means of each channel."""
+        self.scaled_batch_norm_grad(normalized, deviation, dy, dx, ScalingGradient())
+
+    def scaled_batch_norm_grad(
+        self, normalized: Tensor, deviation: Tensor, dy: Tensor, dx: Tensor, scaling: ScalingGradient
+    ) -> None:
+        """The same, for a dy that first goes back through a ReLU, a shift and a scale, which add to their gradients."""
         outer, channels, places = _channels(dy)
-        y, d, gradient = map(self.source, (normalized, deviation, dy))
-        sums = self.scratch("means", 2 * channels)
+        y, d, gradient, top, kept, scale = map(
+            self.source, (normalized, deviation, dy, scaling.top, scaling.kept, scaling.scale)
+        )
+        means, slope = self.scratch("means", 2 * channels), scaling.negative_slope
         if dy.count:
-            self.launch_rows("gradient_means", channels, y, gradient, sums, outer, places)
-        self.launch("batch_norm_grad", dx.count, y, d, sums, gradient, self.target(dx), channels, places)
+            count = outer * places
+            shares, parts = self._parts_of(3 * channels, count)
+            blocks = channels * shares
+            cut = channels, outer, places, shares, slope
+            self.launch_rows("gradient_parts", blocks, y, gradient, top, kept, parts, *cut)
+            self.launch("means_of_parts", 2 * channels, parts, means, channels, shares, count)
+            for total, at in ((scaling.dshift, 0), (scaling.dscale, 2)):
+                if total is not None:
+                    sums = parts + at * blocks * FLOAT
+                    self.launch("add_parts", channels, sums, self.both(total), shares, self.true)
+        sources = y, d, means, gradient, top, scale
+        self.launch("batch_norm_grad", dx.count, *sources, self.target(dx), channels, places, slope)
 
     def batch_norm_global_grad(self, deviation: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy / deviation."""
         _, channels, places = _channels(dy)
         sources = self.source(dy), self.source(deviation)
         self.launch("divide_channels", dx.count, *sources, self.target(dx), channels, places)
+
+    def _parts_of(self, sums: int, count: int) -> tuple[int, int]:
+        """Into how many parts sums over so many values each are shared out, and the address of room for the parts."""
+        shares = shared_out(count)
+        return shares, self.scratch("parts", sums * shares)
 
     def mvn(self, x: Tensor, y: Tensor, deviation: Tensor | None, eps: float) -> None:
         """y = x - mean of each row; divided by the row's deviation + eps if a tensor is given for it."""

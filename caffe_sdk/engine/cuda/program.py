@@ -42,7 +42,7 @@ class Captured:
 
 
 class CudaProgram(EagerProgram):
-    """The calls in order, a convolution or inner product and the ReLU behind it in one."""
+    """The calls in order, several in one step where one pass computes them."""
 
     def __init__(self, engine: CudaBase, calls: Sequence[Call], before: Sequence[Plan] = ()) -> None:
         super().__init__(engine, calls)

@@ -8,16 +8,16 @@ from tests.engine.cuda.twins import agree
 
 
 @pytest.mark.parametrize("within", [False, True])
-@pytest.mark.parametrize("size", [1, 5, 99])
-def test_neighbours(size, within):
+@pytest.mark.parametrize(("size", "beta"), [(1, 0.75), (5, 0.75), (5, 0.6), (99, 0.75)])
+def test_neighbours(size, beta, within):
     def calls(engine, t):
-        engine.lrn(t["x"], t["y"], t["s"], size, 0.1, 0.75, 2.0, within)
-        engine.lrn_grad(t["x"], t["y"], t["s"], t["dy"], t["dx"], size, 0.1, 0.75, within)
+        engine.lrn(t["x"], t["y"], t["s"], size, 0.1, beta, 2.0, within)
+        engine.lrn_grad(t["x"], t["y"], t["s"], t["dy"], t["dx"], size, 0.1, beta, within)
 
     agree(dict.fromkeys(("x", "y", "s", "dy", "dx"), (2, 9, 5, 4)), calls)
 
 
-@pytest.mark.parametrize("shape", [(9, 5, 11, 3), (300, 4), (70,), (0, 3, 2)])
+@pytest.mark.parametrize("shape", [(9, 5, 11, 3), (3, 4, 50, 21), (2600, 2), (1, 3, 3000), (300, 4), (70,), (0, 3, 2)])
 def test_batches(shape):
     channels = (shape[1] if len(shape) > 1 else 1,)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from caffe_sdk.engine.cuda import CudaEngine
+from caffe_sdk.engine.cuda import CudaEngine, devices
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.simulated import SimulatedDevice
 from caffe_sdk.engine.reference import ReferenceEngine
@@ -20,6 +21,13 @@ Calls = Callable[[Any, dict[str, Tensor]], None]
 def simulated(options: Options | None = None, device: SimulatedDevice | None = None) -> CudaEngine:
     """A new engine, on a new device unless one is given."""
     return CudaEngine(device or SimulatedDevice(), "simulated", options)
+
+
+def usual() -> CudaEngine:
+    """The GPU's where ``make test-gpu`` asks for it, else a new simulated one."""
+    if os.environ.get("CAFFE_ENGINE") == "cuda" and devices.count():
+        return devices.made(0)
+    return simulated()
 
 
 def tensors(shapes: dict[str, Shape]) -> dict[str, Tensor]:
@@ -57,7 +65,7 @@ def agree(
         put(expected[name], values)
         put(actual[name], values)
     calls(ReferenceEngine(), expected)
-    calls(simulated() if engine is None else engine, actual)
+    calls(usual() if engine is None else engine, actual)
     for name, tensor in expected.items():
         wanted, got = get(tensor), get(actual[name])
         scale = max(1.0, float(np.abs(np.nan_to_num(wanted, posinf=0, neginf=0)).max(initial=0)))

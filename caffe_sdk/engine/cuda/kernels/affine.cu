@@ -19,15 +19,8 @@ KERNEL add_bias(int n, const float* bias, real* y, int channels, int inner, int 
 // parts[part][c] = the sum of a b (of a, where there is no b) over the part of all (outer, inner) that a block has.
 KERNEL channel_parts(int blocks, const real* a, const real* b, float* parts, int channels, int outer, int inner, int shares) {
     EACH_ROW(block, blocks) {
-        int c = block % channels, part = block / channels;
-        int each = (outer * inner + shares - 1) / shares;
-        int begin = part * each, length = min(each, outer * inner - begin);
         float sum = 0;
-        ALONG(k, length) {
-            int i = begin + k;
-            int at = (i / inner * channels + c) * inner + i % inner;
-            sum += b ? a[at] * b[at] : a[at];
-        }
+        ALONG_PART(w, block, channels, outer, inner, shares) sum += b ? a[w.at] * b[w.at] : a[w.at];
         sum = block_sum(sum);
         if (threadIdx.x == 0) parts[block] = sum;
     }

@@ -9,6 +9,10 @@
 // All of n values, shared out among the threads of a block.
 #define ALONG(i, n) for (int i = threadIdx.x; i < (n); i += blockDim.x)
 
+// The values of a channel that a block of `shares` times `channels` has, shared out among its threads: `w.at` is where.
+#define ALONG_PART(w, block, channels, outer, inner, shares) \
+    for (Walk w = walk(block, channels, outer, inner, shares); w.left > 0; step(&w))
+
 #define LOWEST_FLOAT (-3.402823466e38f)
 #define WARP 32
 #define MOST_WARPS 32
@@ -55,6 +59,39 @@ typedef REAL real;
 #else
 typedef float real;
 #endif
+
+// A thread's way through a part of a channel of (outer, channels, inner): it divides once, and only adds from then on.
+struct Walk {
+    int at, place;          // in memory, and along `inner`
+    int left;               // values between here and the part's end
+    int threads, inner;
+    int jump, along, skip;  // to the thread's next value: in memory, along `inner`, and in memory where `inner` ends
+};
+
+__device__ Walk walk(int block, int channels, int outer, int inner, int shares) {
+    int c = block % channels, each = (outer * inner + shares - 1) / shares;
+    int begin = block / channels * each, i = begin + threadIdx.x;
+    Walk w;
+    w.place = i % inner;
+    w.at = (i / inner * channels + c) * inner + w.place;
+    w.left = min(begin + each, outer * inner) - i;
+    w.threads = blockDim.x;
+    w.inner = inner;
+    w.along = w.threads % inner;
+    w.jump = w.threads / inner * channels * inner + w.along;
+    w.skip = (channels - 1) * inner;
+    return w;
+}
+
+__device__ void step(Walk* w) {
+    w->left -= w->threads;
+    if (w->left <= 0) return;
+    w->at += w->jump;
+    w->place += w->along;
+    if (w->place < w->inner) return;
+    w->place -= w->inner;
+    w->at += w->skip;
+}
 
 // Several tensors, and a number for each.
 #define MOST_INPUTS 16

@@ -20,12 +20,13 @@ KERNEL accumulate(int n, const float* x, float* y) {
     EACH(i, n) y[i] += x[i];
 }
 
-// y = sum of factor x, added to y if there is `more` of it there.
-KERNEL weighted_sum(int n, Inputs xs, real* y, int more) {
+// y = sum of factor x, added to y if there is `more` of it there; through a ReLU of this slope if `rectified`.
+KERNEL weighted_sum(int n, Inputs xs, real* y, int more, int rectified, float slope) {
     EACH(i, n) {
         float sum = xs.factor[0] * xs.at[0][i];
         for (int k = 1; k < xs.count; k++) sum += xs.factor[k] * xs.at[k][i];
-        y[i] = more ? y[i] + sum : sum;
+        if (more) sum += y[i];
+        y[i] = rectified && sum <= 0 ? (slope ? slope * sum : 0.0f) : sum;
     }
 }
 

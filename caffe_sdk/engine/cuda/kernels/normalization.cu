@@ -27,12 +27,19 @@ __device__ float neighbours_sum(int i, const real* x, const real* dy, const real
     return sum;
 }
 
+// x^-beta; Caffe's usual 0.75 is two roots.
+__device__ float shrink(float x, float beta) {
+    if (beta != 0.75f) return powf(x, -beta);
+    float root = sqrtf(x);
+    return 1 / (root * sqrtf(root));
+}
+
 // share = alpha / n
 KERNEL lrn(int n, const real* x, real* y, real* scale, Neighbours s, float share, float beta, float k) {
     EACH(i, n) {
         float divisor = k + share * neighbours_sum(i, x, 0, 0, s);
         scale[i] = divisor;
-        y[i] = x[i] * powf(divisor, -beta);
+        y[i] = x[i] * shrink(divisor, beta);
     }
 }
 
@@ -40,30 +47,72 @@ KERNEL lrn(int n, const real* x, real* y, real* scale, Neighbours s, float share
 KERNEL lrn_grad(
     int n, const real* x, const real* y, const real* scale, const real* dy, real* dx, Neighbours s, float factor, float beta
 ) {
-    EACH(i, n) dx[i] = dy[i] * powf(scale[i], -beta) - factor * x[i] * neighbours_sum(i, y, dy, scale, s);
+    EACH(i, n) dx[i] = dy[i] * shrink(scale[i], beta) - factor * x[i] * neighbours_sum(i, y, dy, scale, s);
 }
 
-__device__ int value_of(int k, int c, int channels, int places) { return (k / places * channels + c) * places + k % places; }
-
-// The mean and the deviation of each channel, and the running sums that follow.
-KERNEL batch_statistics(
-    int channels, const real* x, float* means, float* deviation, float* mean, float* variance, float* weight, int outer,
-    int places, float eps, float fraction, float unbiased
-) {
-    EACH_ROW(c, channels) {
-        int count = outer * places;
-        float sum = 0, squares = 0;
-        ALONG(k, count) sum += x[value_of(k, c, channels, places)];
-        float m = block_sum(sum) / count;
-        ALONG(k, count) {
-            float d = x[value_of(k, c, channels, places)] - m;
-            squares += d * d;
+// parts[part][c] = the sum of x over the part of channel c that a block has; where there are means, of (x - mean)^2.
+KERNEL moment_parts(int blocks, const real* x, const float* means, float* parts, int channels, int outer, int places, int shares) {
+    EACH_ROW(block, blocks) {
+        int c = block % channels;
+        float mean = means ? means[c] : 0.0f, sum = 0;
+        ALONG_PART(w, block, channels, outer, places, shares) {
+            float v = x[w.at] - mean;
+            sum += means ? v * v : v;
         }
-        float v = block_sum(squares) / count;
+        sum = block_sum(sum);
+        if (threadIdx.x == 0) parts[block] = sum;
+    }
+}
+
+// What comes through a ReLU of this slope, where there is one: `top` is what it made.
+__device__ float behind(const real* dy, const real* top, float slope, int i) {
+    float d = dy[i];
+    return top && !(top[i] > 0) ? slope * d : d;
+}
+
+// parts[k][part][c] = a sum over the part of channel c that a block has: of dy, of dy y, and of dy x where there is x.
+KERNEL gradient_parts(
+    int blocks, const real* y, const real* dy, const real* top, const real* x, float* parts, int channels, int outer, int places,
+    int shares, float slope
+) {
+    EACH_ROW(block, blocks) {
+        float sum = 0, along = 0, other = 0;
+        ALONG_PART(w, block, channels, outer, places, shares) {
+            float d = behind(dy, top, slope, w.at);
+            sum += d;
+            along += d * y[w.at];
+            if (x) other += d * x[w.at];
+        }
+        sum = block_sum(sum);
+        along = block_sum(along);
+        other = block_sum(other);
         if (threadIdx.x) continue;
-        means[c] = m;
+        parts[block] = sum;
+        parts[blocks + block] = along;
+        parts[2 * blocks + block] = other;
+    }
+}
+
+__device__ float mean_of(const float* parts, int c, int channels, int shares, int count) {
+    float sum = 0;
+    for (int part = 0; part < shares; part++) sum += parts[part * channels + c];
+    return sum / count;
+}
+
+// means[k][c] = the mean over channel c of what parts[k] are sums of
+KERNEL means_of_parts(int n, const float* parts, float* means, int channels, int shares, int count) {
+    EACH(i, n) means[i] = mean_of(parts + i / channels * channels * shares, i % channels, channels, shares, count);
+}
+
+// The deviation of each channel of the mean of squares, and the running sums that follow.
+KERNEL batch_statistics(
+    int channels, const float* parts, const float* means, float* deviation, float* mean, float* variance, float* weight,
+    int shares, int count, float eps, float fraction, float unbiased
+) {
+    EACH(c, channels) {
+        float v = mean_of(parts, c, channels, shares, count);
         deviation[c] = sqrtf(v + eps);
-        mean[c] = fraction * mean[c] + m;
+        mean[c] = fraction * mean[c] + means[c];
         variance[c] = fraction * variance[c] + v * unbiased;
         if (c == 0) weight[0] = fraction * weight[0] + 1;
     }
@@ -80,38 +129,31 @@ KERNEL global_statistics(
     }
 }
 
-KERNEL normalize(int n, const real* x, const float* means, const float* deviation, real* normalized, real* y, int channels, int places) {
+// What is normalized, twice if it has to be kept twice, and y = scale v + shift, through a ReLU of this slope if `rectified`.
+KERNEL normalize(
+    int n, const real* x, const float* means, const float* deviation, const float* scale, const float* shift,
+    real* normalized, real* kept, real* y, int channels, int places, int rectified, float slope
+) {
     EACH(i, n) {
         int c = i / places % channels;
         float v = (x[i] - means[c]) / deviation[c];
         if (normalized) normalized[i] = v;
-        y[i] = v;
+        if (kept) kept[i] = v;
+        if (scale) v = scale[c] * v;
+        if (shift) v += shift[c];
+        y[i] = rectified && v <= 0 ? (slope ? slope * v : 0.0f) : v;
     }
 }
 
-// sums[c] = the mean of dy, sums[channels + c] = the mean of dy y.
-KERNEL gradient_means(int channels, const real* y, const real* dy, float* sums, int outer, int places) {
-    EACH_ROW(c, channels) {
-        float sum = 0, along = 0;
-        ALONG(k, outer * places) {
-            int at = value_of(k, c, channels, places);
-            sum += dy[at];
-            along += dy[at] * y[at];
-        }
-        sum = block_sum(sum);
-        along = block_sum(along);
-        if (threadIdx.x) continue;
-        sums[c] = sum / (outer * places);
-        sums[channels + c] = along / (outer * places);
-    }
-}
-
+// means[c] = the mean of dy, means[channels + c] = the mean of dy y. dy comes from behind a ReLU, and a scale, if there are.
 KERNEL batch_norm_grad(
-    int n, const real* y, const float* deviation, const float* sums, const real* dy, real* dx, int channels, int places
+    int n, const real* y, const float* deviation, const float* means, const real* dy, const real* top, const float* scale, real* dx,
+    int channels, int places, float slope
 ) {
     EACH(i, n) {
         int c = i / places % channels;
-        dx[i] = (dy[i] - sums[c] - sums[channels + c] * y[i]) / deviation[c];
+        float d = behind(dy, top, slope, i) - means[c] - means[channels + c] * y[i];
+        dx[i] = (scale ? scale[c] * d : d) / deviation[c];
     }
 }
 
