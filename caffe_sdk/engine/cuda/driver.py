@@ -68,7 +68,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuGraphDestroy": (c_void_p,),
     "cuModuleLoadData": (_out, c_void_p),
     "cuModuleGetFunction": (_out, c_void_p, c_char_p),
-    "cuLaunchKernel": (c_void_p, *(c_uint,) * 7, c_void_p, _out, c_void_p),
+    "cuLaunchKernel": (c_void_p, *(c_uint,) * 7, c_void_p, _out, _out),
     "cuGetErrorName": (c_int, POINTER(c_char_p)),
     "cuGetErrorString": (c_int, POINTER(c_char_p)),
 }

@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from ctypes import c_ubyte, c_void_p
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class Pool:
         self._idle: list[Block] = []
         self._flying: dict[int, deque[Block]] = {}
         """On their way, by their streams, in the order in which they will come back."""
-        weakref.finalize(self, _give_back, turn, self._idle, self._flying)
+        weakref.finalize(self, _end, turn, self._idle, self._flying)
 
     def take(self) -> Block:
         """A block whose copy has been made. Where all are on their way, wait for one.
@@ -104,9 +105,14 @@ class Pool:
         return block
 
 
+def _end(turn: Turn, idle: list[Block], flying: dict[int, deque[Block]]) -> None:
+    with contextlib.suppress(DeviceError):  # at the end of the process the driver may be gone before
+        turn.later(partial(_give_back, turn, idle, flying))
+
+
 def _give_back(turn: Turn, idle: list[Block], flying: dict[int, deque[Block]]) -> None:
     for block in [*idle, *(block for row in flying.values() for block in row)]:
-        with contextlib.suppress(DeviceError), turn:
+        with contextlib.suppress(DeviceError):
             block.event.wait()
             turn.cuda.call("cuMemFreeHost", block.address)
     idle.clear()

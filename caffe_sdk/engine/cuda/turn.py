@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Callable
 from ctypes import c_float, c_void_p
@@ -31,6 +32,7 @@ class Turn:
     def __init__(self, cuda: Driver, context: c_void_p) -> None:
         self.cuda, self.context = cuda, context
         self.capturing = False
+        self._process = os.getpid()
         self._lock = threading.RLock()
         self._later: list[Callable[[], None]] = []
 
@@ -57,7 +59,9 @@ class Turn:
         self.cuda.call("cuCtxSetCurrent", self.context)
 
     def later(self, work: Callable[[], None]) -> None:
-        """Do something in a turn, but not while this GPU or this thread captures."""
+        """Do something in a turn, but not while this GPU or this thread captures, and in a forked child never."""
+        if os.getpid() != self._process:
+            return
         for turn in (self, *held()):
             if turn.capturing:
                 turn._later.append(lambda: self.later(work))
@@ -70,7 +74,8 @@ class Turn:
         self.capturing = False
         waiting, self._later = self._later, []
         for work in waiting:
-            work()
+            with contextlib.suppress(DeviceError):  # nobody is there to hear of it: things are given back
+                work()
 
 
 class Event:

@@ -3,6 +3,9 @@ that are sent ahead and programs that are replayed learns what the host learns, 
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +80,52 @@ def test_training_learns_what_the_host_learns(solver: Path, when: int) -> None:
     with engine.use("reference"):
         expected = losses(solver)
     np.testing.assert_allclose(got, expected, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("on_a_gpu")
+def test_a_view_that_is_held_shows_every_batch(solver: Path) -> None:
+    made, rows = caffe.get_solver(str(solver)), []
+    with engine.use("reference"):
+        other = caffe.get_solver(str(solver))
+        views = [each.net.blobs["data"].data for each in (made, other)]
+    for computing in ("cuda", "reference"):
+        with engine.use(computing):
+            net, view = ((made, other)[computing == "reference"].net, views[computing == "reference"])
+            for _ in range(4):
+                net.forward()
+                rows.append(view.copy())
+    np.testing.assert_array_equal(rows[:4], rows[4:])
+    made.net.close()
+    other.net.close()
+
+
+PROGRAM = """
+import numpy as np, pytest
+from tests.engine.cuda.mocked import LATE, install, mock
+monkeypatch = pytest.MonkeyPatch()
+install(monkeypatch)
+mock().mock_order(LATE)
+import caffe_sdk as caffe
+{before}
+made = caffe.get_solver({path!r})
+{after}
+made.step(3)
+"""
+
+
+@pytest.mark.parametrize("first", ["the GPU", "the net"])
+def test_a_program_that_closes_nothing_ends_without_a_word(solver: Path, root: Path, first: str) -> None:
+    """With batches on their way, whichever is older."""
+    mode_first = first == "the GPU"
+    chosen = "caffe.set_mode_gpu()"
+    text = PROGRAM.format(
+        path=str(solver), before=chosen if mode_first else "", after="" if mode_first else "made.net.blobs; " + chosen
+    )
+    environment = {**os.environ, "CAFFE_ENGINE": "cuda" if mode_first else "reference", "GLOG_minloglevel": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=root, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.usefixtures("on_a_gpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 
@@ -59,6 +60,28 @@ def test_what_may_not_be_captured_comes_after_it(turns, capturing):
         assert done == [1]
     turns[0].later(lambda: done.append(2))
     assert done == [1, 2]
+
+
+def test_what_cannot_be_given_back_after_a_capture_is_let_go(turns):
+    done, failed = [], []
+
+    def fails():
+        failed.append(1)
+        raise DeviceError("GPU", "gone")
+
+    with turns[0]:
+        turns[0].capturing = True
+        turns[0].later(fails)
+        turns[0].later(lambda: done.append(1))
+        turns[0].captured()
+    assert (failed, done) == ([1], [1])
+
+
+def test_a_forked_child_gives_nothing_back(turns, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    turns[0].later(lambda: done.append(1))
+    assert done == []
 
 
 def test_an_event_is_passed_when_all_before_it_is_done(turns):
