@@ -72,6 +72,7 @@ def speed(rows: Sequence[Row]) -> list[str]:
     lines = [
         "Milliseconds are medians; a step ends when the GPU has done it. Ratios: PyTorch's time / ours, the median of",
         "the rounds (of minima); above 1 we are faster. PyTorch: channels_last, cudnn.benchmark, fused SGD.",
+        "Ours: CAFFE_CUDNN_SEARCH, algorithms that give the same bits every time.",
         "",
         "| net | batch | | precision | ms | images/s | PyTorch | as a graph | |",
         "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | --- |",

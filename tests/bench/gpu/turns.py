@@ -24,6 +24,8 @@ PRECISIONS = {
     "bfloat16": {"CAFFE_PRECISION": "bfloat16"},
 }
 """What tells our engine of each."""
+MEASURED = {"CAFFE_CUDNN_SEARCH": "60", "CAFFE_WORKSPACE_MB": "1024"}
+"""Has cuDNN's algorithms measured on our side too, as cudnn.benchmark does; ours must add in the same order always."""
 TOLERANCES = {"float32": 1e-3, "tf32": 2e-2, "float16": 2e-2, "bfloat16": 1e-1}
 """How far results may be from PyTorch's before a time counts for nothing; see `distance`."""
 LOSSES = 0.1
@@ -128,7 +130,7 @@ def commands(group: Group, how: How, folder: Path) -> dict[str, list[str]]:
 
 def environment(group: Group, how: How) -> dict[str, str]:
     """What tells programs of the engine and the precision."""
-    return {"CAFFE_ENGINE": how.engine, **PRECISIONS[group.precision]}
+    return {"CAFFE_ENGINE": how.engine, **PRECISIONS[group.precision], **MEASURED}
 
 
 def _measure(row: Row, workers: Mapping[str, Worker], versions: Mapping[str, str], rounds: int) -> None:
