@@ -45,8 +45,8 @@ def wait_for(event: Event, guards: Sequence[Guard]) -> None:
         event.wait()
 
 
-def wait(done: Callable[[], bool], guards: Sequence[Guard]) -> None:
-    """Ask whether something is done until it is. Guards may raise meanwhile."""
+def wait(done: Callable[[], bool], guards: Sequence[Guard], awake: float = AWAKE) -> None:
+    """Ask whether something is done until it is, ``awake`` seconds without a pause. Guards may raise meanwhile."""
     began = looked = time.monotonic()
     while not done():
         now = time.monotonic()
@@ -56,7 +56,7 @@ def wait(done: Callable[[], bool], guards: Sequence[Guard]) -> None:
                 check = guard()
                 if check is not None:
                     check()
-        if now - began > AWAKE:
+        if now - began > awake:
             time.sleep(NAP)
 
 

@@ -65,7 +65,7 @@ class Pool:
                 found.append(block)
             return bool(found)
 
-        lanes.wait(look, self._guards)
+        lanes.wait(look, self._guards, awake=0)  # others need the interpreter meanwhile
         return found[0]
 
     def spare(self) -> Block | None:
