@@ -17,7 +17,7 @@ LIMITS = {
 SECONDS = {
     "call": "a call may take (default: no limit)",
     "idle": "after which a client without a lease that makes no call is forgotten (default: 3600)",
-    "stall": "after which a stream ends whose reader takes nothing (default: 120)",
+    "stall": "after which a call ends whose reader takes nothing of a reply (default: 120)",
     "receive": "a message of a call, or an HTTP body, may take to come (default: 120)",
 }
 

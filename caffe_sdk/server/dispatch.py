@@ -87,7 +87,7 @@ def _behaviour(call: Any, answer: Answer, begin: Begin, watchdog: Watchdog) -> A
         return behaviour
     if call.server_streaming:
         return functools.partial(_stream, answer, begin, take, watchdog)
-    return functools.partial(_one, answer, begin, take)
+    return functools.partial(_one, answer, begin, take, watchdog)
 
 
 @contextlib.contextmanager
@@ -112,9 +112,13 @@ def _call(
         abort(error, context)
 
 
-def _one(answer: Answer, begin: Begin, take: Take, messages: Messages, context: grpc.ServicerContext) -> Any:
+def _one(
+    answer: Answer, begin: Begin, take: Take, watchdog: Watchdog, messages: Messages, context: grpc.ServicerContext
+) -> Any:
     with begin(context) as (call, watched):
-        return answer(take(messages, watched), call)
+        reply = answer(take(messages, watched), call)
+        watchdog.replying(context, call.when_over)
+        return reply
 
 
 def _stream(

@@ -1,7 +1,8 @@
 """Ends calls that take too long, streams whose readers take nothing, and requests that do not come.
 
 A reply that cannot be sent holds up the training that made it, and a thread. gRPC keeps one reply at most for a reader
-that does not read, so memory does not grow; after a while the call is cancelled, and the training ends with it.
+that does not read, so memory does not grow; after a while the call is cancelled, and the training ends with it. The one
+reply of other calls holds no thread, but its memory; it is given up as soon.
 
 A request that trickles in holds a thread, too. It may take its time as long as there are threads; when other calls wait
 for one, the slowest senders make way.
@@ -70,8 +71,7 @@ class Watchdog:
         try:
             yield watched
         finally:
-            with self._lock:
-                self._watched.discard(watched)
+            self._forget(watched)
 
     def sending(self, watched: Watched) -> None:
         """A reply of a stream is about to be sent. DeadlineError when the call has taken its time."""
@@ -79,6 +79,14 @@ class Watchdog:
         if most and self._clock() - watched.since > most:
             raise DeadlineError("call", f"took more than the {most:g} s a call may take", "do less in one call")
         watched.sending = self._clock()
+
+    def replying(self, call: Cancellable, when_over: Callable[[Callable[[], None]], None]) -> None:
+        """The one reply of a call is about to be sent, by gRPC itself; ``when_over`` does something when it was."""
+        watched = Watched(call, self._clock(), None)
+        watched.sending = watched.since
+        with self._lock:
+            self._watched.add(watched)
+        when_over(lambda: self._forget(watched))
 
     def receiving(self, watched: Watched) -> None:
         """A message of a call is awaited."""
@@ -96,7 +104,7 @@ class Watchdog:
         watched = self.under_way()
         for each in watched:
             if stall and each.sending is not None and now - each.sending > stall:
-                log.warning("a stream is ended: its reader took nothing for %g s", stall)
+                log.warning("a call is ended: its reader took nothing for %g s", stall)
                 self._cancel(each)
             elif most and now - each.since > most + PERIOD * 2 and each.sending is None:
                 log.warning("a call is ended: it took more than %g s", most)
@@ -116,9 +124,12 @@ class Watchdog:
                     self._cancel(each)
 
     def _cancel(self, watched: Watched) -> None:
+        self._forget(watched)
+        watched.call.cancel()
+
+    def _forget(self, watched: Watched) -> None:
         with self._lock:
             self._watched.discard(watched)
-        watched.call.cancel()
 
     def close(self) -> None:
         """Look no more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import grpc
@@ -95,7 +96,7 @@ def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody() -> None:
             deadline = time.monotonic() + 20
             while stubs.DescribeSolver(pb.DescribeSolverRequest(solver=solver)).training:
                 assert time.monotonic() < deadline
-                assert stubs.Forward(pb.ForwardRequest(net=net), timeout=5).outputs
+                assert stubs.Forward(pb.ForwardRequest(net=net), timeout=20).outputs
                 time.sleep(0.05)
         with pytest.raises(grpc.RpcError) as caught:
             list(events)
@@ -136,6 +137,28 @@ def test_where_calls_wait_the_slowest_senders_make_way() -> None:
     assert [call.cancelled for call in (first, second, third, computing, elsewhere)] == [True, True, *[False] * 3]
 
 
+def test_a_reply_that_nobody_takes_is_given_up() -> None:
+    """It is larger than what is on its way unread at most: 64 KB with these settings."""
+    options = Options("127.0.0.1:0", limits=Limits(stall_seconds=0.3), grace=0)
+    narrow = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024)]
+    with start(options) as running, grpc.insecure_channel(running.address, options=narrow) as channel:
+        stubs = calls(channel)
+        text = NET.replace("num_output: 5", "num_output: 10000")
+        net = stubs.CreateNet(pb.CreateNetRequest(model=pb.Model(text=text))).net
+        blobs = [pb.BlobReference(parameter=pb.Parameter(layer="score"))]
+        request = pb.GetBlobsRequest(net=net, blobs=blobs, part=pb.PART_DATA)
+        ask = channel.unary_stream("/caffe_sdk.v1.Nets/GetBlobs", pb.GetBlobsRequest.SerializeToString)
+        unread = ask(request)  # as a stream its reply is taken when it is asked for
+        until(lambda: any(each.sending is not None for each in running.backend.watchdog.under_way()))
+        assert stubs.Forward(pb.ForwardRequest(net=net), timeout=20).outputs
+        until(lambda: not running.backend.watchdog.under_way())
+        with pytest.raises(grpc.RpcError) as caught:
+            list(unread)
+        assert status(caught.value) == "CANCELLED"
+        assert len(stubs.GetBlobs(request).tensors[0].data) > 2**18
+        until(lambda: not running.backend.watchdog.under_way())
+
+
 @pytest.mark.parametrize(
     ("method", "threads"),
     [(CHECK, server.PROBES), ("/caffe_sdk.v1.Server/GetInformation", 5), ("/caffe_sdk.v1.Nets/CreateNet", 3)],
@@ -156,8 +179,8 @@ def test_senders_that_do_not_send_hold_up_nobody(
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(method)(b"\xff", timeout=20)
         assert status(caught.value) == "INVALID_ARGUMENT"  # it was read, and is no message
-        ended = [each for each in slow if each.done()]
-        assert [each.code().name for each in ended] == ["CANCELLED"]
+        until(lambda: any(each.done() for each in slow))
+        assert [each.code().name for each in slow if each.done()] == ["CANCELLED"]
         for each in slow:
             each.cancel()
     assert "others wait, and its message did not come" in caplog.text
@@ -165,7 +188,12 @@ def test_senders_that_do_not_send_hold_up_nobody(
 
 def until_busy(running: RunningServer, threads: int) -> None:
     """Wait until so many calls have a thread, and wait for their messages."""
+    watchdog = running.backend.watchdog
+    until(lambda: sum(each.receiving is not None for each in watchdog.under_way()) == threads)
+
+
+def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while sum(each.receiving is not None for each in running.backend.watchdog.under_way()) < threads:
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -39,6 +39,6 @@ class Limits:
     idle_seconds: float = 3600
     """Seconds after which a client without a lease that makes no call is forgotten, and what it holds let go."""
     stall_seconds: float = 120
-    """Seconds after which a stream ends whose reader takes nothing."""
+    """Seconds after which a call ends whose reader takes nothing of a reply."""
     receive_seconds: float = 120
     """Seconds that a message of a call may take to come, or the body of an HTTP request."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +18,7 @@ from caffe_sdk import __version__
 from caffe_sdk.app.descriptions import Objects
 from caffe_sdk.rpc import pb
 from caffe_sdk.server import Options, RunningServer, start
+from caffe_sdk.server import server as module
 from caffe_sdk.server.security.limits import Limits
 from tests.app.texts import NET
 from tests.server.native.calls import calls, named, status
@@ -38,7 +41,7 @@ def stubs(server: RunningServer) -> Iterator[SimpleNamespace]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
@@ -96,11 +99,31 @@ time.sleep(60)
 def test_a_killed_client_is_let_go(root: Path, server: RunningServer, stubs: SimpleNamespace) -> None:
     """Its net and its solver that trains; another client's net stays and goes on."""
     kept = stubs.CreateNet(CREATE, metadata=named("other")).net
-    command = [sys.executable, "-c", KILLED, server.address]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with elsewhere(root, server) as process:
         assert server.session.objects() == Objects(1, 2)
         process.kill()
         until(lambda: server.session.objects() == Objects(0, 1))
     assert stubs.Forward(pb.ForwardRequest(net=kept), metadata=named("other")).outputs
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no signal that halts a process")
+def test_a_client_that_answers_no_more_is_let_go(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does whose network is gone: its connection stays open, but nobody answers there."""
+    monkeypatch.setattr(module, "KEEP_ALIVE", [("grpc.keepalive_time_ms", 300), ("grpc.keepalive_timeout_ms", 300)])
+    with start(Options("127.0.0.1:0", grace=0)) as server, elsewhere(root, server) as process:
+        assert server.session.objects() == Objects(1, 1)
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: server.session.objects() == Objects(0, 0))
+
+
+@contextmanager
+def elsewhere(root: Path, server: RunningServer) -> Iterator[subprocess.Popen[str]]:
+    """A client in a process of its own, which has a net and a solver that trains."""
+    command = [sys.executable, "-c", KILLED, server.address]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()

@@ -75,3 +75,16 @@ def test_a_reshaped_net_is_refused_where_it_grows(stubs: SimpleNamespace) -> Non
     assert peak() - before < 300_000
     stubs.ReshapeBlob(pb.ReshapeBlobRequest(net=net, blob=blob, shape=pb.Shape(dims=[2, 1, 6, 6])))
     assert stubs.Forward(pb.ForwardRequest(net=net)).outputs
+
+
+def test_a_small_message_that_unpacks_to_a_large_one_is_refused() -> None:
+    """8 MB of blanks are 8 KB on the wire."""
+    request = pb.CreateNetRequest(model=pb.Model(text=" " * 2**23))
+    options = Options("127.0.0.1:0", max_message=2**20, grace=0)
+    with start(options) as server, grpc.insecure_channel(server.address) as channel:
+        small = calls(channel)
+        for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate, grpc.Compression.NoCompression):
+            with pytest.raises(grpc.RpcError) as caught:
+                small.CreateNet(request, compression=compression)
+            assert status(caught.value) == "RESOURCE_EXHAUSTED"
+        assert small.CreateNet(pb.CreateNetRequest(model=pb.Model(text=NET)), compression=grpc.Compression.Gzip).net
