@@ -138,7 +138,7 @@ class DnnConvolution:
             run(room("columns", workspace) if workspace else 0, workspace)
             return True
         except DnnError as error:
-            if not error.unsupported:
+            if not error.refuses():
                 raise
             return False
 
@@ -152,7 +152,7 @@ class DnnConvolution:
             try:
                 self._plans[shape] = self._planned(shape.in_a_plane())
             except DnnError as error:
-                if not error.unsupported:
+                if not error.refuses():
                     raise
                 self._plans[shape] = None
         return self._plans[shape]
@@ -209,7 +209,7 @@ class DnnConvolution:
         try:
             self._dnn.call(name, self._handle, *before, MOST, ctypes.byref(count), found, *after)
         except DnnError as error:
-            if not error.unsupported:
+            if not error.refuses():
                 raise
         return self._rules.allowed(found[: count.value], plan.shape.type)
 

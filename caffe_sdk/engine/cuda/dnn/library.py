@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_void_p
 from typing import Any
 
 from caffe_sdk.engine.cuda.libraries import declare, load
 from caffe_sdk.errors import DeviceError
 
+log = logging.getLogger(__name__)
+
 MAJOR = 9
 REMEDY = "pip install 'nvidia-cudnn-cu12>=9' (cu13 for CUDA 13), or set CAFFE_CUDNN=0 to do without"
-NOT_SUPPORTED = range(3000, 4000)
-"""Every CUDNN_STATUS_NOT_SUPPORTED_..."""
+BAD_PARAM, NOT_SUPPORTED = range(2000, 3000), range(3000, 4000)
+"""Every CUDNN_STATUS_BAD_PARAM_... and CUDNN_STATUS_NOT_SUPPORTED_..."""
 ALLOCATION_FAILED = (4003, 4004)
 """CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED, and DEVICE_: memory that ends."""
 MOST_WORDS = 1024
@@ -80,10 +83,14 @@ class DnnError(DeviceError):
         super().__init__("GPU", f"{function}: {words}", f"{remedy}set CAFFE_CUDNN=0 to do without cuDNN")
         self.number = status
 
-    @property
-    def unsupported(self) -> bool:
-        """Whether cuDNN can do without this, rather than something being wrong."""
-        return self.number in NOT_SUPPORTED
+    def refuses(self) -> bool:
+        """Whether cuDNN does not take this, so that it is to be computed without; else something is wrong.
+
+        It says so of what it does not support. Where it does not like how it is asked, the log tells.
+        """
+        if self.number in BAD_PARAM:
+            log.warning("computed without cuDNN, for it does not take it: %s", self.what)
+        return self.number in NOT_SUPPORTED or self.number in BAD_PARAM
 
 
 class Dnn:

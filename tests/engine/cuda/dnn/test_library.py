@@ -34,21 +34,27 @@ def test_another_version_is_refused(number, words):
         Dnn(mock())
 
 
-def test_what_it_answers_is_said_in_its_words():
+def test_what_it_answers_is_said_in_its_words(caplog):
     dnn = Dnn(mock())
     fail("cudnnCreateTensorDescriptor", 4003)
     with pytest.raises(
         DnnError, match="GPU: cudnnCreateTensorDescriptor: CUDNN_STATUS_ALLOC_FAILED; use a smaller batch"
     ) as told:
         dnn.made("cudnnCreateTensorDescriptor")
-    assert (told.value.number, told.value.unsupported) == (4003, False)
+    assert told.value.number == 4003
+    assert not told.value.refuses()
     handle = dnn.made("cudnnCreateTensorDescriptor")
     words = r"^GPU: cudnnSetTensorNdDescriptorEx: CUDNN_STATUS_BAD_PARAM: .*rank >= 4"
     with pytest.raises(DnnError, match=words) as told:
         dnn.call("cudnnSetTensorNdDescriptorEx", handle, 0, 0, 3, (ctypes.c_int * 3)(1, 1, 1))
     dnn.destroy("cudnnDestroyTensorDescriptor", handle)
-    assert not told.value.unsupported
-    assert DnnError("f", 3007, "").unsupported
+    assert not caplog.records
+    assert told.value.refuses()
+    assert [record.getMessage().split(": ")[:2] for record in caplog.records] == [
+        ["computed without cuDNN, for it does not take it", "cudnnSetTensorNdDescriptorEx"]
+    ]
+    assert DnnError("f", 3007, "").refuses()
+    assert len(caplog.records) == 1
 
 
 def test_a_library_that_is_nowhere_says_what_to_install(monkeypatch):
