@@ -96,10 +96,10 @@ def _numbers(spec: TensorSpec, value: Array, where: str) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(where, f"input '{spec.name}' is of type {array.dtype}", "give numbers")
-    wanted = ", ".join("items" if size < 0 else str(size) for size in spec.shape)
     fits = array.ndim == len(spec.shape) and all(
         size in (-1, of) for size, of in zip(spec.shape, array.shape, strict=True)
     )
     if not fits or not len(array):
+        wanted = ", ".join("items" if size < 0 else str(size) for size in spec.shape)
         raise ShapeError(where, f"input '{spec.name}' is of shape {array.shape}", f"give ({wanted}), one item or more")
     return np.asarray(array, np.float32)

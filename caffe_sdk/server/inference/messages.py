@@ -52,6 +52,8 @@ def _wanted(output: Any) -> Wanted:
 
 def _parameters(parameters: Any) -> dict[str, Parameter]:
     """Parameters by name; one that is set to nothing is left out."""
+    if not parameters:  # as most often
+        return {}
     chosen = {name: value.WhichOneof("parameter_choice") for name, value in parameters.items()}
     return {name: getattr(parameters[name], field) for name, field in chosen.items() if field}
 
