@@ -88,6 +88,10 @@ class Place:
         """Bring numbers from here to a flat host array."""
         raise NotImplementedError
 
+    def in_place(self, buffer: Array) -> bool:
+        """Make the host's buffer one of this place with the same numbers; False when it cannot be, and is untouched."""
+        return False
+
     def from_place(self, other: Place, source: Buffer, buffer: Buffer) -> bool:
         """Bring numbers here straight from another place; False when there is no such way (the host is the detour)."""
         return False
@@ -365,13 +369,20 @@ class SyncedMemory:
             self.fresh = {HOST}
             if place is HOST:
                 return
+        alone = self.held_once and place is not HOST and not place.derived and not place.rounds and not self.leased
+        if alone and HOST in self.fresh and place not in self._buffers and place.in_place(self._buffers[HOST]):
+            self._buffers[place] = self._buffers.pop(HOST)
+            self.fresh = (self.fresh - {HOST}) | {place}
+            transfers[HOST.name, place.name] += 1
+            _moved()
+            return
         target = self.buffer(place)
         if not self.fresh:
             place.zero(target)
         else:
             self._convert(place, target)
         self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
-        if self.held_once and place is not HOST and not place.derived and not place.rounds and not self.leased:
+        if alone:
             self.release(HOST)
 
     @staticmethod

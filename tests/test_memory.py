@@ -353,6 +353,32 @@ def test_the_hosts_copy_goes_when_the_numbers_are_elsewhere_if_it_is_to_be_held_
     assert view.tolist() == NUMBERS.tolist()
 
 
+class Turning(Reversed):
+    """It can have the host's buffer for its own."""
+
+    def in_place(self, buffer: Array) -> bool:
+        buffer[...] = buffer[::-1].copy()
+        return True
+
+
+def test_the_hosts_buffer_becomes_another_places_if_numbers_are_to_be_held_once() -> None:
+    place = Turning()
+    memory = at(HOST)
+    buffer = memory.read(HOST)
+    memory.held_once = True
+    assert memory.read(place) is buffer
+    assert (memory.fresh, memory.places, moved()) == ({place}, [place], 1)
+    assert memory.read(HOST).tolist() == NUMBERS.tolist()
+    held = at(HOST)
+    held.held_once = True
+    view = held.view()
+    held.read(place)
+    assert view.tolist() == NUMBERS.tolist(), "somebody holds it"
+    both = at(HOST)
+    both.read(place)
+    assert set(both.places) == {HOST, place}, "others want it where it is"
+
+
 def test_buffers_stay_where_they_are() -> None:
     memory = at(HOST, DEVICE)
     buffer = memory.buffer(DEVICE)

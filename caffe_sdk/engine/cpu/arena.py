@@ -85,6 +85,10 @@ class Arena:
         if room.memory is not None:
             self._parts.setdefault(room.memory, set()).add(self.part)
 
+    def within_part(self, memory: SyncedMemory) -> bool:
+        """Whether only the part that is being planned has worked on a memory."""
+        return self._parts.get(memory) == {self.part}
+
     def join(self, parts: Iterable[Room], whole: Room) -> None:
         """Let rooms that nobody uses from now on be parts of another, unused until now, one after the other."""
         begin = 0

@@ -228,10 +228,10 @@ def folded(plan: Plan, norm: Work, bias: Tensor | None, count: int) -> tuple[Ope
     given = {**{name: norm.arguments.get(name) for name in default}, "bias": bias}
     weight, deviation = norm.arguments.get("weight"), norm.arguments.get("deviation")
     mean, variance, scale, shift, added = (
-        plan.read(tensor if tensor is not None else _constant(channels, default.get(name, 0.0)), plain((channels,)))
+        plan.read(tensor if tensor is not None else constant(channels, default.get(name, 0.0)), plain((channels,)))
         for name, tensor in given.items()
     )
-    share = plan.read(weight if weight is not None else _constant(1, 1.0), plain((1,)))
+    share = plan.read(weight if weight is not None else constant(1, 1.0), plain((1,)))
     a, b = plan.room(plain((count,))), plan.room(plain((count,)))
     made = plan.write(deviation, plain((channels,))) if deviation is not None else plan.room(plain((channels,)))
     record = np.zeros(1, FOLDING)
@@ -255,7 +255,7 @@ def batch_norm_global_grad(plan: Plan, work: Work) -> None:
     computation = _backward(layout, 0.0, GIVEN_STATISTICS, work)
     square = plan.room(channels)
     plan.step("loop square", loops.square, plan.read(deviation, channels), square)
-    statistics = {MEAN: plan.read(_constant(deviation.count, 0.0), channels), VARIANCE: square}
+    statistics = {MEAN: plan.read(constant(deviation.count, 0.0), channels), VARIANCE: square}
     _execute_backward(plan, computation, work, dy, layout, statistics)
 
 
@@ -310,13 +310,14 @@ def _no_statistics(plan: Plan, layout: Descriptor) -> dict[int, Operand]:
     """Mean 0 and variance 1 of every channel."""
     count, channels = layout.dims[1], plain(layout.dims[1:2])
     return {
-        MEAN: plan.read(_constant(count, 0.0), channels),
-        VARIANCE: plan.read(_constant(count, 1.0), channels),
+        MEAN: plan.read(constant(count, 0.0), channels),
+        VARIANCE: plan.read(constant(count, 1.0), channels),
     }
 
 
 @functools.lru_cache(maxsize=64)
-def _constant(count: int, value: float) -> Tensor:
+def constant(count: int, value: float) -> Tensor:
+    """A tensor of one number, which nobody may change."""
     tensor = new_tensor((count,))
     tensor.memory.write(HOST)[...] = value
     return tensor
@@ -373,7 +374,7 @@ def _execute_backward(
         signs = Signs.of(computation.layout(WORKSPACE), layout)
         operands[WORKSPACE] = plan.read(work["result"], signs.descriptor, signs)
     if flags & HAS_SCALE:
-        scale = work.arguments.get("scale") or _constant(layout.dims[1], 1.0)
+        scale = work.arguments.get("scale") or constant(layout.dims[1], 1.0)
         operands[SCALE] = plan.read(scale, channels)
         operands[DIFF_SCALE] = plan.update(dscale, channels) if dscale is not None else plan.room(channels)
     if flags & HAS_SHIFT:

@@ -1,8 +1,8 @@
-"""Which way a convolution is computed: oneDNN's direct one, or Winograd's filtering.
+"""Which way a convolution is computed: oneDNN's direct one, Winograd's filtering, or a loop of our own.
 
 By default a rule decides, derived from measurements; `tuning` measures where it is switched on. ``CAFFE_CONVOLUTION``,
 or `forced`, makes one way the choice wherever it can be planned. What cannot be planned in the way that was chosen is
-planned in the other.
+planned in another.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 
-from caffe_sdk.engine.cpu import convolution, tuning, winograd
+from caffe_sdk.engine.cpu import convolution, tuning, window, winograd
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.tuning import Planner
 from caffe_sdk.engine.cpu.work import Work
 
-DIRECT, WINOGRAD = "direct", "winograd"
+DIRECT, WINOGRAD, LOOP = "direct", "winograd", "loop"
 
 WAYS: Mapping[str, Mapping[str, Planner]] = {
-    "convolution": {DIRECT: convolution.convolution, WINOGRAD: winograd.convolution},
+    "convolution": {
+        DIRECT: convolution.convolution,
+        WINOGRAD: winograd.convolution,
+        LOOP: window.convolution,
+    },
     "convolution_grad_data": {DIRECT: convolution.convolution_grad_data, WINOGRAD: winograd.convolution_grad_data},
     "convolution_grad_weight": {
         DIRECT: convolution.convolution_grad_weight,
@@ -46,28 +51,31 @@ def planned(plan: Plan, work: Work) -> None:
     """Plan a work in the best of its ways."""
     ways = WAYS[work.name]
     best = chosen(work)
-    try:
-        ways[best](plan, work)
-    except Unsupported:
-        (other,) = ways.keys() - {best}
-        ways[other](plan, work)
+    for way in (best, *(other for other in ways if other != best)):
+        with contextlib.suppress(Unsupported):
+            ways[way](plan, work)
+            return
+    raise Unsupported("convolution", f"{work['geometry']}")
 
 
 def chosen(work: Work) -> str:
-    """The best way for a work."""
-    try:
-        problem = winograd.problem_of(work)
-    except Unsupported:
+    """The best way for a work: in the order of the rules, unless measuring tells otherwise."""
+    ruled, key = [DIRECT], [work.name]
+    with contextlib.suppress(Unsupported):
+        tiles = winograd.problem_of(work)
+        ruled.insert(0 if winograd.pays(tiles, gradient=work.name != "convolution") else 1, WINOGRAD)
+        key += map(str, astuple(tiles))
+    with contextlib.suppress(Unsupported):
+        windows = window.problem_of(work)
+        ruled.insert(ruled.index(DIRECT) if window.pays(windows) else len(ruled), LOOP)
+        key += map(str, astuple(windows)) if len(key) == 1 else ()
+    if len(ruled) == 1:
         return DIRECT
-    if _forced[-1] in (DIRECT, WINOGRAD):
+    if _forced[-1] in ruled:
         return _forced[-1]
     more = [name for name in ("bias", "dbias", "relu") if work.arguments.get(name) is not None]
-    key = " ".join(
-        map(str, (work.name, problem.x, problem.y, problem.taps, problem.pad, problem.group, *more))
-    ).replace(", ", ",")
-    return tuning.quickest(key, WAYS[work.name], _bare(work)) or (
-        WINOGRAD if winograd.pays(problem, gradient=work.name != "convolution") else DIRECT
-    )
+    ways = {way: WAYS[work.name][way] for way in ruled}
+    return tuning.quickest(" ".join((*key, *more)).replace(", ", ","), ways, _bare(work)) or ruled[0]
 
 
 def _bare(work: Work) -> Work:

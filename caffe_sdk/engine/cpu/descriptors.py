@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 from ctypes import c_int, c_int64, c_void_p
 from typing import Any
@@ -88,6 +89,7 @@ def strided(dims: Shape, strides: Shape, dtype: np.dtype[Any] = FLOAT32) -> Desc
     return Descriptor(library().make("dnnl_memory_desc_create_with_strides", *arguments))
 
 
+@functools.lru_cache(maxsize=256)
 def plain(dims: Shape, dtype: np.dtype[Any] = FLOAT32) -> Descriptor:
     """Row-major numbers, as NumPy has them."""
     strides = [1]
@@ -96,6 +98,7 @@ def plain(dims: Shape, dtype: np.dtype[Any] = FLOAT32) -> Descriptor:
     return strided(dims, tuple(reversed(strides)), dtype)
 
 
+@functools.lru_cache(maxsize=256)
 def tagged(dims: Shape, tag: str) -> Descriptor:
     """float32 numbers in the order of axes and blocks that a tag of oneDNN's names, as 'aBcd16b'."""
     arguments = (_axes_of(dims), axes(dims), DTYPES[FLOAT32], tag.encode())
@@ -117,6 +120,18 @@ def alike(other: Descriptor, dims: Shape, dtype: np.dtype[Any] | None = None) ->
     letters += [f"{block}{chr(ord('a') + axis)}" for block, axis in zip(blocks, block_axes, strict=True)]
     arguments = (_axes_of(dims), axes(dims), DTYPES[dtype or other.dtype], "".join(letters).encode())
     return Descriptor(library().make("dnnl_memory_desc_create_with_string_tag", *arguments))
+
+
+def slabs(whole: Descriptor) -> int:
+    """Into how many parts of equal size along the first axis numbers can be cut that follow each other in memory.
+
+    1 where the first axis is not the outermost, or where there is padding.
+    """
+    start, padded, strides, blocks, block_axes = whole.key[2:]
+    if start or whole.padded or padded != whole.dims:
+        return 1
+    count = whole.dims[0] // math.prod(b for b, axis in zip(blocks, block_axes, strict=True) if axis == 0)
+    return count if count * strides[0] == math.prod(whole.dims) else 1
 
 
 def _axes_of(dims: Shape) -> int:

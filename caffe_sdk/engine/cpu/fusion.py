@@ -73,6 +73,16 @@ def fuse_residual(row: Row) -> None:
             _join(row, i, j, work.name, y=row[j]["y"], residual=others[0])
 
 
+def replace_residual(row: Row) -> None:
+    """The sum of a convolution and a residual that nobody wants afterwards may be put where the residual was."""
+    for i, work in row:
+        residual = work.arguments.get("residual")
+        if residual is None or residual.memory in (work["x"].memory, work["y"].memory):
+            continue
+        if residual.memory in row.lost and row.dies(i, residual.memory):
+            row.replace(i, Work(work.name, {**work.arguments, "over": True}, work.calls, work.parts))
+
+
 def fuse_affine_grad(row: Row) -> None:
     """The gradients for scale, shift and input, which follow each other."""
     last: int | None = None

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, plain
+from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, alike, plain, slabs
 from caffe_sdk.engine.cpu.library import library, prepare
 from caffe_sdk.engine.cpu.primitives import DST, SRC, Execution, Operand, Primitive, PrimitiveDescriptor
-from caffe_sdk.memory import HOST, Array, Place
+from caffe_sdk.memory import ALIGNMENT, HOST, Array, Place, aligned
+
+SLAB = 1 << 18
+"""Bytes up to which a piece of a buffer is copied to be put back in another layout."""
 
 _layouts: weakref.WeakValueDictionary[Key, Layout] = weakref.WeakValueDictionary()
 _one_of_each = threading.Lock()
@@ -41,6 +44,26 @@ class Layout(Place):
 
     def to_host(self, buffer: Array, host: Array) -> None:
         reorder(self.descriptor, buffer, self.host, host)
+
+    def in_place(self, buffer: Array) -> bool:
+        """Where parts of it lie in the same bytes here and there, one after the other by way of a small copy."""
+        if buffer.ctypes.data % ALIGNMENT or min(slabs(self.host), slabs(self.descriptor)) == 1:
+            return False
+        count = slabs(self.descriptor)
+        while count % 2 == 0 and 2 * buffer.nbytes // count <= SLAB:
+            count //= 2
+        dims = (self.descriptor.dims[0] // count, *self.descriptor.dims[1:])
+        before, after = plain(dims, self.host.dtype), alike(self.descriptor, dims)
+        pieces = buffer.reshape(count, -1)
+        copy = aligned(pieces.shape[1], buffer.dtype)
+        execution = Execution(
+            reordering(before, after, prepare()), {SRC: Operand(before, copy), DST: (target := Operand(after))}
+        )
+        for piece in pieces:
+            target.bind(piece)
+            copy[:] = piece
+            execution.run()
+        return True
 
     def from_place(self, other: Place, source: Array, buffer: Array) -> bool:
         if not isinstance(other, Layout) or other.host != self.host:

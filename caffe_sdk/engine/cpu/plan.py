@@ -275,6 +275,18 @@ class Plan:
         self.arena.join(rooms, self.rooms[operand])
         return True
 
+    def replace(self, old: Tensor, new: Tensor) -> None:
+        """Let a tensor that the step that is planned writes be where it reads another, which nobody wants any more.
+
+        Both are in one layout, and the step may have them in one place. It need not happen: others may use the old one
+        in other parts of the program.
+        """
+        (place,) = self.written[new.memory]
+        if self.written.get(old.memory) == [place] and self.arena.within_part(old.memory):
+            room = self.arena.of(new.memory, place)
+            self.arena.use(room)
+            self.arena.join([self.arena.of(old.memory, place)], room)
+
     def promise(self, tensor: Tensor, place: Place) -> None:
         """The tensor's numbers will be at a place that no step need bring them to."""
         self.arena.use(self.arena.of(tensor.memory, place))

@@ -132,20 +132,29 @@ class PrimitiveDescriptor(_Owned):
         return self
 
 
-class Operand(_Owned):
+class Operand:
     """An array in a layout, as primitives take it. The array may be longer than the layout needs.
 
-    It may be given later, by `bind`, but before anything is computed.
+    It may be given later, by `bind`, but before anything is computed. oneDNN hears of it when a primitive takes it.
     """
 
-    __slots__ = ("array", "descriptor")
+    __slots__ = ("_memory", "array", "descriptor")
 
     def __init__(self, descriptor: Descriptor, array: Array | None = None) -> None:
         self.descriptor = descriptor
         self.array: Array | None = None
-        lib = library()
-        super().__init__(lib.make("dnnl_memory_create", descriptor.handle, lib.engine, None), "dnnl_memory_destroy")
+        self._memory: _Owned | None = None
         self.bind(array)
+
+    @property
+    def handle(self) -> int:
+        """oneDNN's object."""
+        if self._memory is None:
+            lib = library()
+            made = lib.make("dnnl_memory_create", self.descriptor.handle, lib.engine, None)
+            self._memory = _Owned(made, "dnnl_memory_destroy")
+            self._tell(self._memory)
+        return self._memory.handle
 
     def bind(self, array: Array | None) -> None:
         """Be this array from now on, or none."""
@@ -154,7 +163,12 @@ class Operand(_Owned):
         if array is not None and array.nbytes < self.descriptor.nbytes:
             raise InternalError("oneDNN", f"{array.nbytes} bytes given for {self.descriptor}")
         self.array = array
-        library().call("dnnl_memory_set_data_handle", self.handle, None if array is None else array.ctypes.data)
+        if self._memory is not None:
+            self._tell(self._memory)
+
+    def _tell(self, memory: _Owned) -> None:
+        where = None if self.array is None else self.array.ctypes.data
+        library().call("dnnl_memory_set_data_handle", memory.handle, where)
 
 
 class _ExecutionArgument(ctypes.Structure):

@@ -21,6 +21,7 @@ REWRITINGS: list[Callable[[Row], None]] = [
     fusion.fuse_norm_grad,
     fusion.fuse_prelu_grad,
     copies.join_where_made,
+    fusion.replace_residual,
 ]
 
 

@@ -3,7 +3,8 @@
 Numbers stay in oneDNN's blocks of 16 channels, so nothing is reordered between these convolutions and its own.
 Transformed filters are a place of the weight: they are made anew when a program reads a weight that was written since.
 Where tiles are few, as in a single image, reading those four times as many numbers would take longer than to transform
-filters on the way, so nothing is kept. How work is cut for loops is said in `portable.filtering`.
+filters on the way, so nothing is kept; nor where filters are small. How work is cut for loops is said in
+`portable.filtering`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from caffe_sdk.memory import Array, Place, Shape, aligned
 from caffe_sdk.threads import num_threads
 
 FLOAT = 4  # bytes
+SMALL = 1 << 20
+"""Bytes of transformed filters up to which they are made in every run, rather than kept: many tiles make up for it."""
 
 
 def problem_of(work: Work) -> Problem:
@@ -122,8 +125,12 @@ class TransformedFilters(Place):
             blocked = numbers
         else:
             reorder(descriptor, numbers, self.blocked, blocked)
+        self.made_from(blocked, buffer)()
+
+    def made_from(self, blocked: Array, buffer: Array) -> Callable[[], None]:
+        """What transforms filters in blocks."""
         where = {"w": address(blocked), "u": address(buffer)}
-        Job("transform_filters", JOB, {**self.filters.values, **where}).run()
+        return Job("transform_filters", JOB, {**self.filters.values, **where}).run
 
 
 def _scratch(nbytes: int) -> Array:
@@ -160,10 +167,15 @@ def convolution(plan: Plan, work: Work) -> None:
     operands = {"x": plan.read(x, images(p.x))}
     if p.has_few_tiles:
         operands["w"] = plan.read(weight, place.blocked)
+    elif place.filters.nbytes <= SMALL:
+        kept = plan.read(weight, place.blocked)
     else:
         operands["u"] = plan.read(weight, place.descriptor, place)
     if residual is not None:
         operands["residual"] = plan.read(residual, images(p.y))
+    if not {"w", "u"} & operands.keys():
+        operands["u"] = plan.room(place.descriptor)
+        plan.step_made_by("loop transformed filters", place.made_from, kept, operands["u"])
     if norm is not None:
         operands["scale"], operands["bias"] = batchnorm.folded(plan, norm, bias, blocks(p.y[1]) * BLOCK)
     elif bias is not None:

@@ -21,6 +21,8 @@ that what they are multiplied with need not be fetched too often."""
 FEW, FEW_NUMBERS = 64, 1 << 14
 """Tiles, and places of transformed tiles, up to which filters are transformed on the way: these stay in the cache."""
 FEW_ROWS = 8  # a multiple of those that are summed in registers then
+FEW_BLOCKS = 16
+"""Blocks of x's channels up to which they are then worked on one by one: more sums of one block are less exact."""
 
 Values = dict[str, Any]
 """Fields of a `JOB`."""
@@ -164,8 +166,10 @@ def convolution(p: Problem, threads: int, few: bool = False) -> Work:
     if not few:
         filters = Filters(p.taps, p.group, blocks_in, blocks_out, turned=False)
         return Work("convolve", threads, values | filters.distances, room)
-    u_place = _apart(2 * BLOCK * STRIP * PIXEL)
-    return Work("convolve_few", threads, values | {"u_place": u_place}, (*room, ("u", 2 * TILE * u_place)))
+    at_once = 1 if blocks_in <= FEW_BLOCKS else 2
+    u_place = _apart(at_once * BLOCK * STRIP * PIXEL)
+    values |= {"u_place": u_place, "blocks_at_once": at_once}
+    return Work("convolve_few", threads, values, (*room, ("u", 2 * TILE * u_place)))
 
 
 def gradient(p: Problem, threads: int) -> Work:

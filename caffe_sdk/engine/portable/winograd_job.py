@@ -55,6 +55,7 @@ JOB = np.dtype(
         ("parts", np.int64),  # of all groups
         ("parts_of_group", np.int64),
         ("panels_of_part", np.int64),
+        ("blocks_at_once", np.int64),  # of channels in, for which filters are transformed on the way
         # Transformed filters (group, 36, panel, channels in, 64): address, distances in bytes
         ("u", np.int64),
         ("u_group", np.int64),

@@ -110,3 +110,14 @@ def test_parts_of_a_room_are_where_it_is() -> None:
     arena.array(first)[...] = 1
     arena.array(second)[...] = 2
     np.testing.assert_array_equal(arena.array(whole), [1] * 32 + [2] * 16)
+
+
+def test_who_works_on_a_memory() -> None:
+    arena, memory = Arena(), SyncedMemory(4)
+    assert not arena.within_part(memory)
+    arena.use(arena.of(memory, HOST))
+    assert arena.within_part(memory)
+    arena.part += 1
+    assert not arena.within_part(memory)
+    arena.use(arena.of(memory, HOST))
+    assert not arena.within_part(memory), "an earlier part has, too"

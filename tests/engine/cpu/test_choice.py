@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from caffe_sdk.engine.cpu import choice, winograd
+from caffe_sdk.engine.cpu import choice, window, winograd
+from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.portable.filtering import Problem
+from caffe_sdk.memory import new_tensor
 from tests.engine.cpu.twins import agree, compiled, geometry, tensors
 
 SAME = geometry((3, 3), pad=1)
@@ -49,6 +51,29 @@ def test_the_rule_for_five_taps(side, batch, pays):
     assert winograd.pays(Problem.of(x, y, geometry((5, 5), pad=2))) is pays
 
 
+@pytest.mark.parametrize(
+    ("channels", "side", "batch", "out", "g", "pays"),
+    [
+        (1024, 14, 1, 256, geometry((1, 1)), True),  # ResNet-50
+        (64, 56, 1, 256, geometry((1, 1)), True),
+        (1024, 14, 1, 512, geometry((1, 1), stride=2), True),
+        (256, 56, 1, 128, geometry((1, 1), stride=2), False),
+        (512, 7, 1, 512, SAME, True),
+        (256, 14, 1, 256, SAME, False),
+        (1024, 14, 16, 256, geometry((1, 1)), False),
+        (128, 55, 1, 16, geometry((1, 1)), False),  # SqueezeNet
+        (16, 55, 1, 64, geometry((1, 1)), False),
+    ],
+)
+def test_the_rule_for_single_images(channels, side, batch, out, g, pays):
+    x, y, weight = (
+        new_tensor(shape)
+        for shape in ((batch, channels, side, side), (batch, out, *g.output_size((side, side))), (out, channels, 1, 1))
+    )
+    work = Work("convolution", {"x": x, "y": y, "weight": weight, "geometry": g}, ())
+    assert window.pays(window.problem_of(work)) is pays
+
+
 def test_filters_that_change_each_time_cost():
     p = Problem.of((4, 512, 7, 7), (4, 512, 7, 7), SAME)
     assert winograd.pays(p)
@@ -64,6 +89,17 @@ def test_what_pays_is_chosen():
 def test_forced(way, count):
     with choice.forced(way):
         assert sum("winograd" in name for name in names((1, 64, 28, 28), 64)) == count
+
+
+def test_the_loop_is_chosen_and_forced():
+    def ways(x, out, g):
+        return [name.split()[-1] for name in names(x, out, g) if "forward" in name]
+
+    assert ways((1, 64, 7, 7), 64, SAME) == ["loop"]
+    assert ways((1, 64, 28, 28), 64, SAME) == ["winograd"]
+    with choice.forced("loop"):
+        assert ways((1, 64, 28, 28), 64, SAME) == ["loop"]
+        assert ways((2, 20, 5, 5), 16, SAME) != ["loop"]
 
 
 @pytest.mark.parametrize("g", [geometry((3, 3), stride=2), geometry((7, 7), pad=3), geometry((3, 3), group=4)])

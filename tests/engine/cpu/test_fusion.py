@@ -25,7 +25,7 @@ BLOCK = {
 """What a block of a residual net works on; the next convolution reads what is padded too."""
 
 
-@pytest.fixture(params=["direct", "winograd"])
+@pytest.fixture(params=["direct", "winograd", "loop"])
 def way(request):
     """Convolutions are computed this way."""
     with choice.forced(request.param):

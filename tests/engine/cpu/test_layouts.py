@@ -7,11 +7,11 @@ import gc
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.cpu.descriptors import alike, any_layout, part, plain, strided
+from caffe_sdk.engine.cpu.descriptors import alike, any_layout, part, plain, slabs, strided, tagged
 from caffe_sdk.engine.cpu.layouts import Layout, place_of, reorder
 from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.primitives import DST, FORWARD_TRAINING, SRC, WEIGHTS, PrimitiveDescriptor
-from caffe_sdk.memory import HOST, SyncedMemory, transfers
+from caffe_sdk.memory import HOST, SyncedMemory, aligned, transfers
 
 CHANNELS_LAST = strided((2, 20, 6, 5), (600, 1, 100, 20))
 
@@ -71,6 +71,59 @@ def test_cleared_memory_is_zero_there(make):
     memory.read(layout)
     memory.clear()
     assert not memory.read(layout).any()
+
+
+@pytest.mark.parametrize(
+    ("dims", "tag", "count"),
+    [
+        ((64, 32, 3, 3), "ABcd16b16a", 4),
+        ((1024, 512, 1, 1), "ABcd16b16a", 64),
+        ((16, 32, 1, 1), "ABcd16b16a", 1),
+        ((4, 32, 32, 3, 3), "aBCde16c16b", 4),
+        ((64, 32, 3, 3), "BAcd16a16b", 1),
+        ((50, 32, 3, 3), "ABcd16b16a", 1),
+        ((30, 40), "ab", 30),
+    ],
+)
+def test_parts_that_follow_each_other(dims, tag, count):
+    assert slabs(tagged(dims, tag)) == count
+
+
+@pytest.mark.parametrize(
+    ("dims", "tag"),
+    [((64, 32, 3, 3), "ABcd16b16a"), ((960, 512, 1, 1), "ABcd16b16a"), ((4, 32, 32, 3, 3), "aBCde16c16b")],
+)
+def test_the_hosts_buffer_becomes_the_layouts(dims, tag):
+    layout = place_of(tagged(dims, tag))
+    memory = memory_for(layout)
+    expected = memory_for(layout).read(layout).copy()
+    memory.held_once = True
+    buffer = memory.read(HOST)
+    transfers.clear()
+    assert memory.read(layout) is buffer
+    np.testing.assert_array_equal(buffer, expected)
+    assert memory.places == [layout]
+    assert transfers == {("host", "onednn"): 1}
+    np.testing.assert_array_equal(memory.read(HOST), np.arange(memory.count))
+
+
+@pytest.mark.parametrize("make", LAYOUTS)
+def test_where_parts_do_not_lie_in_the_same_bytes_there_is_a_copy(make):
+    layout = make()
+    memory = memory_for(layout)
+    memory.held_once = True
+    buffer = memory.read(HOST)
+    kept = buffer.copy()
+    if not layout.in_place(buffer):
+        np.testing.assert_array_equal(buffer, kept)
+        memory.read(layout)
+        assert memory.places == [layout]
+        np.testing.assert_array_equal(memory.read(HOST), kept)
+
+
+def test_a_buffer_on_no_line_of_the_cache_is_not_kept():
+    layout = place_of(tagged((64, 32, 1, 1), "ABcd16b16a"))
+    assert not layout.in_place(aligned(64 * 32 + 1, np.float32)[1:])
 
 
 def test_straight_from_layout_to_layout():

@@ -27,6 +27,7 @@ SHAPES = {
     "groups": ((3, 64, 7, 13), 32, geometry((3, 3), pad=2, group=2)),
     "a wide group": ((1, 160, 6, 6), 192, geometry((3, 3), pad=1, group=2)),
     "many chunks": ((3, 16, 40, 40), 16, geometry((3, 3), pad=1)),
+    "large filters": ((3, 96, 24, 20), 80, geometry((3, 3), pad=1)),
     "two batch axes": ((2, 3, 16, 9, 9), 16, geometry((3, 3), pad=1, axis=2)),
     "five taps": ((2, 16, 8, 8), 32, geometry((5, 5), pad=2)),
     "five taps, odd sizes": ((1, 20, 7, 11), 40, geometry((5, 5), pad=(2, 1))),
@@ -137,7 +138,7 @@ def test_in_place_is_left_to_others():
 
 @pytest.mark.usefixtures("everywhere")
 def test_filters_are_transformed_when_they_change_and_only_then():
-    x, out, g = SHAPES["many chunks"]
+    x, out, g = SHAPES["large filters"]
     t, expected = tensors(sizes(x, out, g)), tensors(sizes(x, out, g))
 
     def calls(engine, t):
@@ -158,6 +159,14 @@ def test_filters_are_transformed_when_they_change_and_only_then():
         calls(ReferenceEngine(), expected)
         close(t["y"], expected["y"])
         close(t["dx"], expected["dx"])
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_small_filters_are_not_kept_transformed():
+    x, out, g = SHAPES["many chunks"]
+    program = compiled(lambda e, t: e.convolution(t["x"], t["weight"], None, t["y"], g), tensors(sizes(x, out, g)))
+    assert program.names() == ["loop transformed filters", "convolution_forward winograd"]
+    assert not any(isinstance(place, winograd.TransformedFilters) for _, place in program.needs())
 
 
 @pytest.mark.usefixtures("everywhere")

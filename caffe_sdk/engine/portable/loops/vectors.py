@@ -163,11 +163,7 @@ def prefetch(typing: Any, address: Any) -> Any:
     """Have the 64 bytes at an address brought near, into the second-level cache, while other things are computed."""
 
     def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        read, second_level, data = word(0), word(2), word(1)
-        builder.call(function, [builder.inttoptr(arguments[0], pointer), read, second_level, data])
+        _prefetch(builder, arguments[0])
         return context.get_dummy_value()
 
     return types.void(types.int64), made
@@ -241,9 +237,7 @@ def rectified(typing: Any, vector: Any, slope: Any) -> Any:
     """The vector where it is greater than 0, slope * vector elsewhere."""
 
     def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector, slope = arguments
-        positive = builder.fcmp_ordered(">", vector, _ZERO)
-        return builder.select(positive, vector, builder.fmul(vector, slope))
+        return _rectified(builder, *arguments)
 
     return Vector(Vector, Vector), made
 
@@ -298,6 +292,119 @@ def product(rows: int, width: int, distance: int, depth: int, distance_b: int = 
         return types.void(size, size, size, size, size, size, types.boolean), made
 
     return multiply
+
+
+def blocked_product(rows: int, width: int, fetching: bool = False) -> Any:
+    """A function for a small piece of a product of matrices that lie in blocks of 16 columns, and what becomes of it.
+
+    ``multiply(a, a_outer, a_inner, b, b_block, c, c_block, outer, inner, scale, shift, first, last, residual, slope,
+    ahead)``: c is a b scale, to which is added what it was, or if ``first`` the shift and, where its address is not 0,
+    a residual that lies as c does and may be c; if ``last``, numbers below 0 are then multiplied by ``slope``. c has
+    ``rows`` rows of ``width`` vectors, which are ``c_block`` bytes apart; scale and shift have one. Rows of a and c
+    follow each other. What is summed over are ``outer`` times ``inner`` blocks of a, which are ``a_outer`` and
+    ``a_inner`` bytes apart, and as many times 16 rows of b, which follow each other; those for the next vector of c are
+    ``b_block`` bytes on. If ``fetching``, a quarter as many of b are brought near meanwhile, from ``ahead`` on.
+    """
+    piece = [(i, j) for i in range(rows) for j in range(width)]
+
+    @intrinsic
+    def multiply(
+        typing: Any,
+        a: Any,
+        a_outer: Any,
+        a_inner: Any,
+        b: Any,
+        b_block: Any,
+        c: Any,
+        c_block: Any,
+        outer: Any,
+        inner: Any,
+        scale: Any,
+        shift: Any,
+        first: Any,
+        last: Any,
+        residual: Any,
+        slope: Any,
+        ahead: Any,
+    ) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            c, c_block, scale, shift, first, last, residual, slope, ahead = arguments[5:7] + arguments[9:]
+            sums = _sums_of_blocks(builder, piece, arguments[:5], arguments[7:9], ahead if fetching else None)
+            columns = [builder.mul(c_block, _INT(j)) for j in range(width)]
+            others = {at: cgutils.alloca_once_value(builder, _ZERO) for at in piece}
+            with builder.if_else(first) as (begin, go_on):
+                with begin:
+                    for i, j in piece:
+                        builder.store(_load(builder, shift, NBYTES * j), others[i, j])
+                    with builder.if_then(builder.icmp_signed("!=", residual, _INT(0))):
+                        for i, j in piece:
+                            at = builder.add(residual, columns[j])
+                            _increase(builder, others[i, j], _load(builder, at, NBYTES * i))
+                with go_on:
+                    for i, j in piece:
+                        builder.store(_load(builder, builder.add(c, columns[j]), NBYTES * i), others[i, j])
+            for i, j in piece:
+                term = builder.fmul(builder.load(sums[i, j]), _load(builder, scale, NBYTES * j), flags=_CONTRACT)
+                _increase(builder, others[i, j], term)
+            with builder.if_then(last):
+                below = _splat(builder, slope)
+                for at in piece:
+                    builder.store(_rectified(builder, builder.load(others[at]), below), others[at])
+            for i, j in piece:
+                _store(builder, builder.load(others[i, j]), builder.add(c, columns[j]), NBYTES * i)
+            return context.get_dummy_value()
+
+        size, yes = types.int64, types.boolean
+        return types.void(*(size,) * 11, yes, yes, size, types.float32, size), made
+
+    return multiply
+
+
+def _sums_of_blocks(
+    builder: Any, piece: list[tuple[int, int]], addresses: tuple[Any, ...], counts: tuple[Any, Any], ahead: Any
+) -> dict[tuple[int, int], Any]:
+    """The products of a `blocked_product`, summed in registers: for each row and vector of the piece."""
+    a, a_outer, a_inner, b, b_block = addresses
+    outer, inner = counts
+    rows, width = (1 + max(at) for at in zip(*piece, strict=True))
+    sums = {at: cgutils.alloca_once_value(builder, _ZERO) for at in piece}
+    for at in piece:
+        builder.store(_ZERO, sums[at])
+    with cgutils.for_range(builder, outer) as around, cgutils.for_range(builder, inner) as loop:
+        here = builder.add(a, builder.mul(around.index, a_outer))
+        here = builder.add(here, builder.mul(loop.index, a_inner))
+        block = builder.add(builder.mul(around.index, inner), loop.index)
+        row = builder.add(b, builder.mul(block, _INT(LANES * NBYTES)))
+        rows_of_b = [builder.add(row, builder.mul(b_block, _INT(j))) for j in range(width)]
+        for k in range(LANES):
+            if ahead is not None and k % 4 == 0:
+                line = builder.add(ahead, builder.mul(block, _INT(LANES * NBYTES // 4)))
+                for j in range(width):
+                    _prefetch(builder, builder.add(line, builder.mul(b_block, _INT(j))), NBYTES * k // 4)
+            vectors = [_load(builder, rows_of_b[j], NBYTES * k) for j in range(width)]
+            for i in range(rows):
+                number = _number(builder, here, NBYTES * i + 4 * k)
+                for j in range(width):
+                    _increase(builder, sums[i, j], builder.fmul(number, vectors[j], flags=_CONTRACT))
+    return sums
+
+
+def _prefetch(builder: Any, address: Any, offset: int = 0) -> None:
+    pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    read, second_level, data = word(0), word(2), word(1)
+    builder.call(function, [builder.inttoptr(builder.add(address, _INT(offset)), pointer), read, second_level, data])
+
+
+def _number(builder: Any, address: Any, offset: int) -> Any:
+    pointer = builder.inttoptr(builder.add(address, _INT(offset)), ir.FloatType().as_pointer())
+    return _splat(builder, builder.load(pointer, align=4))
+
+
+def _rectified(builder: Any, vector: Any, slope: Any) -> Any:
+    positive = builder.fcmp_ordered(">", vector, _ZERO)
+    return builder.select(positive, vector, builder.fmul(vector, slope))
 
 
 def _increase(builder: Any, total: Any, term: Any) -> None:

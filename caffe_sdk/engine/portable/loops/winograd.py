@@ -267,15 +267,15 @@ def _strip_of_y(job: Any, v: int, w: int, w_block: int, width: int, u: int, m: i
     block = 9 * FILTER
     for pair in range(3):
         first, second = (0, 5) if pair == 0 else (2 * pair - 1, 2 * pair)
-        for i in range(0, job.blocks_in, 2):
+        for i in range(0, job.blocks_in, job.blocks_at_once):
             at, a = w + i * block, v + _block_at(i, job.v_panel)
-            blocks = min(2, job.blocks_in - i)
+            blocks, ahead = min(job.blocks_at_once, job.blocks_in - i), at + job.blocks_at_once * block
             for j in range(blocks):
                 _two_rows(at + j * block, w_block, pair, width, u + j * LANES * STRIP_PITCH, job.u_place)
             count, add = blocks * LANES, i > 0
             for j in range(12):
                 if pair == 0:
-                    _fetch(at + 2 * block + j * (block // 6), w_block, 24)
+                    _fetch(ahead + j * (job.blocks_at_once * block // 12), w_block, 12 * job.blocks_at_once)
                 place = 6 * first + j if j < 6 else 6 * second + j - 6
                 if width == STRIP:
                     _strip_of_2(
