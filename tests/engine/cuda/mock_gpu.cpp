@@ -352,7 +352,7 @@ int cuEventQuery(void* which) {
     Event* event = (Event*)which;
     NEED(!event->destroyed, INVALID_HANDLE);
     if (event->passed == event->recorded) return 0;
-    step(event->on);  // time passes
+    force(event->on);  // time passes
     return NOT_READY;
 }
 int cuEventSynchronize(void* which) {
@@ -401,6 +401,11 @@ int cuStreamDestroy_v2(void* on) {
 }
 // For the mock of NCCL: whether what is at an address may be exchanged on a stream now.
 int mock_ready(uintptr_t address, size_t bytes, void* on) { return mine(on) && inside(address, bytes) && !current->capturing; }
+// And puts its work on a stream; -1 where everything is done at once, also this.
+int mock_put(void* on, void (*work)(void*), void* with) {
+    std::lock_guard<std::recursive_mutex> turn(everything);
+    return order == AT_ONCE ? -1 : ask(on, {[=] { work(with); }});
+}
 int cuStreamBeginCapture_v2(void* on, int mode) {
     CHECK("cuStreamBeginCapture_v2");
     NEED(mine(on) && !current->capturing && mode == 1, INVALID_VALUE);

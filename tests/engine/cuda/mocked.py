@@ -53,7 +53,8 @@ def mock_nccl() -> ctypes.CDLL:
 
 def check_exchanges(strict: bool) -> None:
     """Whether all that is exchanged has to be memory of a mock's GPU, on a stream of its."""
-    mock_nccl().mock_nccl_check(ctypes.cast(mock().mock_ready, ctypes.c_void_p) if strict else None)
+    functions = (mock().mock_ready, mock().mock_put) if strict else (None, None)
+    mock_nccl().mock_nccl_check(*(ctypes.cast(function, ctypes.c_void_p) for function in functions))
 
 
 def settings(memory: int = GIGABYTE, gpus: int = 2, pools: bool = True) -> None:

@@ -20,7 +20,7 @@ from caffe_sdk.engine.cuda.device import Device
 from caffe_sdk.engine.cuda.nccl import Communicator, Nccl
 from caffe_sdk.engine.cuda.simulated import SimulatedDevice
 from caffe_sdk.errors import DeviceError
-from tests.engine.cuda.mocked import check_exchanges, device, fail, made, mock_nccl, settings
+from tests.engine.cuda.mocked import COPIES_EARLY, LATE, check_exchanges, device, fail, made, mock_nccl, order, settings
 
 PROTOTYPE = re.compile(r"^ncclResult_t\s+(nccl\w+)\(([^)]*)\);", re.MULTILINE)
 C_TYPES = {
@@ -57,6 +57,7 @@ def _as_it_was() -> Iterator[None]:
     settings()
     check_exchanges(False)
     mock_nccl().mock_nccl_asynchronous(0)
+    mock_nccl().mock_nccl_mark(ctypes.c_float(0))
 
 
 def on_ranks(size: int, work: Callable[[int], Any]) -> list[Any]:
@@ -119,6 +120,32 @@ def test_means_and_copies(kind: str, size: int, rng: np.random.Generator) -> Non
         np.testing.assert_array_equal(averaged, results[0][0])
         np.testing.assert_array_equal(copied, values[0, 1])
     assert mock_nccl().mock_nccl_destroyed() == destroyed + size
+
+
+@pytest.mark.parametrize("wanted", [LATE, COPIES_EARLY])
+@pytest.mark.parametrize("without", [None, "begin", "end"])
+def test_an_exchange_is_behind_what_was_computed_and_before_what_is(
+    wanted: int, without: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late or early the GPU does things; and the mock would show if it were not."""
+    if without:
+        monkeypatch.setattr(lanes.GpuLane, without, lambda self: None)
+    library, it = Nccl(mock_nccl()), device()
+    communicator = Communicator(library, it.lane(), library.new_uid(), 0, 1)
+    check_exchanges(True)
+    mock_nccl().mock_nccl_mark(ctypes.c_float(1))  # what is exchanged is seen
+    first = placed(it, np.full(4, 2, np.float32))
+    second, third = it.allocate(16), it.allocate(16)
+    with order(wanted):
+        it.copy(first.pointer, second.pointer, 16)
+        communicator.average([(second.pointer, 4)])
+        communicator.join()
+        it.copy(second.pointer, third.pointer, 16)
+        right = fetched(it, third).tolist() == [3] * 4
+    if without is None:
+        assert right
+    elif (without == "begin") == (wanted == COPIES_EARLY):
+        assert not right
 
 
 def test_ranks_that_ask_for_different_things() -> None:
