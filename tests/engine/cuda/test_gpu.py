@@ -19,7 +19,7 @@ from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DataError, DeviceError
 from caffe_sdk.memory import new_tensor, transfers
 from tests.engine.cpu import lenet
-from tests.engine.cuda.mocked import GIGABYTE, device, fail, mock, settings
+from tests.engine.cuda.mocked import AT_ONCE, GIGABYTE, LATE, device, fail, mock, order, settings
 from tests.engine.cuda.test_engine import programs
 from tests.engine.cuda.test_program import drawing
 from tests.engine.cuda.twins import agree, get, put, simulated, tensors
@@ -35,6 +35,14 @@ def _as_it_was():
     transfers.update(before)
 
 
+@pytest.fixture(params=[AT_ONCE, LATE], ids=["at once", "late"])
+def _order(request):
+    """What the GPU is asked for is done at once, or as late as can be."""
+    with order(request.param):
+        yield
+
+
+@pytest.mark.usefixtures("_order")
 @pytest.mark.parametrize("cudnn", [True, False])
 def test_lenet_learns_from_replays_and_nothing_else_moves(cudnn):
     losses, captured, launched = {}, mock().mock_captured(), mock().mock_launched()
@@ -56,6 +64,7 @@ def test_lenet_learns_from_replays_and_nothing_else_moves(cudnn):
     assert mock().mock_launched() == launched + 5  # backward took more scratch memory: forward was prepared again
 
 
+@pytest.mark.usefixtures("_order")
 @pytest.mark.parametrize("cudnn", [True, False])
 @pytest.mark.parametrize("real", [FLOAT16, BFLOAT16], ids=lambda real: real.name)
 def test_lenet_in_16_bits_is_the_simulated_device_s(real, cudnn):
