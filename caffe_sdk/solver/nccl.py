@@ -8,6 +8,8 @@ from caffe_sdk import ranks
 from caffe_sdk.engine.cuda import nccl
 from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.errors import ArgumentError, DeviceError
+from caffe_sdk.memory import SyncedMemory
+from caffe_sdk.solver import overlap
 from caffe_sdk.solver.gpus import Exchange
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class NCCL:
         if len(data) != nccl.UID_BYTES:
             raise ArgumentError("NCCL", f"an identifier of {len(data)} bytes", "give what NCCL.new_uid() returned")
         self._solver = solver
+        self._whole: dict[int, list[SyncedMemory]] | None = None
+        """In this iteration, the gradients that are whole when a layer has run."""
         self._exchange = Exchange(computing, data, ranks.solver_rank(), ranks.solver_count())
 
     def bcast(self) -> None:
@@ -56,10 +60,9 @@ class NCCL:
         """Begin to average the gradients of a layer that ran backward, if no other layer still adds to them."""
         if self._solver.param.iter_size > 1:
             return
-        net = self._solver.net
-        before = {blob.diff_memory for other in net.layers[:layer] for blob in other.blobs}
-        mine = {blob.diff_memory for blob in net.layers[layer].blobs} - before
-        self._exchange.begin([memory for memory in self._solver.gradients() if memory in mine])
+        if self._whole is None:
+            self._whole = overlap.whole_at(self._solver.net, self._solver.gradients())
+        self._exchange.begin(self._whole.get(layer, []))
 
     def on_start(self) -> None:
         """Nothing is to be done before an iteration."""
@@ -68,3 +71,4 @@ class NCCL:
         """Average all gradients that are not yet under way, and let the update wait for all."""
         self._exchange.begin(self._solver.gradients())
         self._exchange.end()
+        self._whole = None

@@ -22,24 +22,30 @@ class Piece:
     gradients: list[SyncedMemory] = field(default_factory=list)
 
 
-def pieces(net: Net, gradients: Sequence[SyncedMemory], least: int | None = None) -> list[Piece]:
-    """All layers of a net in pieces of ``least`` (PIECE) bytes of gradients, in the order in which backward runs them.
+def whole_at(net: Net, gradients: Sequence[SyncedMemory]) -> dict[int, list[SyncedMemory]]:
+    """The gradients that are whole when a layer has run backward, by its index.
 
-    A gradient that layers share is whole when the first of them has run.
+    One that layers share is whole when the first of them has run.
     """
-    least = PIECE if least is None else least
     first_layer: dict[SyncedMemory, int] = {}
     for i, layer in enumerate(net.layers):
         for blob in layer.blobs:
             first_layer.setdefault(blob.diff_memory, i)
-    whole_at: dict[int, list[SyncedMemory]] = {}
+    found: dict[int, list[SyncedMemory]] = {}
     for memory in gradients:
-        whole_at.setdefault(first_layer[memory], []).append(memory)
+        found.setdefault(first_layer[memory], []).append(memory)
+    return found
+
+
+def pieces(net: Net, gradients: Sequence[SyncedMemory], least: int | None = None) -> list[Piece]:
+    """All layers of a net in pieces of ``least`` (PIECE) bytes of gradients, in the order in which backward runs."""
+    least = PIECE if least is None else least
+    whole = whole_at(net, gradients)
     found, nbytes = [Piece(len(net.layers) - 1, 0)], 0
     for i in reversed(range(len(net.layers))):
         found[-1].first = i
-        found[-1].gradients += whole_at.get(i, [])
-        nbytes += sum(memory.count * memory.dtype.itemsize for memory in whole_at.get(i, []))
+        found[-1].gradients += whole.get(i, [])
+        nbytes += sum(memory.count * memory.dtype.itemsize for memory in whole.get(i, []))
         if nbytes >= least and i:
             found.append(Piece(i - 1, 0))
             nbytes = 0

@@ -149,8 +149,7 @@ def test_differences_and_transfers_of_an_engine(capsys, monkeypatch):
     assert transfers.counted("lenet", 1)["fake to host"] >= 1
 
 
-def test_halves_are_measured_when_the_engine_has_them():
-    assert bench.precisions()[:2] == ["float32", "tf32"]
+def test_halves_round_small_probabilities_to_nothing():
     ours, theirs = [0.5, 1e-9], [0.49, 0.0]
     assert turns.distance(Row("a", "inference", "float16", 1), ours, theirs) == pytest.approx(0.01)
     assert turns.distance(Row("a", "inference", "float32", 1), ours, theirs) > 1

@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from caffe_sdk.engine.cuda import options
 from tests.bench.gpu import report as words
 from tests.bench.gpu.differences import Difference
 from tests.bench.gpu.report import Report
@@ -50,7 +49,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS_MEASURED)
     parser.add_argument("--inference", nargs="*", type=int, default=[1, 64, 256], help="sizes of batches")
     parser.add_argument("--training", nargs="*", type=int, default=[64, 256], help="sizes of batches")
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=None, help="default: all there are")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--rounds", type=int, default=7, help="how often everybody has a turn (default: %(default)s)")
     parser.add_argument("--python", type=Path, help="a Python with PyTorch (default: one that is found or made)")
     parser.add_argument("--alone", action="store_true", help="measure nobody else")
@@ -138,7 +137,7 @@ class Bench:
         notes = [] if python else ["", f"PyTorch is not measured: {why}."]
         rows: list[Row] = []
         with tempfile.TemporaryDirectory() as nets:
-            for group in groups(asked.nets, asked.inference, asked.training, asked.precisions or precisions()):
+            for group in groups(asked.nets, asked.inference, asked.training, asked.precisions):
                 if time.monotonic() > until:
                     notes += ["", f"There was no time left for {group} and what comes after it."]
                     break
@@ -159,12 +158,6 @@ PARTS: dict[str, Callable[[Bench, float], None]] = {
     "transfers": Bench.transfers,
     "speed": Bench.speed,
 }
-
-
-def precisions() -> list[str]:
-    """Those our engine has."""
-    halves = any(field.name == "precision" for field in dataclasses.fields(options.Options))
-    return list(PRECISIONS) if halves else ["float32", "tf32"]
 
 
 def other_python(asked: Path | None, limit: float) -> tuple[Path | None, str]:

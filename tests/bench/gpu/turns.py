@@ -18,8 +18,8 @@ from tests.bench.peers.rounds import Times, Worker, WorkerFailed, difference
 WORKERS = Path(__file__).with_name("workers")
 OURS = "ours"
 PRECISIONS = {
-    "float32": {"CAFFE_TF32": "0"},
-    "tf32": {"CAFFE_TF32": "1"},
+    "float32": {"CAFFE_PRECISION": "float32", "CAFFE_TF32": "0"},
+    "tf32": {"CAFFE_PRECISION": "float32", "CAFFE_TF32": "1"},
     "float16": {"CAFFE_PRECISION": "float16"},
     "bfloat16": {"CAFFE_PRECISION": "bfloat16"},
 }
