@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from caffe_sdk.cargo import Carrier
 from caffe_sdk.engine.operation import Call, EagerProgram, Program
+from caffe_sdk.engine.scaling import LossScale
 from caffe_sdk.memory import HOST, Array, Place, SyncedMemory, Tensor
 
 
@@ -41,8 +42,15 @@ class EngineBase:
         """
         return EagerProgram(self, calls)
 
-    def together(self) -> AbstractContextManager[None]:
-        """Updates of parameters asked for inside a with block may be computed together when it ends."""
+    def loss_scale(self) -> LossScale | None:
+        """A new training's scale of gradients, where the engine stores them in few bits; None where it does not."""
+        return None
+
+    def together(self, unless: Tensor | None = None) -> AbstractContextManager[None]:
+        """Updates of parameters asked for inside a with block may be computed together when it ends.
+
+        None of them is made where ``unless``, one number, which an engine with a `loss_scale` gives, is not 0.
+        """
         return nullcontext()
 
     def wait(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from caffe_sdk.memory import SyncedMemory
 from caffe_sdk.net import Net
 from caffe_sdk.solver.peers import Alone
+from caffe_sdk.solver.scaling import Scaling
 
 PIECE = 16 * 2**20
 """Bytes of gradients at least: large enough for bandwidth, and few pieces let programs be long."""
@@ -52,11 +53,12 @@ def pieces(net: Net, gradients: Sequence[SyncedMemory], least: int | None = None
     return found
 
 
-def forward_backward(net: Net, peers: Alone, gradients: Sequence[SyncedMemory]) -> float:
+def forward_backward(net: Net, peers: Alone, gradients: Sequence[SyncedMemory], scaling: Scaling) -> float:
     """One forward and one backward pass, after each piece of which its gradients begin to be averaged; the loss."""
     last = len(net.layers) - 1
     loss = net._forward(0, last)
-    for piece in pieces(net, gradients):
-        net._backward(piece.last, piece.first)
-        peers.begin_average(piece.gradients)
+    with scaling.backward():
+        for piece in pieces(net, gradients):
+            net._backward(piece.last, piece.first)
+            peers.begin_average(piece.gradients)
     return loss

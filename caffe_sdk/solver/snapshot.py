@@ -46,8 +46,8 @@ class Paths(NamedTuple):
 @dataclass(frozen=True)
 class Progress:
     """What a resume record holds: the state of the train net and the test nets, the losses of the average, the best
-    test so far (`watch.Watch.state`), the iterations of all snapshots that the training had made and not deleted, and
-    the states of the train nets of its peers, rank 0 left out.
+    test so far (`watch.Watch.state`), the iterations of all snapshots that the training had made and not deleted, the
+    states of the train nets of its peers, rank 0 left out, and the loss scale.
     """
 
     nets: list[dict[str, Any]] = field(default_factory=list)
@@ -55,6 +55,7 @@ class Progress:
     best: list[float] | None = None
     snapshots: list[int] = field(default_factory=list)
     peers: list[dict[str, Any]] = field(default_factory=list)
+    scale: dict[str, float] | None = None
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
@@ -279,12 +280,13 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         _continue_like_caffe(f"the resume record {path} cannot be read ({error})")
         return None
     lists = dict.fromkeys(("losses", "nets", "snapshots", "peers"), list)
-    kinds: dict[str, Any] = {"format": int, "solverstate": str, "caffemodel": str, **lists, "best": (list, type(None))}
+    optional = {"best": (list, type(None)), "scale": (dict, type(None))}
+    kinds: dict[str, Any] = {"format": int, "solverstate": str, "caffemodel": str, **lists, **optional}
     known = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
     if not known or record["format"] != FORMAT:
         _continue_like_caffe(f"the resume record {path} has another form")
         return None
-    return {"best": None, **record}
+    return {"best": None, "scale": None, **record}
 
 
 def _continue_like_caffe(why: str) -> None:

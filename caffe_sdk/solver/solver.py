@@ -27,6 +27,7 @@ from caffe_sdk.solver.log import TrainingLog
 from caffe_sdk.solver.options import Options
 from caffe_sdk.solver.outputs import added, outputs_of
 from caffe_sdk.solver.peers import Alone
+from caffe_sdk.solver.scaling import Scaling
 from caffe_sdk.solver.snapshot import Progress
 from caffe_sdk.solver.watch import Watch
 from caffe_sdk.weights import CopyReport
@@ -83,6 +84,8 @@ class Solver:
             self.close()
             raise
         self.iter = 0
+        self.scaling = Scaling(self.net)
+        """The loss scale, where values are stored in float16."""
         self._course = rates.Course()
         self._history: list[list[Tensor]] = [
             [new_tensor(p.blob.shape, p.blob.dtype) for _ in range(self.rule.histories)] for p in self.net.learnable
@@ -223,9 +226,13 @@ class Solver:
 
     def _pass(self, number: int) -> float:
         """One of an iteration's passes over the net; in the last one gradients may be exchanged as they are ready."""
+        self.net._open()
         if self.peers.overlaps and self.param.layer_wise_reduce and number == self.param.iter_size - 1:
-            return overlap.forward_backward(self.net, self.peers, self.gradients())
-        return self.net.forward_backward()
+            return overlap.forward_backward(self.net, self.peers, self.gradients(), self.scaling)
+        loss = self._forward(self.net)
+        with self.scaling.backward():
+            self.net._backward(len(self.net.layers) - 1, 0)
+        return loss
 
     def gradients(self) -> list[SyncedMemory]:
         """The memories of all gradients that peers average."""
@@ -339,7 +346,10 @@ class Solver:
     def _change_weights(self, computing: engine.Engine, rate: float) -> None:
         param = self.param
         scale = self._clip_scale(computing) / param.iter_size
-        with computing.together():
+        unless = self.scaling.check([p.blob.diff_tensor for p in self.net.learnable])
+        if unless is not None and isinstance(self._rule, updates.ArrayRule) and unless.memory.read(HOST)[0]:
+            return  # a rule on arrays does not ask the engine
+        with computing.together(unless):
             for learnable, history in zip(self.net.learnable, self._history, strict=True):
                 if learnable.lr_mult == 0 and all(h.memory.is_zero for h in history):
                     continue  # nothing would change but histories, which would collect a weight decay that never acts
@@ -405,7 +415,8 @@ class Solver:
     def _progress(self) -> Progress:
         """What besides weights and histories a training needs to go on exactly as if it had not been interrupted."""
         states = [net.state() for net in (self.net, *self.test_nets)]
-        return Progress(states, list(self._losses), self.watch.state() if self.watch else None)
+        best = self.watch.state() if self.watch else None
+        return Progress(states, list(self._losses), best, scale=self.scaling.state())
 
     def _flat_history(self) -> list[Tensor]:
         """Histories in the order of a solverstate: the first of every parameter, then the second of every one."""
@@ -436,6 +447,7 @@ class Solver:
         if progress is not None:
             self.snapshots = progress.snapshots
             self._losses.extend(progress.losses)
+            self.scaling.restore(progress.scale)
             if self.watch is not None:
                 self.watch.restore_state(progress.best)
             self.net.restore_state(snapshot.state_of(self.peers.rank, self.peers.size, progress, self.net.state()))

@@ -11,6 +11,7 @@ from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import NetParameter
 from caffe_sdk.solver import overlap
 from caffe_sdk.solver.peers import Alone
+from caffe_sdk.solver.scaling import Scaling
 from tests.solver.test_gpus import NET
 
 
@@ -57,7 +58,7 @@ def test_gradients_are_those_of_one_pass_backward(net, monkeypatch):
     whole = {memory: np.array(memory.read(HOST)) for memory in gradients(net)}
     net.clear_param_diffs()
     monkeypatch.setattr(overlap, "PIECE", 1)
-    assert overlap.forward_backward(net, Peers(), gradients(net)) == loss
+    assert overlap.forward_backward(net, Peers(), gradients(net), Scaling(net)) == loss
     assert [len(some) for some in begun] == [2, 2, 0]
     for piece, some in zip(overlap.pieces(net, gradients(net), 1), begun, strict=True):
         for memory, values in zip(piece.gradients, some, strict=True):

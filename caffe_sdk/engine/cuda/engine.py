@@ -20,10 +20,12 @@ from caffe_sdk.engine.cuda.program import CudaProgram
 from caffe_sdk.engine.cuda.recurrent import CudaRecurrent
 from caffe_sdk.engine.cuda.reduction import CudaReduction
 from caffe_sdk.engine.cuda.rows import CudaRows
+from caffe_sdk.engine.cuda.scaling import DynamicScale, FixedScale
 from caffe_sdk.engine.cuda.softmax import CudaSoftmax
 from caffe_sdk.engine.cuda.update import CudaUpdate
 from caffe_sdk.engine.operation import Call, Program
 from caffe_sdk.engine.reference import ReferenceEngine
+from caffe_sdk.engine.scaling import LossScale
 from caffe_sdk.memory import SyncedMemory
 
 
@@ -49,6 +51,13 @@ class CudaEngine(
     def __init__(self, device: Device, name: str = "cuda", options: Options | None = None) -> None:
         super().__init__(device, name, options)
         self.carrier = CudaCarrier(self)
+
+    def loss_scale(self) -> LossScale | None:
+        """Of float16: the one that was asked for, or one that finds out."""
+        if not self.precision.scales:
+            return None
+        asked = self.options.loss_scale
+        return FixedScale(self, asked) if asked else DynamicScale(self)
 
     def compile(
         self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()

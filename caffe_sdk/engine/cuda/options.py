@@ -12,7 +12,7 @@ MEGABYTE = 1 << 20
 
 VARIABLES = (
     *("CAFFE_TF32", "CAFFE_CUDNN", "CAFFE_CUDNN_SEARCH", "CAFFE_DETERMINISTIC", "CAFFE_WORKSPACE_MB"),
-    *("CAFFE_NCCL", "CAFFE_PINNED_MB", "CAFFE_PRECISION"),
+    *("CAFFE_NCCL", "CAFFE_PINNED_MB", "CAFFE_PRECISION", "CAFFE_LOSS_SCALE"),
 )
 """Their names."""
 
@@ -31,6 +31,8 @@ class Options:
     """Sums are made in the same order always."""
     precision: Format = field(default_factory=lambda: named(os.environ.get("CAFFE_PRECISION") or "float32"))
     """What values between layers are stored in."""
+    loss_scale: int = field(default_factory=lambda: whole("CAFFE_LOSS_SCALE", 0, least=0))
+    """What gradients in float16 are multiplied by; 0 for what a solver finds out."""
     workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
     """Bytes that a convolution may take beside its tensors."""
     nccl: str = field(default_factory=lambda: file("CAFFE_NCCL"))

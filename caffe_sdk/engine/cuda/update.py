@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -43,7 +44,7 @@ class CudaUpdate(CudaBase, Update):
             self._gathered.append(asked)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, unless: Tensor | None = None) -> Iterator[None]:
         """Updates asked for inside a with block are few launches when it ends, one for a rule and its numbers."""
         with self.lock:
             gathered: list[Asked] = []
@@ -56,7 +57,20 @@ class CudaUpdate(CudaBase, Update):
             for one in gathered:
                 groups.setdefault((one.rule, one.step.l1, one.step.scale), []).append(one)
             for alike in groups.values():
-                self._update_all(alike)
+                self._update_all(alike, unless)
+
+    def find_not_finite(self, gradients: Sequence[Tensor], found: Tensor) -> None:
+        """found (1,) = 1 where a gradient is no finite number, else 0."""
+        with self.lock:
+            given = [([self.source(tensor)] * 2, tensor.count) for tensor in gradients]
+            to = self.target(found)
+            self.device.clear(to, FLOAT)
+            for start in range(0, len(given), MOST_UPDATES):
+                some = given[start : start + MOST_UPDATES]
+                begin = [0, *itertools.accumulate(count for _, count in some)]
+                nothing = [0.0] * len(some)
+                columns = [list(column) for column in zip(*(addresses for addresses, _ in some), strict=True)]
+                self.launch("find_not_finite", begin[-1], updates(columns, begin, nothing, nothing), to)
 
     def sum_of_squares(self, tensors: Sequence[Tensor], total: Tensor) -> None:
         """total = the sum of the squares of all numbers of all tensors."""
@@ -68,10 +82,10 @@ class CudaUpdate(CudaBase, Update):
             at += blocks
         self.launch_rows("sum_of_parts", 1, parts, self.target(total), at)
 
-    def _update_all(self, alike: Sequence[Asked]) -> None:
+    def _update_all(self, alike: Sequence[Asked], unless: Tensor | None = None) -> None:
         """Update parameters by one rule, with numbers that are the same but for rate and decay."""
         rule, step = alike[0].rule, alike[0].step
-        rest = *_numbers(rule), step.l1, step.scale, *self.check(Wrong.STEP, 0)
+        rest = *_numbers(rule), step.l1, step.scale, *self.check(Wrong.STEP, 0), self.source(unless)
         for start in range(0, len(alike), MOST_UPDATES):
             some, count = self._updates(alike[start : start + MOST_UPDATES])
             self.launch(f"{rule.name}_update", count, some, *rest)

@@ -15,15 +15,20 @@ struct Value {
     float weight, gradient;
 };
 
-__device__ Value value_at(const Updates& u, int i, int l1, float scale) {
-    Value v;
+// The parameter that value i of all of them belongs to.
+__device__ int parameter_of(const Updates& u, int i) {
     int low = 0, high = u.count - 1;
     while (low < high) {
         int middle = (low + high + 1) / 2;
         if (u.begin[middle] <= i) low = middle;
         else high = middle - 1;
     }
-    v.which = low;
+    return low;
+}
+
+__device__ Value value_at(const Updates& u, int i, int l1, float scale) {
+    Value v;
+    int low = v.which = parameter_of(u, i);
     v.at = i - u.begin[low];
     v.weight = u.weight[low][v.at];
     v.gradient = scale * u.diff[low][v.at];
@@ -37,7 +42,19 @@ __device__ void take(const Updates& u, Value v, float step, int* faults, int che
     if (!(fabsf(step) <= 3.402823466e38f)) tell(faults, check, step);
 }
 
-KERNEL sgd_update(int n, Updates u, float momentum, int l1, float scale, int* faults, int check) {
+// found = 1 where a gradient is no finite number
+KERNEL find_not_finite(int n, Updates u, float* found) {
+    EACH(i, n) {
+        int which = parameter_of(u, i);
+        if (!(fabsf(u.diff[which][i - u.begin[which]]) <= 3.402823466e38f)) found[0] = 1;
+    }
+}
+
+// How many of n values are updated: none of them if `unless` is there and not 0.
+__device__ int updated(int n, const float* unless) { return unless && unless[0] ? 0 : n; }
+
+KERNEL sgd_update(int n, Updates u, float momentum, int l1, float scale, int* faults, int check, const float* unless) {
+    n = updated(n, unless);
     EACH(i, n) {
         Value v = value_at(u, i, l1, scale);
         float* history = u.first[v.which] + v.at;
@@ -46,7 +63,8 @@ KERNEL sgd_update(int n, Updates u, float momentum, int l1, float scale, int* fa
     }
 }
 
-KERNEL nesterov_update(int n, Updates u, float momentum, int l1, float scale, int* faults, int check) {
+KERNEL nesterov_update(int n, Updates u, float momentum, int l1, float scale, int* faults, int check, const float* unless) {
+    n = updated(n, unless);
     EACH(i, n) {
         Value v = value_at(u, i, l1, scale);
         float* history = u.first[v.which] + v.at;
@@ -56,7 +74,8 @@ KERNEL nesterov_update(int n, Updates u, float momentum, int l1, float scale, in
     }
 }
 
-KERNEL adagrad_update(int n, Updates u, float delta, int l1, float scale, int* faults, int check) {
+KERNEL adagrad_update(int n, Updates u, float delta, int l1, float scale, int* faults, int check, const float* unless) {
+    n = updated(n, unless);
     EACH(i, n) {
         Value v = value_at(u, i, l1, scale);
         float* squares = u.first[v.which] + v.at;
@@ -65,7 +84,8 @@ KERNEL adagrad_update(int n, Updates u, float delta, int l1, float scale, int* f
     }
 }
 
-KERNEL rmsprop_update(int n, Updates u, float rms_decay, float rest, float delta, int l1, float scale, int* faults, int check) {
+KERNEL rmsprop_update(int n, Updates u, float rms_decay, float rest, float delta, int l1, float scale, int* faults, int check, const float* unless) {
+    n = updated(n, unless);
     EACH(i, n) {
         Value v = value_at(u, i, l1, scale);
         float* squares = u.first[v.which] + v.at;
@@ -74,7 +94,8 @@ KERNEL rmsprop_update(int n, Updates u, float rms_decay, float rest, float delta
     }
 }
 
-KERNEL adadelta_update(int n, Updates u, float momentum, float rest, float delta, int l1, float scale, int* faults, int check) {
+KERNEL adadelta_update(int n, Updates u, float momentum, float rest, float delta, int l1, float scale, int* faults, int check, const float* unless) {
+    n = updated(n, unless);
     EACH(i, n) {
         Value v = value_at(u, i, l1, scale);
         float *squares = u.first[v.which] + v.at, *steps = u.second[v.which] + v.at;
@@ -86,9 +107,9 @@ KERNEL adadelta_update(int n, Updates u, float momentum, float rest, float delta
 }
 
 KERNEL adam_update(
-    int n, Updates u, float beta1, float rest1, float beta2, float rest2, float delta, int l1, float scale, int* faults,
-    int check
+    int n, Updates u, float beta1, float rest1, float beta2, float rest2, float delta, int l1, float scale, int* faults, int check, const float* unless
 ) {
+    n = updated(n, unless);
     EACH(i, n) {
         Value v = value_at(u, i, l1, scale);
         float *mean = u.first[v.which] + v.at, *squares = u.second[v.which] + v.at;
