@@ -7,7 +7,7 @@ where a buffer has moved the calls are captured anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ import numpy as np
 from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.engine.cuda.device import Buffer, Replay
 from caffe_sdk.engine.cuda.draws import SEAT, Seats
-from caffe_sdk.engine.cuda.fusion import fused
+from caffe_sdk.engine.cuda.fusion import Step, fused
 from caffe_sdk.engine.cuda.precision import AS_FLOATS, How, Plan
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, Needs, StepName
@@ -47,12 +47,13 @@ class CudaProgram(EagerProgram):
     def __init__(self, engine: CudaBase, calls: Sequence[Call], before: Sequence[Plan] = ()) -> None:
         super().__init__(engine, calls)
         self._engine, self._flow = engine, Flow(calls)
-        self._steps: list[tuple[StepName, Callable[[], None]]] = [
-            (StepName(means, group), partial(getattr(engine, means), **arguments))
-            for means, group, arguments in fused(calls)
-        ]
         self.plan = Plan(calls, self._flow.needed, engine.places, before)
         hows = dict(zip(calls, self.plan.hows, strict=True))
+        self._steps: list[tuple[StepName, Callable[[], None]]] = [
+            (StepName(means, group), partial(getattr(engine, means), **arguments))
+            for step in fused(calls)
+            for means, group, arguments in _apart(step, hows)
+        ]
         self._hows = [_together([hows[call] for call in step.calls]) for step, _ in self._steps]
         self._draws = sum(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
         self._captured: Captured | None = None
@@ -164,6 +165,13 @@ class CudaProgram(EagerProgram):
 
     def _addresses(self) -> list[int]:
         return [memory.buffer(place).pointer for memory, place in self.plan.used]
+
+
+def _apart(step: Step, hows: Mapping[Call, How]) -> list[Step]:
+    """A step, or its calls one by one where they do not all store values alike."""
+    if len({hows[call].real for call in step[1]}) == 1:
+        return [step]
+    return [(call.name, (call,), call.arguments) for call in step[1]]
 
 
 def _together(hows: Sequence[How]) -> How:

@@ -152,6 +152,30 @@ def test_what_an_operation_also_takes_as_floats_is_floats():
     assert narrow_calls(record)[0] == [True, False]
 
 
+def test_calls_that_store_values_in_two_ways_are_not_one():
+    """The gradient that comes to a Scale is of floats, and what the batch normalization kept is narrow."""
+    names = dict.fromkeys(("x", "y", "k", "n", "dy"), (4, 3)) | dict.fromkeys(("s", "b", "ds", "db", "d"), (3,))
+    given = names | dict.fromkeys(("m", "v"), (3,)) | {"w": (1,), "i": (4, 6), "f": (3, 6)}
+    seen = []
+    for engine in (REFERENCE, engine_of(FLOAT16)):
+        t, r = tensors(given), Recorder()
+        r.inner_product(t["i"], t["f"], None, t["x"], False)
+        r.batch_norm(t["x"], t["y"], t["n"], t["d"], t["m"], t["v"], t["w"], 1e-3, 0.9)
+        r.copy(t["y"], t["k"])
+        r.affine(t["y"], t["s"], t["b"], t["y"], 1)
+        r.affine_grad_shift(t["dy"], t["db"], 1)
+        r.affine_grad_scale(t["k"], t["dy"], t["ds"], 1)
+        r.affine_grad_data(t["dy"], t["s"], t["dy"], 1)
+        r.batch_norm_grad(t["n"], t["d"], t["dy"], t["dy"])
+        program = engine.compile(r.calls)
+        program.run()
+        seen.append([get(t[name]).copy() for name in ("y", "db", "ds", "dy")])
+    assert "scaled_batch_norm" in [step.means for step in program.steps()]
+    assert "scaled_batch_norm_grad" not in [step.means for step in program.steps()]
+    for mine, theirs in zip(seen[1], seen[0], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=5e-3, atol=1e-2)
+
+
 def test_values_take_half_the_memory():
     sizes = {}
     for real in (FLOAT32, FLOAT16):
