@@ -6,13 +6,15 @@
 
 For every parameter the error is the norm of the difference over the norm of the gradient. Compared are the ways to
 convolve: what the rule chooses, oneDNN's direct convolutions everywhere (which PyTorch computes with too), Winograd's
-filtering wherever it can be, the reference operations in float32, and with ``--pytorch`` PyTorch itself, from the
-environment of `peers`. Further columns are the errors by the rule over those by direct convolution and by PyTorch.
+filtering wherever it can be, the portable engine, the reference operations in float32, and with ``--pytorch`` PyTorch
+itself, from the environment of `peers`. Further columns are the errors by the rule over those by direct convolution,
+and those by the rule and by the portable engine over PyTorch's.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -34,7 +36,7 @@ from tests.bench.models import NETS
 from tests.bench.peers.description import Description
 from tests.bench.peers.environment import ready
 
-WAYS = ("rule", "direct", "winograd", "reference")
+WAYS = ("rule", "direct", "winograd", "portable", "reference")
 PYTORCH = "pytorch"
 WORKER = Path(__file__).resolve().parent / "peers" / "workers" / "gradients.py"
 Errors = dict[str, Array]
@@ -94,7 +96,7 @@ def _ours(name: str) -> str:
 
 @contextmanager
 def _computing(way: str) -> Iterator[None]:
-    with engine.selection.use("reference" if way == "reference" else "cpu"), choice.forced(way):
+    with engine.selection.use(way if way in ("portable", "reference") else "cpu"), choice.forced(way):
         yield
 
 
@@ -114,13 +116,14 @@ def main() -> None:
     parser.add_argument("--pytorch", action="store_true", help="compare with PyTorch as well")
     given = parser.parse_args()
     ways = (*WAYS, PYTORCH) if given.pytorch else WAYS
-    others = tuple(way for way in ("direct", PYTORCH) if way in ways)
-    print(f"{'net':12s}{'':8s}" + "".join(f"{way:>12s}" for way in (*ways, *(f"/{way}" for way in others))))
+    ratios = [("rule", "direct")] + [(way, PYTORCH) for way in ("rule", "portable") if given.pytorch]
+    titles = (f"{way:>12s}" for way in ways), (f"{f'{way}/{other}':>18s}" for way, other in ratios)
+    print(f"{'net':12s}{'':8s}" + "".join(itertools.chain(*titles)))
     for name in given.nets:
         errors = errors_of(name, given.batch, ways)
         for what, of in (("median", np.median), ("worst", np.max)):
-            ratios = [of(errors["rule"]) / of(errors[other]) for other in others]
-            figures = [f"{of(errors[way]):12.2e}" for way in ways] + [f"{ratio:12.2f}" for ratio in ratios]
+            figures = [f"{of(errors[way]):12.2e}" for way in ways]
+            figures += [f"{of(errors[way]) / of(errors[other]):18.2f}" for way, other in ratios]
             print(f"{name:12s}{what:8s}" + "".join(figures), flush=True)
 
 

@@ -10,6 +10,7 @@ from numba import types
 from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
     NBYTES,
+    dot_products,
     load,
     prefetch,
     product,
@@ -18,6 +19,7 @@ from caffe_sdk.engine.portable.loops.vectors import (
     splat,
     store,
     take_ticket,
+    transpose,
     widened,
 )
 
@@ -87,3 +89,31 @@ def test_product(width, count, transposed, add):
     steps = a.strides[::-1] if transposed else a.strides
     loop(a.ctypes.data, *steps, b.ctypes.data, c.ctypes.data, count, add)
     np.testing.assert_allclose(c, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (4, 2), (12, 2)])
+def test_products_of_rows_with_rows(rows, width):
+    """Those of all numbers but the last sixteen, on top of what was there."""
+    multiply = dot_products(rows, width, 64)
+
+    @numba.njit
+    def loop(a, a_row, b, b_row, count, c):
+        multiply(a, a_row, b, b_row, count, c)
+
+    rng = np.random.default_rng(7)
+    a, b = rng.standard_normal((rows, 48), np.float32), rng.standard_normal((width, 64), np.float32)
+    c = np.ones((rows, width, LANES), np.float32)
+    loop(a.ctypes.data, 48 * 4, b.ctypes.data, 64 * 4, 2 * NBYTES, c.ctypes.data)
+    expected = np.einsum("iks,jks->ijs", a[:, :32].reshape(rows, 2, -1), b[:, :32].reshape(width, 2, -1))
+    np.testing.assert_allclose(c, 1 + expected, rtol=1e-5, atol=1e-5)
+
+
+def test_sixteen_vectors_transposed():
+    @numba.njit
+    def loop(x, x_row, y, y_row):
+        transpose(x, x_row, y, y_row)
+
+    x, y = np.arange(LANES * 20, dtype=np.float32).reshape(LANES, 20), np.zeros((LANES, 18), np.float32)
+    loop(x.ctypes.data, 80, y.ctypes.data, 72)
+    np.testing.assert_array_equal(y[:, :LANES], x[:, :LANES].T)
+    assert not y[:, LANES:].any()

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, load, splat, store
+from caffe_sdk.engine.portable.loops.vectors import IN_REGISTERS, LANES, dot_products, load, total
 from caffe_sdk.memory import Array
 
-DEPTH = 1024
+DEPTH = 512
 """Numbers of a row that are worked on at once; sums of so many are added up, which keeps rounding errors small."""
+AHEAD = 1024
+"""Bytes from what is multiplied to what is fetched meanwhile."""
+SOME, MANY = (4, 12) if IN_REGISTERS > 1 else (3, 3)
+"""Rows of x that two rows of the weight are multiplied with at once: up to four, or more."""
+
+_with_some, _with_many = dot_products(SOME, 2, AHEAD), dot_products(MANY, 2, AHEAD)
 
 
 @inlined
@@ -25,44 +31,26 @@ def products_of_rows(x: Array, weight: Array, y: Array) -> None:
     m, depth = x.shape
     n = weight.shape[0]
     whole = depth // LANES * LANES
-    sums = np.empty((8, LANES), np.float32)
-    to = _address(sums)
-    for first in range(0, n, 4):
-        # Where there are no four rows left, and no second row of x, the last is computed again.
-        rows = first, min(first + 1, n - 1), min(first + 2, n - 1), min(first + 3, n - 1)
-        for i in range(m):
-            for row in rows:
-                total = np.float32(0)
-                for k in range(whole, depth):
-                    total += x[i, k] * weight[row, k]
-                y[i, row] = total
+    at_once = SOME if m <= SOME else MANY
+    apart = (whole // LANES | 1) * LANES  # an odd number of cache lines, so that rows do not meet in the cache
+    rows = np.zeros(((m + at_once - 1) // at_once * at_once, apart), np.float32)
+    rows[:m, :whole] = x[:, :whole]
+    sums = np.empty((len(rows), 2, LANES), np.float32)
+    x_row, w_row = 4 * apart, 4 * depth
+    for first in range(0, n, 2):
+        count = min(2, n - first)
+        sums[:] = 0
         for start in range(0, whole, DEPTH):
-            count = min(DEPTH, whole - start) * 4
-            a, b = _address(weight[rows[0], start:]), _address(weight[rows[1], start:])
-            c, d = _address(weight[rows[2], start:]), _address(weight[rows[3], start:])
-            for i in range(0, m, 2):
-                j = min(i + 1, m - 1)
-                p, q = _address(x[i, start:]), _address(x[j, start:])
-                pa = pb = pc = pd = qa = qb = qc = qd = splat(np.float32(0))
-                for k in range(0, count, NBYTES):
-                    of_p, of_q = load(p + k), load(q + k)
-                    of_row = load(a + k)
-                    pa, qa = pa + of_p * of_row, qa + of_q * of_row
-                    of_row = load(b + k)
-                    pb, qb = pb + of_p * of_row, qb + of_q * of_row
-                    of_row = load(c + k)
-                    pc, qc = pc + of_p * of_row, qc + of_q * of_row
-                    of_row = load(d + k)
-                    pd, qd = pd + of_p * of_row, qd + of_q * of_row
-                store(to, pa)
-                store(to + NBYTES, pb)
-                store(to + 2 * NBYTES, pc)
-                store(to + 3 * NBYTES, pd)
-                store(to + 4 * NBYTES, qa)
-                store(to + 5 * NBYTES, qb)
-                store(to + 6 * NBYTES, qc)
-                store(to + 7 * NBYTES, qd)
-                for r in range(min(4, n - first)):
-                    y[i, first + r] += sums[r].sum()
-                    if j > i:
-                        y[j, first + r] += sums[4 + r].sum()
+            length, w = 4 * min(DEPTH, whole - start), _address(weight[first, start:])
+            for i in range(0, len(rows), at_once):
+                a, c = _address(rows[i, start:]), _address(sums[i])
+                if at_once == SOME:
+                    _with_some(a, x_row, w, w_row * (count - 1), length, c)
+                else:
+                    _with_many(a, x_row, w, w_row * (count - 1), length, c)
+        for i in range(m):
+            for j in range(count):
+                product = total(load(_address(sums[i, j])))
+                for k in range(whole, depth):
+                    product += x[i, k] * weight[first + j, k]
+                y[i, first + j] = product

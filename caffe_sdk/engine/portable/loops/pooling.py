@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe_sdk.engine.portable.loops.compiled import compiled
+from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
 from caffe_sdk.memory import Array
 
 Window = tuple[int, int, int, int, int, int]
@@ -33,13 +33,23 @@ def max_pool(x: Array, y: Array, window: Window, lowest: float) -> None:
                 seen = x[plane, i]
                 for j in range(width):
                     inside[j] = seen[j] if i == start or seen[j] > inside[j] else inside[j]
-            best = y[plane, row]
-            for q in range(columns):
-                value = line[q * across]
-                for j in range(1, kw):
-                    other = line[q * across + j]
-                    value = other if other > value else value
-                best[q] = value
+            if across == 1:
+                _largest(line, y[plane, row], kw, 1)
+            elif across == 2:
+                _largest(line, y[plane, row], kw, 2)
+            else:
+                _largest(line, y[plane, row], kw, across)
+
+
+@inlined
+def _largest(line: Array, best: Array, kw: int, across: int) -> None:
+    """The largest of each window on a line. A distance that is known when this is compiled makes it quick."""
+    for q in range(best.size):
+        best[q] = line[q * across]
+    for j in range(1, kw):
+        for q in range(best.size):
+            other = line[q * across + j]
+            best[q] = other if other > best[q] else best[q]
 
 
 @compiled

@@ -294,6 +294,43 @@ def product(rows: int, width: int, distance: int, depth: int, distance_b: int = 
     return multiply
 
 
+def dot_products(rows: int, width: int, ahead: int) -> Any:
+    """A function ``multiply(a, a_row, b, b_row, count, c)`` for the products of some rows of a with some of b.
+
+    c (rows, width) are vectors; each becomes greater by the products of a row of a and one of b, of which ``count``
+    bytes from an address on are multiplied. Rows are ``a_row`` and ``b_row`` bytes apart, and those of b are fetched so
+    many bytes ``ahead``. Sums are in registers (rows x width + width + 1 of them) meanwhile.
+    """
+
+    @intrinsic
+    def multiply(typing: Any, a: Any, a_row: Any, b: Any, b_row: Any, count: Any, c: Any) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, a_row, b, b_row, count, c = arguments
+            piece = [(i, j) for i in range(rows) for j in range(width)]
+            sums = {at: cgutils.alloca_once_value(builder, _ZERO) for at in piece}
+            for at in piece:
+                builder.store(_ZERO, sums[at])
+            of_a = [builder.add(a, builder.mul(a_row, _INT(i))) for i in range(rows)]
+            of_b = [builder.add(b, builder.mul(b_row, _INT(j))) for j in range(width)]
+            with cgutils.for_range_slice(builder, _INT(0), count, _INT(NBYTES), _INT) as (start, _):
+                vectors = [_load(builder, builder.add(row, start), 0) for row in of_b]
+                for row in of_b:
+                    _prefetch(builder, builder.add(row, start), ahead)
+                for i, row in enumerate(of_a):
+                    vector = _load(builder, builder.add(row, start), 0)
+                    for j in range(width):
+                        _increase(builder, sums[i, j], builder.fmul(vector, vectors[j], flags=_CONTRACT))
+            for i, j in piece:
+                offset = NBYTES * (width * i + j)
+                _store(builder, builder.fadd(builder.load(sums[i, j]), _load(builder, c, offset)), c, offset)
+            return context.get_dummy_value()
+
+        size = types.int64
+        return types.void(size, size, size, size, size, size), made
+
+    return multiply
+
+
 def blocked_product(rows: int, width: int, fetching: bool = False) -> Any:
     """A function for a small piece of a product of matrices that lie in blocks of 16 columns, and what becomes of it.
 
