@@ -26,7 +26,7 @@ import math
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Protocol
 
 import numpy as np
@@ -112,6 +112,9 @@ class HostPlace(Place):
 
 
 HOST = HostPlace()
+NOWHERE: Set[Place] = frozenset()
+AT_HOST: Set[Place] = frozenset([HOST])
+"""Where most memories' numbers are: one set for all of them."""
 
 
 class _Lease:
@@ -154,7 +157,7 @@ class SyncedMemory:
     def __init__(self, count: int, dtype: npt.DTypeLike = np.float32) -> None:
         self.count = count
         self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self.fresh: set[Place] = set()
+        self.fresh: Set[Place] = NOWHERE
         self._buffers: dict[Place, Buffer] = {}
         self._lease: weakref.ref[Array] | None = None
         self._lock = threading.RLock()
@@ -208,7 +211,7 @@ class SyncedMemory:
         if self.leased:
             self.write(HOST)[...] = 0
         else:
-            self.fresh = set()
+            self.fresh = NOWHERE
 
     @property
     def is_zero(self) -> bool:
@@ -244,7 +247,7 @@ class SyncedMemory:
                 if self._lease is lease:  # nobody has taken another view meanwhile
                     self._lease = None
             return False
-        self.fresh = {HOST}
+        self.fresh = AT_HOST
         return True
 
     def settle(self) -> None:
@@ -301,7 +304,7 @@ class SyncedMemory:
         if len(kept) < len(self._buffers):
             self._buffers = kept
             _moved()
-        self.fresh = set()
+        self.fresh = NOWHERE
         self._initial = self._recall = None
 
     def adopt(self, other: SyncedMemory) -> None:
@@ -322,7 +325,7 @@ class SyncedMemory:
         self.changes()
         self.forget()
         self._buffers[HOST] = numbers
-        self.fresh = {HOST}
+        self.fresh = AT_HOST
 
     def borrow(self, buffers: Mapping[Place, Buffer]) -> None:
         """Forget the numbers and work on buffers of somebody else's, until `return_borrowed`."""
@@ -333,7 +336,7 @@ class SyncedMemory:
     def return_borrowed(self) -> None:
         """Work on those buffers no more; nor are the numbers anywhere."""
         self._buffers = {}
-        self.fresh = set()
+        self.fresh = NOWHERE
         self._initial = self._recall = None
 
     def watch(self, watcher: Watcher) -> None:
@@ -366,7 +369,7 @@ class SyncedMemory:
         if self._initial is not None:
             fill, self._initial = self._initial, None
             fill(self.buffer(HOST))
-            self.fresh = {HOST}
+            self.fresh = AT_HOST
             if place is HOST:
                 return
         alone = self.held_once and place is not HOST and not place.derived and not place.rounds and not self.leased

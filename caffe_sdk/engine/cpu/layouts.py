@@ -14,7 +14,7 @@ from caffe_sdk.engine.cpu.library import library, prepare
 from caffe_sdk.engine.cpu.primitives import DST, SRC, Execution, Operand, Primitive, PrimitiveDescriptor
 from caffe_sdk.memory import ALIGNMENT, HOST, Array, Place, aligned
 
-SLAB = 1 << 18
+SLAB = 1 << 16
 """Bytes up to which a piece of a buffer is copied to be put back in another layout."""
 
 _layouts: weakref.WeakValueDictionary[Key, Layout] = weakref.WeakValueDictionary()
