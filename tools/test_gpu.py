@@ -46,6 +46,7 @@ def parts(engine: str, brief: bool) -> list[Part]:
         Part("Convolutions without cuDNN", [*pytest, "tests/cases", "-k", convolved], options=WITHOUT),
         Part("Golden vectors of BVLC Caffe", [*pytest, "tests/golden/test_golden.py", "-k", engine + only]),
         Part("The engine's own tests", [*pytest, "tests/engine/cuda/test_fusion.py" if brief else "tests/engine/cuda"]),
+        *([] if brief else [Part("Training in 16 bits", [*pytest, "tests/solver/test_scaling.py"])]),
         Part("Batches sent ahead", [*pytest, "tests/layers/test_ahead.py", "-k", engine]),
         *[Part(f"Waiting for data: {words[1]}", ["tests/bench/stall.py", *words]) for words in waits],
         Part("Speed, numbers and transfers", bench),

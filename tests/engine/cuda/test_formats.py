@@ -7,18 +7,21 @@ import pytest
 
 from caffe_sdk.engine.cuda.device import Product
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32, FORMATS, Format, named
-from caffe_sdk.engine.cuda.simulated import SimulatedDevice
 from caffe_sdk.engine.cuda.sources import Arguments, kernels
 from caffe_sdk.errors import ArgumentError
 from caffe_sdk.memory import Array
 from tests.engine.cuda.mocked import device as mocked
+from tests.engine.cuda.twins import usual
 
 HALVES = [FLOAT16, BFLOAT16]
 
 
 def launch(name: str, real: Format, source: Array, target: Array) -> None:
-    kernel, count = kernels(real)[name], source.size
-    SimulatedDevice().launch(kernel, 3, 32, Arguments(kernel, (count, source.ctypes.data, target.ctypes.data, 1.0)))
+    device, kernel, count = usual(real).device, kernels(real)[name], source.size
+    given, made = device.allocate(source.nbytes), device.allocate(target.nbytes)
+    device.upload(source, given.pointer)
+    device.launch(kernel, 3, 32, Arguments(kernel, (count, given.pointer, made.pointer, 1.0)))
+    device.download(made.pointer, target)
 
 
 def widened(bits: Array, real: Format) -> Array:
@@ -67,7 +70,7 @@ def test_what_lies_between_goes_to_the_nearest_and_to_the_even_one(real):
     np.testing.assert_allclose(widened(narrowed(beyond, real), real), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("make", [SimulatedDevice, mocked], ids=["simulated", "mocked"])
+@pytest.mark.parametrize("make", [lambda: usual().device, mocked], ids=["usual", "mocked"])
 @pytest.mark.parametrize("real", HALVES, ids=lambda real: real.name)
 @pytest.mark.parametrize("to_float", [False, True])
 @pytest.mark.parametrize("ways", [(False, False), (True, False), (False, True)])

@@ -17,7 +17,7 @@ from tests.cases.table import CASES
 from tests.cases.test_cases import REFERENCE, assert_close, run
 from tests.engine.cpu import lenet
 from tests.engine.cuda.test_engine import programs
-from tests.engine.cuda.twins import get, put, simulated, tensors
+from tests.engine.cuda.twins import get, put, simulated, tensors, usual
 
 DIGITS = {FLOAT16: 2**-11, BFLOAT16: 2**-8}
 each_half = pytest.mark.parametrize("real", DIGITS, ids=lambda real: real.name)
@@ -54,7 +54,7 @@ def test_cases(case: Case, real, monkeypatch):
     for everywhere in (False, True):
         if everywhere:
             monkeypatch.setattr(precision, "MULTIPLY", NARROW | MULTIPLY)
-        got, got_gradients = run(case, engine_of(real), case.values(), programs=True)
+        got, got_gradients = run(case, usual(real), case.values(), programs=True)
         assert_close(got, expected, 10 * DIGITS[real])
         assert_close(got_gradients, gradients, 12 * DIGITS[real])
 
@@ -63,18 +63,18 @@ def test_cases(case: Case, real, monkeypatch):
 @each_half
 def test_lenet_updates_as_with_floats(real):
     """As far as rounding lets steps of such a size be compared; more of them are another course."""
-    n, losses = 6, {}
-    for engine in (REFERENCE, engine_of(real)):
+    n, losses = 6, []
+    for engine in (REFERENCE, usual(real)):
         t = lenet.lenet(n)
         forward, backward = programs(engine, t)
-        losses[engine.name] = []
+        losses.append([])
         for _ in range(3):
             lenet.clear(t)
             forward.run()
             backward.run()
             lenet.update(engine, t)
-            losses[engine.name].append(float(get(t["loss"])))
-    np.testing.assert_allclose(losses["simulated"], losses["reference"], rtol=20 * DIGITS[real])
+            losses[-1].append(float(get(t["loss"])))
+    np.testing.assert_allclose(losses[1], losses[0], rtol=20 * DIGITS[real])
 
 
 def test_only_copies_of_16_bits_are_made_when_weights_change():

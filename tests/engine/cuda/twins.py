@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.cuda import CudaEngine, devices
+from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.simulated import SimulatedDevice
 from caffe_sdk.engine.reference import ReferenceEngine
@@ -23,11 +24,14 @@ def simulated(options: Options | None = None, device: SimulatedDevice | None = N
     return CudaEngine(device or SimulatedDevice(), "simulated", options)
 
 
-def usual() -> CudaEngine:
-    """The GPU's where ``make test-gpu`` asks for it, else a new simulated one."""
-    if os.environ.get("CAFFE_ENGINE") == "cuda" and devices.count():
-        return devices.made(0)
-    return simulated()
+def on_a_gpu() -> bool:
+    """Whether ``make test-gpu`` asks for the GPU, and there is one."""
+    return os.environ.get("CAFFE_ENGINE") == "cuda" and devices.count() > 0
+
+
+def usual(real: Format = FLOAT32) -> CudaEngine:
+    """The GPU's, else a new simulated one."""
+    return devices.made(0, real.name) if on_a_gpu() else simulated(Options(precision=real))
 
 
 def tensors(shapes: dict[str, Shape]) -> dict[str, Tensor]:
