@@ -157,7 +157,9 @@ def test_a_precision_is_chosen_before_or_after_the_mode() -> None:
     with pytest.raises(ArgumentError, match="set_precision: 'int8' is no precision; give one of float32, float16, bf"):
         caffe.set_precision("int8")
     assert engine.current() is engine.select("cuda:1:float16")
-    assert engine.current().place == engine.select("cuda:1").place
+    floats = engine.select("cuda:1")
+    assert engine.current().place == floats.place
+    assert engine.current().checks is floats.checks  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("gpus")

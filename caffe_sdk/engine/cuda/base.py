@@ -40,11 +40,14 @@ class CudaBase(EngineBase):
     seats: Seats | None = None
     """Where the draws of a program that is captured find their generators; None where numbers are drawn at once."""
 
-    def __init__(self, device: Device, name: str = "cuda", options: Options | None = None) -> None:
+    def __init__(
+        self, device: Device, name: str = "cuda", options: Options | None = None, checks: Checks | None = None
+    ) -> None:
+        """Engines of one device have their checks in common."""
         self.device, self.name = device, name
         self.options = Options() if options is None else options
         self.workspace = self.options.workspace
-        self.checks = Checks(device)
+        self.checks = Checks(device) if checks is None else checks
         self.place = DevicePlace(device, name, self.checks)
         self.now = Now()
         self.precision = self.options.precision

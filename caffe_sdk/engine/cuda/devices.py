@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 
 from caffe_sdk.engine.cuda import compiler, formats, libraries
+from caffe_sdk.engine.cuda.checks import Checks
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.engine import CudaEngine
 from caffe_sdk.engine.cuda.gpu import GpuDevice, handle
@@ -43,9 +44,10 @@ def prepare() -> None:
 
 
 @functools.cache
-def _device(number: int) -> tuple[GpuDevice, Options]:
+def _device(number: int) -> tuple[GpuDevice, Options, Checks]:
     options = Options()
-    return GpuDevice(number, driver(), options=options), options
+    device = GpuDevice(number, driver(), options=options)
+    return device, options, Checks(device)
 
 
 @functools.cache
@@ -54,10 +56,10 @@ def made(number: int, precision: str = "") -> CudaEngine:
 
     DeviceError where it cannot be made, and for bfloat16 on a GPU that does not multiply it.
     """
-    device, options = _device(number)
+    device, options, checks = _device(number)
     real = formats.named(precision, "CAFFE_ENGINE") if precision else options.precision
     facts = device.facts()
     if real == formats.BFLOAT16 and int(facts.capability.partition(".")[0]) < BFLOAT16_SINCE:
         what = f"GPU {number} ({facts.name}, compute capability {facts.capability}) does not multiply bfloat16"
         raise DeviceError("GPU", what, "use float16")
-    return CudaEngine(device, str(Name("cuda", number, precision)), replace(options, precision=real))
+    return CudaEngine(device, str(Name("cuda", number, precision)), replace(options, precision=real), checks)

@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 
 from caffe_sdk.engine.cuda.affine import CudaAffine
 from caffe_sdk.engine.cuda.carrier import CudaCarrier
+from caffe_sdk.engine.cuda.checks import Checks
 from caffe_sdk.engine.cuda.convolution import CudaConvolution
 from caffe_sdk.engine.cuda.dense import CudaDense
 from caffe_sdk.engine.cuda.device import Device
@@ -48,8 +49,10 @@ class CudaEngine(
 ):
     """All operations by kernels of our own and matrix products of the device's; none on the host."""
 
-    def __init__(self, device: Device, name: str = "cuda", options: Options | None = None) -> None:
-        super().__init__(device, name, options)
+    def __init__(
+        self, device: Device, name: str = "cuda", options: Options | None = None, checks: Checks | None = None
+    ) -> None:
+        super().__init__(device, name, options, checks)
         self.carrier = CudaCarrier(self)
 
     def loss_scale(self) -> LossScale | None:

@@ -14,6 +14,7 @@ import pytest
 from caffe_sdk import mode
 from caffe_sdk.engine import selection, user_cache
 from caffe_sdk.engine.cuda import devices
+from caffe_sdk.engine.cuda.checks import Checks
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Options
@@ -89,10 +90,14 @@ def device(number: int = 0, options: Options | None = None) -> GpuDevice:
 def install(monkeypatch: pytest.MonkeyPatch, gpus: int = 2) -> None:
     """Let the computer have GPUs, on a driver that is none."""
     settings(gpus=gpus)
-    one = functools.cache(lambda number: (device(number), Options()))
+
+    def one(number: int) -> tuple[GpuDevice, Options, Checks]:
+        it = device(number)
+        return it, Options(), Checks(it)
+
     monkeypatch.setattr(devices, "driver", lambda: Driver(mock()))
     monkeypatch.setattr(devices, "prepare", lambda: None)
-    monkeypatch.setattr(devices, "_device", one)
+    monkeypatch.setattr(devices, "_device", functools.cache(one))
     monkeypatch.setattr(devices, "made", functools.cache(devices.made.__wrapped__))
     monkeypatch.setattr(mode, "_device", PerThread(0))
     monkeypatch.setattr(selection, "_precision", PerThread(""))
