@@ -82,7 +82,7 @@ def _first_values(parts: Parts, places: Places) -> None:
     for parameter in parts.parameters:
         memory = parameter.data_memory
         found = places[memory]
-        elsewhere = any(place is not HOST and not place.derived for place in found)
+        elsewhere = any(place is not HOST and not place.derived and not place.rounds for place in found)
         if found and not (elsewhere and memory.held_once):
             found.add(HOST)
 

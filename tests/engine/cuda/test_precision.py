@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import caffe_sdk as caffe
+from caffe_sdk.engine import use
 from caffe_sdk.engine.cuda import precision
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32
 from caffe_sdk.engine.cuda.options import Options
@@ -18,6 +20,7 @@ from tests.cases.test_cases import REFERENCE, assert_close, run
 from tests.engine.cpu import lenet
 from tests.engine.cuda.test_engine import programs
 from tests.engine.cuda.twins import get, put, simulated, tensors, usual
+from tests.solver.models import LINEAR
 
 DIGITS = {FLOAT16: 2**-11, BFLOAT16: 2**-8}
 each_half = pytest.mark.parametrize("real", DIGITS, ids=lambda real: real.name)
@@ -189,3 +192,18 @@ def test_values_take_half_the_memory():
         backward.run()
         assert sizes[real] == sum(memory.allocated() for memory in values) - sum(m.nbytes(HOST) for m in values)
     assert sizes[FLOAT16] * 2 == sizes[FLOAT32]
+
+
+@pytest.mark.parametrize("phase", [caffe.TEST, caffe.TRAIN])
+def test_what_a_net_takes_is_what_was_planned(tmp_path, phase):
+    (tmp_path / "net.prototxt").write_text(LINEAR)
+    took = []
+    for name in ("simulated", "simulated:float16"):
+        with use(name), caffe.Net(str(tmp_path / "net.prototxt"), phase) as net:
+            planned = net.memory
+            net.forward()
+            if phase == caffe.TRAIN:
+                net.backward()
+            assert net.memory == planned
+            took.append(planned)
+    assert took[1].activations < took[0].activations
