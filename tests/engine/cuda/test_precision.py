@@ -197,13 +197,9 @@ def test_values_take_half_the_memory():
 @pytest.mark.parametrize("phase", [caffe.TEST, caffe.TRAIN])
 def test_what_a_net_takes_is_what_was_planned(tmp_path, phase):
     (tmp_path / "net.prototxt").write_text(LINEAR)
-    took = []
-    for name in ("simulated", "simulated:float16"):
-        with use(name), caffe.Net(str(tmp_path / "net.prototxt"), phase) as net:
-            planned = net.memory
-            net.forward()
-            if phase == caffe.TRAIN:
-                net.backward()
-            assert net.memory == planned
-            took.append(planned)
-    assert took[1].activations < took[0].activations
+    with use("simulated:float16"), caffe.Net(str(tmp_path / "net.prototxt"), phase) as net:
+        planned = net.memory
+        net.forward()
+        if phase == caffe.TRAIN:
+            net.backward()
+        assert net.memory == planned
