@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -36,12 +36,18 @@ class Batches:
         self._filler = filler
         self._prefetcher = Prefetcher(filler, prefetch)
 
-    def next_batch(self, carrier: Carrier | None = None) -> Batch:
+    @property
+    def ahead(self) -> bool:
+        """Whether batches are made before they are asked for."""
+        return self._prefetcher.ahead
+
+    def next_batch(self, carrier: Carrier | None = None, sink: Floats | None = None) -> Batch:
         """The next batch, to be put where it belongs before the next call. A carrier takes the following ones ahead.
 
+        ``sink`` is where its first array will be put if nothing unforeseen happens, and holds anything after an error.
         Raises DataError naming source and key, FileError, HandleError.
         """
-        return self._prefetcher.next(carrier)
+        return self._prefetcher.next(carrier, sink)
 
     def next(self) -> Sequence[Floats]:
         """The next batch as arrays, valid until the next call. Raises what `next_batch` does."""
@@ -147,6 +153,21 @@ class _Rows:
         return self.transform.images(self.cuts)
 
 
+@dataclass(slots=True)
+class _Written:
+    """The data of a batch that is where it belongs already."""
+
+    shape: Shape
+    numbers: Floats
+
+    def put(self, out: Floats) -> None:
+        if not np.may_share_memory(self.numbers, out):
+            out[...] = self.numbers
+
+    def images(self) -> Images | None:
+        return None
+
+
 class _Records:
     """Fills batches from the source; used by the prefetching thread, and by the caller while that does not run."""
 
@@ -159,6 +180,7 @@ class _Records:
         self._batch_size, self._seed = batch_size, seed
         self._threads = threads
         self._shapes: tuple[Shape, Shape] | None = None  # what every record must have, where bad ones are skipped
+        self._room: Pixels | None = None  # for the next image, where one becomes floats before the next is decoded
 
     def first_shapes(self) -> tuple[Shape, Shape]:
         """(channels, height, width) of the first record, or the first good one, transformed; the shape of its label."""
@@ -172,11 +194,16 @@ class _Records:
         return first.shapes
 
     def fill(self, batch: Batch) -> None:
-        """The next records: read one after the other, cut by several threads where they are images, put in order."""
+        """The next records: read one after the other, cut by several threads where they are images, put in order.
+
+        One thread alone puts each where it belongs before it cuts the next, if that is known: pixels stay in the cache.
+        """
         start, step = self._source.position, self._source.step
         places = range(start, start + self._batch_size * step, step)
         rooms = [cut.pixels for cut in batch.deferred.cuts] if isinstance(batch.deferred, _Rows) else []
-        results = self._cut_all([self.skips.tried(self._read, position) for position in places], rooms)
+        records = [self.skips.tried(self._read, position) for position in places]
+        sink = batch.sink if self._threads == 1 else None
+        results = self._cut_all(records, rooms) if sink is None else self._cut_in_turn(records)
         rows: list[_Ready] = []
         for position, result in zip(places, results, strict=True):
             shapes = self._shapes or (rows[0].shapes if rows else None)
@@ -184,13 +211,19 @@ class _Records:
             if isinstance(ready, CaffeError):
                 self.skips.tell(ready)
                 ready = self._good_from(position + step, ready)
+            if sink is not None and sink.shape != (self._batch_size, *ready.cut.shape):
+                sink = self._room = None
+            if sink is not None:
+                self._transform.put(ready.cut, sink[len(rows)])
+                self._room = ready.cut.pixels
             rows.append(ready)
         self._source.seek(places.stop)
         (labels,) = batch.fit((self._batch_size, *rows[0].label.shape))
         for row, ready in enumerate(rows):
             labels[row] = ready.label
         cuts = [ready.cut for ready in rows]
-        batch.deferred = _Rows((self._batch_size, *cuts[0].shape), cuts, self._transform)
+        shape = self._batch_size, *cuts[0].shape
+        batch.deferred = _Rows(shape, cuts, self._transform) if sink is None else _Written(shape, sink)
         batch.position = places.stop
 
     def seek(self, position: int) -> None:
@@ -230,6 +263,11 @@ class _Records:
         items = list(zip_longest(records, rooms))
         slow = any(isinstance(record, Record) and record.array is None for record in records)
         return ordered_map(cut, items, self._threads) if slow and self._threads > 1 else map(cut, items)
+
+    def _cut_in_turn(self, records: Sequence[Record | CaffeError]) -> Iterator[_Ready | CaffeError]:
+        """Each record cut when it is asked for, into the room there is then."""
+        for record in records:
+            yield record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record, self._room)
 
     def _fitting(self, ready: _Ready, shapes: tuple[Shape, Shape] | None) -> _Ready:
         """The record, if it has the shapes of the others. Raises DataError."""

@@ -48,6 +48,8 @@ class Batch:
     cargo: list[Cargo] = field(default_factory=list)
     room: Floats | None = None
     """For deferred numbers that are sent as floats."""
+    sink: Floats | None = None
+    """Where deferred numbers probably go, if that is known already: a filler may write them there at once."""
 
     def fit(self, *shapes: tuple[int, ...]) -> list[Floats]:
         """The arrays, made anew where they have other shapes."""
@@ -135,8 +137,15 @@ class Prefetcher:
         self._ring = _Ring(self._filler, self._depth)
         self._stop = weakref.finalize(self, self._ring.stop)
 
-    def next(self, carrier: Carrier | None = None) -> Batch:
+    @property
+    def ahead(self) -> bool:
+        """Whether batches are made before they are asked for."""
+        return self._depth > 0
+
+    def next(self, carrier: Carrier | None = None, sink: Floats | None = None) -> Batch:
         """The next batch; the one given before goes back to be filled again. Batches made from now on go by a carrier.
+
+        Deferred numbers of a batch that is made now may be written into ``sink``.
 
         Raises what the filler raised, when the batch is reached in which it happened, and again until `seek`;
         HandleError after `close`.
@@ -146,7 +155,7 @@ class Prefetcher:
         if self._ring.process != os.getpid():
             self.seek(self.position)
         current, self._current = self._current, None
-        self._current = self._ring.exchange(current, carrier)
+        self._current = self._ring.exchange(current, carrier, sink)
         self.position = self._current.position
         return self._current
 
@@ -180,11 +189,12 @@ class _Ring:
         self._threaded = depth > 0
         self._thread: threading.Thread | None = None
 
-    def exchange(self, used: Batch | None, carrier: Carrier | None) -> Batch:
+    def exchange(self, used: Batch | None, carrier: Carrier | None, sink: Floats | None) -> Batch:
         """Give a buffer back and take the next full one."""
         self._carrier = carrier
         if not self._threaded:
             batch = used or self._free[0]
+            batch.sink = sink
             self._fill(batch)
             return batch
         if self._thread is None:

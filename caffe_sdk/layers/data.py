@@ -70,7 +70,11 @@ class Fed(Layer):
 
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         with self._named():
-            batch = self.batches().next_batch(engine.carrier)
+            batches = self.batches()
+            sink = None
+            if engine.carrier is None and not batches.ahead:
+                sink = top[0].data_memory.write(HOST).reshape(top[0].shape)
+            batch = batches.next_batch(engine.carrier, sink)
             for i, (blob, shape) in enumerate(zip(top, batch.shapes, strict=False)):
                 blob.reshape(*shape)
                 batch.deliver(i, blob.data_memory)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
 import weakref
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from caffe_sdk.data.source import DatabaseSource
 from caffe_sdk.data.transform import Transform
 from caffe_sdk.errors import ArgumentError, CorruptFileError, DataError, HandleError, MissingFileError
 from caffe_sdk.schema.messages import TEST, TRAIN, TransformationParameter
+from tests.data.forks import exit_status
 
 
 def prefetch_threads() -> list[threading.Thread]:
@@ -221,6 +220,55 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path, rng: np.random.Ge
         assert_same(batches(ours, 8), batches(other, 8))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kinds", [("jpg",), ("jpg", "png", "raw")])
+def test_numbers_go_where_they_belong_at_once(
+    tmp_path: Path, rng: np.random.Generator, kinds: tuple[str, ...], threads: int
+) -> None:
+    """One thread alone leaves nothing to be put; more do, and the numbers are the same."""
+    with create_database(tmp_path / "db", "LMDB") as writer:
+        for i in range(20):
+            pixels, kind = rng.integers(0, 256, (3, 9, 8), np.uint8), kinds[i % len(kinds)]
+            encoded = datum.encode(pixels, i) if kind == "raw" else datum.encode_image(images.encode(pixels, kind), i)
+            writer.put(b"%02d" % i, encoded)
+    transform = Transform(TransformationParameter(crop_size=5, mirror=True), TRAIN, "")
+    sink, out = np.empty((6, 3, 5, 5), np.float32), np.empty((6, 3, 5, 5), np.float32)
+    with (
+        Loader(DatabaseSource(tmp_path / "db"), transform, 6, 0, 3, threads=threads) as ours,
+        Loader(DatabaseSource(tmp_path / "db"), transform, 6, 2, 3, threads=1) as other,
+    ):
+        for i in range(8):
+            batch, (data, labels) = ours.next_batch(sink=sink if i % 4 else None), other.next()
+            if i % 4 and threads == 1:
+                np.testing.assert_array_equal(sink, data)
+            batch.put(0, out)
+            np.testing.assert_array_equal(out, data)
+            np.testing.assert_array_equal(batch.arrays[0], labels)
+
+
+def test_numbers_of_another_shape_than_foreseen(tmp_path: Path, rng: np.random.Generator) -> None:
+    records = [rng.integers(0, 256, (3, size, size), np.uint8) for size in (4, 4, 9, 9)]
+    with create_database(tmp_path / "db") as writer:
+        for i, pixels in enumerate(records):
+            writer.put(b"%d" % i, datum.encode_image(images.encode(pixels, "png"), i))
+    transform = Transform(TransformationParameter(), TRAIN, "")
+    with Loader(DatabaseSource(tmp_path / "db"), transform, 2, 0, threads=1) as ours:
+        sink = np.zeros((2, 3, 4, 4), np.float32)
+        for first in (0, 2, 0):
+            batch = ours.next_batch(sink=sink)
+            out = np.empty(batch.shapes[0], np.float32)
+            batch.put(0, out)
+            np.testing.assert_array_equal(out, np.stack(records[first : first + 2]))
+
+
+def test_a_bad_record_among_numbers_that_go_where_they_belong(holed: Path) -> None:
+    transform = Transform(TransformationParameter(), TRAIN, "here")
+    with Loader(DatabaseSource(holed), transform, 8, 0, threads=1, skip_bad=True) as ours:
+        sink = np.empty((8, 1, 2, 2), np.float32)
+        batch = ours.next_batch(sink=sink)
+        assert batch.arrays[0].tolist() == sink[:, 0, 0, 0].tolist() == [1, 1, 2, 5, 5, 5, 6, 1]
+
+
 def test_what_is_wrong_is_said_at_once(ten: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no_mean"):
         loader(ten, mean_file=str(tmp_path / "no_mean"))
@@ -339,56 +387,14 @@ def test_a_forked_child_goes_on(tmp_path: Path, rng: np.random.Generator, backen
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("backend", ["LEVELDB", "LMDB"])
-def test_forks_at_any_moment(tmp_path: Path, rng: np.random.Generator, backend: str) -> None:
+def test_forks_at_any_moment(tmp_path: Path, root: Path, rng: np.random.Generator, backend: str) -> None:
     """Threads are inside the database's library most of the time: a fork that came then would leave its locks shut."""
     with create_database(tmp_path / "db", backend) as writer:
         for i in range(200):
             writer.put(b"%08d" % i, datum.encode(rng.integers(0, 256, (3, 60, 60), np.uint8), i))
-    stop = threading.Event()
-
-    def read() -> None:
-        while not stop.is_set():
-            with loader(tmp_path / "db", 8, prefetch=2) as ours:
-                batches(ours, 5)
-
-    with loader(tmp_path / "db", 8) as ours:
-        ours.next()  # Numba is imported: a fork in the midst of an import would hang too, but not because of us
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    try:
-        with loader(tmp_path / "db", 8) as ours:
-            for _ in range(30):
-                want = ours.position + 8
-                child = os.fork()
-                if child == 0:
-                    try:
-                        ours.next()
-                        ours.close()
-                        os._exit(0 if ours.position == want else 2)
-                    except BaseException:  # noqa: BLE001  it is shown, and ends the child
-                        traceback.print_exc()
-                    finally:
-                        os._exit(1)
-                assert exit_status(child) == 0
-                ours.next()
-    finally:
-        stop.set()
-        for reader in readers:
-            reader.join()
-
-
-def exit_status(child: int, seconds: float = 20) -> int:
-    """The exit status of a child, which is ended if it hangs."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    raise AssertionError("the child hangs")
+    command = [sys.executable, "-m", "tests.data.forks", str(tmp_path / "db")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 EXIT = """
