@@ -10,6 +10,7 @@ from caffe_sdk import timer
 from caffe_sdk.engine.base import EngineBase
 from caffe_sdk.engine.cuda.checks import Checks, Wrong
 from caffe_sdk.engine.cuda.device import THREADS, Buffer, Device, Product
+from caffe_sdk.engine.cuda.dnn.jobs import Job, Run
 from caffe_sdk.engine.cuda.draws import SEAT, Draw, Seats
 from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.options import Options
@@ -146,6 +147,18 @@ class CudaBase(EngineBase):
     def launch(self, name: str, count: int, *arguments: Any) -> None:
         """A kernel over so many values, its first argument; nothing for none."""
         self.launch_blocks(name, min(-(-count // THREADS), self.device.blocks), count, *arguments)
+
+    def either(self, job: Job | None, given: Sequence[int], made: Sequence[int], ours: Run) -> None:
+        """Have cuDNN or kernels of our own compute a job, as the device's contest says; ours where it is no job.
+
+        Both take the addresses of what is given, then of what is made.
+        """
+        if job is None or not self.device.contest.computed(job, given, made, ours):
+            ours(*given, *made)
+
+    def kernel(self, name: str, count: int, *more: Any) -> Run:
+        """What launches a kernel over so many values with the addresses it is given, and more arguments behind."""
+        return lambda *addresses: self.launch(name, count, *addresses, *more)
 
     def launch_rows(self, name: str, rows: int, *arguments: Any) -> None:
         """A kernel that has a block for each row."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from caffe_sdk.engine.cuda.affine import CudaSums
 from caffe_sdk.engine.cuda.device import Product
-from caffe_sdk.engine.cuda.dnn.shapes import DataType, convolved
-from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32, Format
+from caffe_sdk.engine.cuda.dnn.shapes import TYPES, convolved
+from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.structures import windows
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.reference.convolution import Convolution
@@ -61,10 +61,6 @@ def sizes_of(x: Shape, outputs: int, geometry: ConvolutionGeometry, real: Format
     places = math.prod(geometry.output_size(spatial))
     rows = channels * math.prod(geometry.kernel)
     return Sizes(math.prod(x[:axis]), group, channels, outputs // group, rows, places, math.prod(spatial), one, real)
-
-
-TYPES = {FLOAT32: DataType.FLOAT, FLOAT16: DataType.HALF, BFLOAT16: DataType.BFLOAT16}
-"""What cuDNN calls our formats."""
 
 
 class CudaConvolution(CudaSums, Convolution):

@@ -13,6 +13,7 @@ from ctypes import c_void_p
 from dataclasses import dataclass
 from typing import Protocol
 
+from caffe_sdk.engine.cuda.dnn.contest import Contest
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver
 from caffe_sdk.engine.cuda.formats import FLOAT32, Format
 from caffe_sdk.engine.cuda.sources import Arguments, Kernel
@@ -124,6 +125,8 @@ class Device(Protocol):
 
     dnn: Convolver
     """Who may be asked to convolve."""
+    contest: Contest
+    """Who may be asked to compute what kernels of our own could too."""
 
     def allocate(self, nbytes: int) -> Buffer:
         """Room for so many bytes, at least one; its address is not 0."""

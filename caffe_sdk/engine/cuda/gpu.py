@@ -13,15 +13,16 @@ from caffe_sdk.engine.cuda import compiler, driver, lanes, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
 from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Guard, Mark, Product, check_number
 from caffe_sdk.engine.cuda.dnn import library as dnn_library
-from caffe_sdk.engine.cuda.dnn.choices import Rules
+from caffe_sdk.engine.cuda.dnn.choices import Budget, Rules
+from caffe_sdk.engine.cuda.dnn.contest import Contest, DnnContest, Judge, NoContest
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
 from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
 from caffe_sdk.engine.cuda.formats import Format
-from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.cuda.pinned import Copies
-from caffe_sdk.engine.cuda.sources import Arguments, Kernel, source
+from caffe_sdk.engine.cuda.sources import Arguments, Kernel, fingerprint, source
 from caffe_sdk.engine.cuda.turn import Event, Turn
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import Array
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 WAVES = 32
 """Blocks of a launch at most, for each multiprocessor."""
 EVERYTHING = 2**64 - 1
+REPEATS = 10
+"""How often a piece of work is done to be measured."""
 
 Compile = Callable[[str, Format, int], bytes]
 """From a file of kernels, how values are stored and an architecture to what the driver loads."""
@@ -69,7 +72,7 @@ class GpuDevice:
         with self._turn:
             options = Options() if options is None else options
             self._begin(blas, options)
-            self.dnn = self._convolver(dnn, options)
+            self.dnn, self.contest = self._with_dnn(dnn, options)
 
     def _begin(self, blas: Callable[[], ctypes.CDLL], options: Options) -> None:
         cuda = self._cuda
@@ -260,23 +263,47 @@ class GpuDevice:
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _convolver(self, library: Callable[[], ctypes.CDLL], options: Options) -> Convolver:
-        """cuDNN, if it is here and wanted. DeviceError where it is not here and must be."""
-        if options.cudnn is False:
-            return NoConvolver("CAFFE_CUDNN is 0")
-        rules = Rules(options.tf32, options.deterministic, options.workspace)
-        kind = f"{self._name()} {self._capability()}"
-        capturing = lambda: self._turn.capturing  # noqa: E731
+    def _with_dnn(self, library: Callable[[], ctypes.CDLL], options: Options) -> tuple[Convolver, Contest]:
+        """What cuDNN computes, if it is here and wanted. DeviceError where it is not here and must be."""
+        if options.cudnn is Cudnn.NEVER:
+            return NoConvolver("CAFFE_CUDNN is 0"), NoContest()
         found = None
         try:
             found = library()
-            return DnnConvolution(Dnn(found), self._stream, self._turn, kind, rules, options.cudnn_search, capturing)
+            return self._by_dnn(Dnn(found), options)
         except DeviceError as error:
-            if options.cudnn:
+            if options.cudnn.must_be_there:
                 raise
             if found is not None:
                 log.warning("convolving without cuDNN, which is slower: %s", error)
-            return NoConvolver(str(error))
+            return NoConvolver(str(error)), NoContest()
+
+    def _by_dnn(self, dnn: Dnn, options: Options) -> tuple[Convolver, Contest]:
+        handle = dnn.made("cudnnCreate")
+        dnn.call("cudnnSetStream", handle, self._stream)
+        rules, budget = Rules(options.tf32, options.deterministic, options.workspace), Budget(options.cudnn_search)
+        kind = f"{self._name()} {self._capability()}"
+        convolver = DnnConvolution(dnn, handle, self._turn, kind, rules, budget, self._captures)
+        if options.cudnn not in (Cudnn.ALL, Cudnn.SEARCH):
+            return convolver, NoContest()
+        judge = Judge(f"{kind} {fingerprint()}", budget, self.allocate, self._seconds_of, self._captures)
+        return convolver, DnnContest(dnn, handle, self._turn, judge if options.cudnn is Cudnn.SEARCH else None)
+
+    def _captures(self) -> bool:
+        return self._turn.capturing
+
+    def _seconds_of(self, work: Callable[[], None]) -> float:
+        """What a piece of work takes, done some times without the host between: as in a graph, where it will be."""
+
+        def repeated() -> None:
+            for _ in range(REPEATS):
+                work()
+
+        graph = self.capture(repeated)
+        graph.launch()
+        first = self.mark(timed=True)
+        graph.launch()
+        return self.seconds(first, self.mark(timed=True)) / REPEATS
 
     def _name(self) -> str:
         return self._cuda.name_of(self._device)

@@ -7,6 +7,9 @@ import math
 import numpy as np
 
 from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.dnn.descriptors import Activation
+from caffe_sdk.engine.cuda.dnn.neuron import Activate, ActivateGrad
+from caffe_sdk.engine.cuda.dnn.shapes import TYPES, planes
 from caffe_sdk.engine.cuda.draws import Draw, skip_halves
 from caffe_sdk.engine.reference.neuron import Neuron
 from caffe_sdk.memory import Tensor
@@ -15,15 +18,18 @@ DRAWS = 8  # as in random.cu: numbers of 64 bits that a thread draws at a stretc
 
 
 class CudaNeuron(CudaBase, Neuron):
-    """A launch each."""
+    """A launch each, or for some a call of cuDNN."""
 
     def relu(self, x: Tensor, y: Tensor, negative_slope: float) -> None:
         """y = max(x, 0) + negative_slope min(x, 0)."""
-        self.launch("relu", y.count, self.source(x), self.target(y), negative_slope)
+        job = None if negative_slope else self._activate(Activation.RELU, y)
+        self.either(job, [self.source(x)], [self.target(y)], self.kernel("relu", y.count, negative_slope))
 
     def relu_grad(self, x: Tensor, dy: Tensor, dx: Tensor, negative_slope: float) -> None:
         """dx = dy where x > 0, else negative_slope dy."""
-        self.launch("relu_grad", dx.count, self.source(x), self.source(dy), self.target(dx), negative_slope)
+        job = None if negative_slope else self._activate_grad(Activation.RELU, dx)
+        given = [self.source(x), self.source(dy)]
+        self.either(job, given, [self.target(dx)], self.kernel("relu_grad", dx.count, negative_slope))
 
     def prelu(self, x: Tensor, slope: Tensor, y: Tensor) -> None:
         """y = max(x, 0) + slope min(x, 0)."""
@@ -58,23 +64,28 @@ class CudaNeuron(CudaBase, Neuron):
 
     def sigmoid(self, x: Tensor, y: Tensor) -> None:
         """y = 1 / (1 + exp(-x))."""
-        self.launch("sigmoid", y.count, self.source(x), self.target(y))
+        job = self._activate(Activation.SIGMOID, y)
+        self.either(job, [self.source(x)], [self.target(y)], self.kernel("sigmoid", y.count))
 
     def sigmoid_grad(self, y: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy y (1 - y)."""
-        self.launch("sigmoid_grad", dx.count, self.source(y), self.source(dy), self.target(dx))
+        job, given = self._activate_grad(Activation.SIGMOID, dx), [self.source(y), self.source(dy)]
+        self.either(job, given, [self.target(dx)], self.kernel("sigmoid_grad", dx.count))
 
     def tanh(self, x: Tensor, y: Tensor) -> None:
         """y = tanh x."""
-        self.launch("tanh_of", y.count, self.source(x), self.target(y))
+        job = self._activate(Activation.TANH, y)
+        self.either(job, [self.source(x)], [self.target(y)], self.kernel("tanh_of", y.count))
 
     def tanh_grad(self, y: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy (1 - y^2)."""
-        self.launch("tanh_grad", dx.count, self.source(y), self.source(dy), self.target(dx))
+        job, given = self._activate_grad(Activation.TANH, dx), [self.source(y), self.source(dy)]
+        self.either(job, given, [self.target(dx)], self.kernel("tanh_grad", dx.count))
 
     def elu(self, x: Tensor, y: Tensor, alpha: float) -> None:
         """y = x where x > 0, else alpha (exp(x) - 1)."""
-        self.launch("elu", y.count, self.source(x), self.target(y), alpha)
+        job = self._activate(Activation.ELU, y, alpha)
+        self.either(job, [self.source(x)], [self.target(y)], self.kernel("elu", y.count, alpha))
 
     def elu_grad(self, x: Tensor, dy: Tensor, dx: Tensor, alpha: float) -> None:
         """dx = dy where x > 0, else alpha exp(x) dy."""
@@ -141,6 +152,12 @@ class CudaNeuron(CudaBase, Neuron):
         """dx = dy factor scale / (scale x + shift)."""
         sources = self.source(x), self.source(dy)
         self.launch("logarithm_grad", dx.count, *sources, self.target(dx), factor, scale, shift)
+
+    def _activate(self, kind: Activation, y: Tensor, alpha: float = 0.0) -> Activate:
+        return Activate(kind, planes(y.shape), TYPES[self.now.real], alpha)
+
+    def _activate_grad(self, kind: Activation, dx: Tensor) -> ActivateGrad:
+        return ActivateGrad(kind, planes(dx.shape), TYPES[self.now.real])
 
 
 def _slopes(x: Tensor, slope: Tensor) -> tuple[int, int]:

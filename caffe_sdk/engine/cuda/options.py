@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from enum import Enum
 
 from caffe_sdk.engine.cuda.formats import Format, named
 from caffe_sdk.errors import ArgumentError
@@ -17,16 +18,33 @@ VARIABLES = (
 """Their names."""
 
 
+class Cudnn(Enum):
+    """What cuDNN computes, by what CAFFE_CUDNN says."""
+
+    CONVOLVES_WHERE_IT_IS = ""
+    NEVER = "0"
+    CONVOLVES = "1"
+    ALL = "all"
+    """Whatever it computes as Caffe does."""
+    SEARCH = "search"
+    """Convolutions, and of the rest what it is measured to be quicker at."""
+
+    @property
+    def must_be_there(self) -> bool:
+        """Whether it is an error where it is not."""
+        return self in (Cudnn.CONVOLVES, Cudnn.ALL, Cudnn.SEARCH)
+
+
 @dataclass(frozen=True)
 class Options:
     """One field for each variable; what each means to users stands in docs/gpu.md."""
 
     tf32: bool = field(default_factory=lambda: switch("CAFFE_TF32", False))
     """Products on tensor cores, with 10 bits of mantissa."""
-    cudnn: bool | None = field(default_factory=lambda: perhaps("CAFFE_CUDNN"))
-    """Convolutions by cuDNN: where it is, if None; else an error where it is not, or never."""
+    cudnn: Cudnn = field(default_factory=lambda: cudnn("CAFFE_CUDNN"))
+    """What cuDNN computes."""
     cudnn_search: int = field(default_factory=lambda: whole("CAFFE_CUDNN_SEARCH", 0, least=0))
-    """Seconds that may be spent on measuring which of cuDNN's algorithms is the quickest."""
+    """Seconds that may be spent on measuring which of cuDNN's algorithms is the quickest, and whether cuDNN is."""
     deterministic: bool = field(default_factory=lambda: switch("CAFFE_DETERMINISTIC", True))
     """Sums are made in the same order always."""
     precision: Format = field(default_factory=lambda: named(os.environ.get("CAFFE_PRECISION") or "float32"))
@@ -40,18 +58,25 @@ class Options:
     pinned: int = field(default_factory=lambda: whole("CAFFE_PINNED_MB", 64, least=4) * MEGABYTE)
     """Bytes of page-locked memory that copies to and from a GPU go through."""
 
+    def __post_init__(self) -> None:
+        if self.cudnn is Cudnn.SEARCH and not self.cudnn_search:
+            what = "'search' has no time to measure in"
+            raise ArgumentError("CAFFE_CUDNN", what, "set CAFFE_CUDNN_SEARCH to some seconds, such as 60")
+
 
 def given() -> dict[str, str]:
     """Every option that is set, and what it says."""
     return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
 
 
-def perhaps(name: str) -> bool | None:
-    """Whether a variable is 1; None where it is not set. ArgumentError for what is neither 0 nor 1."""
+def cudnn(name: str) -> Cudnn:
+    """What a variable says of cuDNN. ArgumentError for what says nothing."""
     said = os.environ.get(name, "")
-    if said not in ("", "0", "1"):
-        raise ArgumentError(name, f"'{said}' is neither 0 nor 1", "give 1 for yes, 0 for no")
-    return said == "1" if said else None
+    try:
+        return Cudnn(said)
+    except ValueError:
+        known = ", ".join(each.value for each in Cudnn if each.value)
+        raise ArgumentError(name, f"'{said}' is none of {known}", "give one, or leave it unset") from None
 
 
 def file(name: str) -> str:
@@ -63,9 +88,11 @@ def file(name: str) -> str:
 
 
 def switch(name: str, otherwise: bool) -> bool:
-    """The same with what it means where it is not set."""
-    said = perhaps(name)
-    return otherwise if said is None else said
+    """Whether a variable is 1, or what it means where it is not set. ArgumentError for what is neither 0 nor 1."""
+    said = os.environ.get(name, "")
+    if said not in ("", "0", "1"):
+        raise ArgumentError(name, f"'{said}' is neither 0 nor 1", "give 1 for yes, 0 for no")
+    return said == "1" if said else otherwise
 
 
 def whole(name: str, otherwise: int, least: int) -> int:

@@ -25,6 +25,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Mark, Product, Replay
+from caffe_sdk.engine.cuda.dnn.contest import Contest, NoContest
 from caffe_sdk.engine.cuda.dnn.convolver import Convolver, NoConvolver
 from caffe_sdk.engine.cuda.engine import CudaEngine
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32, Format, named
@@ -77,6 +78,7 @@ class SimulatedDevice:
     def __init__(self, number: int = 0, limit: int = 1 << 40) -> None:
         self.number, self.limit = number, limit
         self.dnn: Convolver = NoConvolver("a simulation")
+        self.contest: Contest = NoContest()
         self.launches: Counter[str] = Counter()
         self._told = np.zeros(2, np.int32)
         self.faults = self._told.ctypes.data

@@ -9,6 +9,9 @@ import numpy as np
 
 from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.engine.cuda.checks import Wrong
+from caffe_sdk.engine.cuda.dnn import softmax as dnn
+from caffe_sdk.engine.cuda.dnn.jobs import Run
+from caffe_sdk.engine.cuda.formats import FLOAT32
 from caffe_sdk.engine.reference.softmax import Softmax
 from caffe_sdk.memory import Shape, Tensor
 
@@ -37,20 +40,15 @@ class CudaSoftmax(CudaScale, Softmax):
     def softmax(self, x: Tensor, y: Tensor, axis: int) -> None:
         """y = exp(x) / sum over the axis of exp(x)."""
         outer, classes, inner = cut(x.shape, axis)
-        pointers = self.source(x), self.target(y)
-        if inner == 1:
-            self.launch_rows("softmax_rows", outer, *pointers, classes)
-        else:
-            self.launch("softmax_columns", outer * inner, *pointers, classes, inner)
+        apart = self.now.real == FLOAT32 and x.memory is not y.memory
+        job = dnn.Softmax((outer, classes, inner, 1)) if apart else None
+        self.either(job, [self.source(x)], [self.target(y)], self._rows("softmax", outer, classes, inner))
 
     def softmax_grad(self, y: Tensor, dy: Tensor, dx: Tensor, axis: int) -> None:
         """dx = y (dy - sum over the axis of dy y)."""
         outer, classes, inner = cut(y.shape, axis)
-        pointers = self.source(y), self.source(dy), self.target(dx)
-        if inner == 1:
-            self.launch_rows("softmax_rows_grad", outer, *pointers, classes)
-        else:
-            self.launch("softmax_columns_grad", outer * inner, *pointers, classes, inner)
+        job, given = dnn.SoftmaxGrad((outer, classes, inner, 1)), [self.source(y), self.source(dy)]
+        self.either(job, given, [self.target(dx)], self._rows("softmax_grad", outer, classes, inner))
 
     def softmax_loss(
         self, prob: Tensor, label: Tensor, loss: Tensor, axis: int, ignore_label: int | None, normalization: str
@@ -96,6 +94,12 @@ class CudaSoftmax(CudaScale, Softmax):
         self.launch_rows("accuracy", 1, right, 0, self.target(top), rows)
         if per_class is not None:
             self.launch_rows("accuracy", classes, right, labels, self.target(per_class), rows)
+
+    def _rows(self, name: str, outer: int, classes: int, inner: int) -> Run:
+        """The kernel of this name for rows of neighbours, or for rows that are neighbours."""
+        if inner == 1:
+            return lambda *addresses: self.launch_rows(f"{name}_of_rows", outer, *addresses, classes)
+        return self.kernel(f"{name}_of_columns", outer * inner, classes, inner)
 
     def _label_parts(self, prob: Tensor, label: Tensor, axis: int, ignore_label: int | None) -> tuple[int, int]:
         outer, classes, inner = cut(prob.shape, axis)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,12 @@ def source(family: str, real: Format = FLOAT32) -> str:
     common, own = FOLDER / "common.cuh", FOLDER / f"{family}.cu"
     defined = "" if real is FLOAT32 else f"#define REAL {real.name}\n"
     return defined + common.read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Which kernels these are: another for any other text."""
+    return hashlib.sha256("".join(map(source, families())).encode()).hexdigest()[:16]
 
 
 @functools.cache

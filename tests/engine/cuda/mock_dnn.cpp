@@ -1,4 +1,4 @@
-// cuDNN 9 as far as the engine calls it, on the processor and strict as the driver above: descriptors, sizes, pointers,
+// cuDNN 9 as far as the engine convolves by it, on the processor and strict as the driver above: descriptors, sizes, pointers,
 // workspaces, streams and moments are checked. Its algorithms differ in what they need and promise, not in numbers.
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 
 static const int DNN_BAD_PARAM = 2000, DNN_MISALIGNED = 2003, DNN_TOO_SMALL = 2006, DNN_NOT_SUPPORTED = 3000, DNN_EXECUTION_FAILED = 5000;
 static const int DNN_DIMS = 8, FORWARD = 0, DATA = 1, FILTER = 2;
-enum Kind { TENSOR, WEIGHTS, WINDOWS, ACTIVATION };
+enum Kind { TENSOR, WEIGHTS, WINDOWS, ACTIVATION, POOLING, NEIGHBOURS };
 
 struct Descriptor {
     Kind kind;
@@ -14,7 +14,10 @@ struct Descriptor {
     int type, layout, rank, size[DNN_DIMS];                        // of tensors and filters
     int axes, pad[DNN_DIMS], stride[DNN_DIMS], dilation[DNN_DIMS];  // of convolutions
     int groups, math;
-    int mode;  // of activations
+    int mode;  // of activations and poolings
+    int window[DNN_DIMS];
+    double alpha, beta, k;  // of ELUs, and of neighbourhoods of so many channels
+    unsigned channels;
     size_t count() const {
         size_t n = 1;
         for (int i = 0; i < rank; i++) n *= size[i];
@@ -151,8 +154,10 @@ int cudnnSetConvolutionGroupCount(Descriptor* it, int groups) { DNN_KNOWN(it, WI
 int cudnnSetConvolutionMathType(Descriptor* it, int math) { DNN_KNOWN(it, WINDOWS); it->math = math; return math >= 0 && math <= 3 ? 0 : DNN_BAD_PARAM; }
 int cudnnSetActivationDescriptor(Descriptor* it, int mode, int nan, double coefficient) {
     DNN_CHECK_ANYWHERE("cudnnSetActivationDescriptor");
-    DNN_NEED(descriptors.count(it) && it->kind == ACTIVATION && (mode == 1 ? nan == 1 : mode == 5 && nan == 0), DNN_BAD_PARAM);
+    DNN_NEED(descriptors.count(it) && it->kind == ACTIVATION && mode >= 0 && mode <= 5 && mode != 3, DNN_BAD_PARAM);
+    DNN_NEED(nan == (mode != 5) && (mode == 4 || coefficient == 0), DNN_BAD_PARAM);
     it->mode = mode;
+    it->alpha = coefficient;
     it->set = true;
     return 0;
 }

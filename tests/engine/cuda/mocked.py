@@ -22,7 +22,7 @@ from caffe_sdk.engine.cuda.simulated import compile_library, library_file
 from caffe_sdk.engine.per_thread import PerThread
 
 GIGABYTE = 1 << 30
-PARTS = ("mock_gpu", "mock_dnn")
+PARTS = ("mock_gpu", "mock_dnn", "mock_dnn_others")
 """Of the mock: each knows those before it."""
 
 

@@ -13,7 +13,7 @@ from caffe_sdk.engine.cuda import CudaEngine
 from caffe_sdk.engine.cuda.device import Product
 from caffe_sdk.engine.cuda.driver import Driver, DriverError
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
-from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import DataError, DeviceError
@@ -43,7 +43,7 @@ def _order(request):
 
 
 @pytest.mark.usefixtures("_order")
-@pytest.mark.parametrize("cudnn", [True, False])
+@pytest.mark.parametrize("cudnn", [Cudnn.CONVOLVES, Cudnn.NEVER])
 def test_lenet_learns_from_replays_and_nothing_else_moves(cudnn):
     losses, captured, launched = {}, mock().mock_captured(), mock().mock_launched()
     for engine in (ReferenceEngine(), CudaEngine(device(options=Options(cudnn=cudnn)))):
@@ -65,7 +65,7 @@ def test_lenet_learns_from_replays_and_nothing_else_moves(cudnn):
 
 
 @pytest.mark.usefixtures("_order")
-@pytest.mark.parametrize("cudnn", [True, False])
+@pytest.mark.parametrize("cudnn", [Cudnn.CONVOLVES, Cudnn.NEVER])
 @pytest.mark.parametrize("real", [FLOAT16, BFLOAT16], ids=lambda real: real.name)
 def test_lenet_in_16_bits_is_the_simulated_device_s(real, cudnn):
     """By replays, through other code of driver and cuBLAS, to the last digits that sums in another order leave."""

@@ -10,13 +10,13 @@ import pytest
 
 from caffe_sdk.engine.cuda import options
 from caffe_sdk.engine.cuda.formats import FLOAT16
-from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.errors import ArgumentError
 from tests.engine.cuda.twins import simulated
 
 GIVEN = {
     "CAFFE_TF32": ("tf32", "1", True),
-    "CAFFE_CUDNN": ("cudnn", "0", False),
+    "CAFFE_CUDNN": ("cudnn", "0", Cudnn.NEVER),
     "CAFFE_CUDNN_SEARCH": ("cudnn_search", "20", 20),
     "CAFFE_DETERMINISTIC": ("deterministic", "0", False),
     "CAFFE_WORKSPACE_MB": ("workspace", "8", 8 << 20),
@@ -27,7 +27,7 @@ GIVEN = {
 }
 NONSENSE = {
     "CAFFE_TF32": ("yes", "'yes' is neither 0 nor 1"),
-    "CAFFE_CUDNN": ("9", "'9' is neither 0 nor 1"),
+    "CAFFE_CUDNN": ("9", "'9' is none of 0, 1, all, search"),
     "CAFFE_CUDNN_SEARCH": ("1.5", "'1.5' is not a whole number from 0"),
     "CAFFE_DETERMINISTIC": ("no", "'no' is neither 0 nor 1"),
     "CAFFE_LOSS_SCALE": ("much", "'much' is not a whole number from 0"),

@@ -22,7 +22,7 @@ def test_types_and_cooperation():
     assert relu.family == "neuron"
     assert relu.types == (ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_float)
     assert not relu.cooperative
-    assert kernels()["softmax_rows"].cooperative
+    assert kernels()["softmax_of_rows"].cooperative
     assert kernels()["squared_differences"].cooperative
 
 

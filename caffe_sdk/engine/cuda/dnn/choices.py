@@ -6,7 +6,8 @@ import contextlib
 import ctypes
 import hashlib
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +76,25 @@ class Rules:
         return list(choices)
 
 
+class Budget:
+    """Seconds that a process may spend on measuring. ``left`` are those that it still may."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    @contextlib.contextmanager
+    def spent(self) -> Iterator[None]:
+        """What a with block takes is no longer left."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.left -= time.monotonic() - began
+
+
 @dataclass(frozen=True)
 class Kept:
-    """A file of measured choices, for one convolution on one kind of GPU."""
+    """A file of what was measured, for one convolution or other job on one kind of GPU."""
 
     path: Path
 
@@ -95,4 +112,18 @@ class Kept:
 
     def write(self, choices: Iterable[Choice]) -> None:
         """Keep some."""
-        user_cache.keep(self.path, json.dumps([[one.algorithm, int(one.math)] for one in choices]).encode())
+        self._keep([[one.algorithm, int(one.math)] for one in choices])
+
+    def read_quicker(self) -> bool | None:
+        """Whether cuDNN was quicker than our own kernels; None where that was not measured."""
+        with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
+            quicker = json.loads(self.path.read_bytes())["quicker"]
+            return quicker if isinstance(quicker, bool) else None
+        return None
+
+    def write_quicker(self, quicker: bool) -> None:
+        """Keep that."""
+        self._keep({"quicker": quicker})
+
+    def _keep(self, found: object) -> None:
+        user_cache.keep(self.path, json.dumps(found).encode())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from ctypes import c_float, c_int, c_size_t, c_void_p
@@ -16,7 +15,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from caffe_sdk.engine.cuda.dnn.choices import MOST, Choice, Kept, Performance, Rules
+from caffe_sdk.engine.cuda.dnn.choices import MOST, Budget, Choice, Kept, Performance, Rules
 from caffe_sdk.engine.cuda.dnn.convolver import Room
 from caffe_sdk.engine.cuda.dnn.descriptors import (
     Activation,
@@ -62,28 +61,27 @@ class Plan:
 
 
 class DnnConvolution:
-    """cuDNN on one device's stream. ``turn`` makes a thread's calls those of the device."""
+    """cuDNN on one device, by a handle of its. ``turn`` makes a thread's calls those of the device."""
 
     there = True
 
     def __init__(
         self,
         dnn: Dnn,
-        stream: c_void_p,
+        handle: c_void_p,
         turn: AbstractContextManager[None],
         device: str,
         rules: Rules,
-        seconds: float,
+        budget: Budget,
         capturing: Callable[[], bool],
     ) -> None:
         self.version = dnn.version
         self._dnn, self._turn, self._device, self._rules, self._capturing = dnn, turn, device, rules, capturing
-        self._searches, self._seconds = seconds > 0, seconds
+        self._searches, self._budget = budget.left > 0, budget
         """Whether choices are measured, and how long they may still be."""
         self._plans: dict[Convolved, Plan | None] = {}
-        self._handle = dnn.made("cudnnCreate")
-        dnn.call("cudnnSetStream", self._handle, stream)
-        self._ends = {kind: ActivationDescriptor(dnn, kind) for kind in Activation}
+        self._handle = handle
+        self._ends = {kind: ActivationDescriptor(dnn, kind) for kind in (Activation.RELU, Activation.IDENTITY)}
 
     # -- what the engine asks for --------------------------------------------------------------------------------------
 
@@ -182,16 +180,15 @@ class DnnConvolution:
             return []
         kept = Kept.of(self._device, self.version, way.value, plan.shape, self._rules)
         choices = kept.read()
-        if choices or self._seconds <= 0 or self._capturing():
+        if choices or self._budget.left <= 0 or self._capturing():
             return choices
         result = pointers[2] if way is not Way.FILTER else room("filter", _filter_bytes(plan.shape))
         workspace = self._rules.workspace
         at = room("columns", workspace) if workspace else 0
         first, second, third = plan.sides(way)
         read = first, pointers[0], second, pointers[1], plan.windows.handle, third, result
-        began = time.monotonic()
-        choices = self._told(plan, f"cudnnFindConvolution{way.value}AlgorithmEx", read, (at, workspace))
-        self._seconds -= time.monotonic() - began
+        with self._budget.spent():
+            choices = self._told(plan, f"cudnnFindConvolution{way.value}AlgorithmEx", read, (at, workspace))
         if choices:
             kept.write(choices)
         return choices

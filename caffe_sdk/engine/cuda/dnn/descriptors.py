@@ -25,9 +25,12 @@ class Math(IntEnum):
 
 
 class Activation(IntEnum):
-    """What a convolution may end in (cudnnActivationMode_t)."""
+    """Functions of single values (cudnnActivationMode_t)."""
 
+    SIGMOID = 0
     RELU = 1
+    TANH = 2
+    ELU = 4
     IDENTITY = 5
 
 
@@ -89,14 +92,14 @@ class ConvolutionDescriptor(Descriptor):
 
 
 class ActivationDescriptor(Descriptor):
-    """What is done to each result. NaN stays NaN, as in Caffe; where cuDNN cannot promise that, the ReLU is ours."""
+    """What is done to each value. NaN stays NaN, as in Caffe; where cuDNN cannot promise that, the kernel is ours."""
 
     kind = "Activation"
 
-    def __init__(self, dnn: Dnn, activation: Activation) -> None:
+    def __init__(self, dnn: Dnn, activation: Activation, alpha: float = 0.0) -> None:
         super().__init__(dnn)
-        nan = PROPAGATE_NAN if activation is Activation.RELU else NOT_PROPAGATE_NAN
-        dnn.call("cudnnSetActivationDescriptor", self.handle, activation, nan, 0.0)
+        nan = NOT_PROPAGATE_NAN if activation is Activation.IDENTITY else PROPAGATE_NAN
+        dnn.call("cudnnSetActivationDescriptor", self.handle, activation, nan, alpha)
 
 
 def _ints(shape: Shape) -> Any:

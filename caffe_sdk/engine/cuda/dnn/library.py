@@ -28,6 +28,10 @@ _searched = (*(c_void_p,) * 8, c_int, _numbers, c_void_p, c_void_p, c_size_t)
 _sized = (*(c_void_p,) * 5, c_int, POINTER(c_size_t))
 _run = (*(c_void_p,) * 7, c_int, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
 
+_of_one = (c_void_p,) * 6  # a factor, x with its descriptor, another factor, y with its own
+_of_two = (c_void_p,) * 8
+_of_three = (c_void_p,) * 10
+
 PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cudnnGetVersion": (),
     "cudnnGetErrorString": (c_int,),
@@ -65,6 +69,10 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cudnnFindConvolutionBackwardFilterAlgorithmEx": _searched,
     "cudnnGetConvolutionBackwardFilterWorkspaceSize": _sized,
     "cudnnConvolutionBackwardFilter": _run,
+    "cudnnActivationForward": (c_void_p, c_void_p, *_of_one),
+    "cudnnActivationBackward": (c_void_p, c_void_p, *_of_three),
+    "cudnnSoftmaxForward": (c_void_p, c_int, c_int, *_of_one),
+    "cudnnSoftmaxBackward": (c_void_p, c_int, c_int, *_of_two),
 }
 """The functions used (cudnn_graph.h, cudnn_ops.h, cudnn_cnn.h). Most return a cudnnStatus_t, 0 for success."""
 RESULTS: dict[str, Any] = {

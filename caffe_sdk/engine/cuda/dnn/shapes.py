@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import Shape
 
@@ -26,11 +27,21 @@ class DataType(IntEnum):
         return 4 if self is DataType.FLOAT else 2
 
 
+TYPES = {FLOAT32: DataType.FLOAT, FLOAT16: DataType.HALF, BFLOAT16: DataType.BFLOAT16}
+"""What cuDNN calls our formats."""
+
+
 class Layout(IntEnum):
     """Which axis is innermost: the last spatial one, or the channels (cudnnTensorFormat_t). For filters too."""
 
     NCHW = 0
     NHWC = 1
+
+
+def planes(shape: Shape) -> Shape:
+    """A shape as (images, channels, places, 1): cuDNN has no tensors of less than four axes."""
+    images, channels = (*shape, 1, 1)[:2]
+    return images, channels, math.prod(shape[2:]), 1
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 __device__ int class_at(int row, int k, int classes, int inner) { return (row / inner * classes + k) * inner + row % inner; }
 
 // A block for each row: where the classes of a row are neighbours.
-KERNEL softmax_rows(int rows, const real* x, float* y, int classes) {
+KERNEL softmax_of_rows(int rows, const real* x, float* y, int classes) {
     EACH_ROW(row, rows) {
         const real* from = x + row * classes;
         float* to = y + row * classes;
@@ -17,7 +17,7 @@ KERNEL softmax_rows(int rows, const real* x, float* y, int classes) {
 }
 
 // A thread for each row: where the rows are neighbours.
-KERNEL softmax_columns(int rows, const real* x, float* y, int classes, int inner) {
+KERNEL softmax_of_columns(int rows, const real* x, float* y, int classes, int inner) {
     EACH(row, rows) {
         float most = LOWEST_FLOAT, sum = 0;
         for (int k = 0; k < classes; k++) most = fmaxf(most, x[class_at(row, k, classes, inner)]);
@@ -29,7 +29,7 @@ KERNEL softmax_columns(int rows, const real* x, float* y, int classes, int inner
     }
 }
 
-KERNEL softmax_rows_grad(int rows, const float* y, const float* dy, float* dx, int classes) {
+KERNEL softmax_grad_of_rows(int rows, const float* y, const float* dy, float* dx, int classes) {
     EACH_ROW(row, rows) {
         int at = row * classes;
         float along = 0;
@@ -39,7 +39,7 @@ KERNEL softmax_rows_grad(int rows, const float* y, const float* dy, float* dx, i
     }
 }
 
-KERNEL softmax_columns_grad(int rows, const float* y, const float* dy, float* dx, int classes, int inner) {
+KERNEL softmax_grad_of_columns(int rows, const float* y, const float* dy, float* dx, int classes, int inner) {
     EACH(row, rows) {
         float along = 0;
         for (int k = 0; k < classes; k++) {

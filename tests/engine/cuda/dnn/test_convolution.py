@@ -14,7 +14,7 @@ from caffe_sdk.engine.cuda.dnn.convolver import NoConvolver
 from caffe_sdk.engine.cuda.dnn.shapes import Convolved, DataType, Layout
 from caffe_sdk.engine.cuda.driver import Driver
 from caffe_sdk.engine.cuda.gpu import GpuDevice
-from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.engine.reference import ReferenceEngine
@@ -225,12 +225,12 @@ def test_the_quickest_is_measured_once_and_kept(tmp_path):
 
 def test_measuring_ends_when_its_time_is_used_up():
     computing = engine(cudnn_search=100)
-    computing.device.dnn._seconds = 0.0
+    computing.device.dnn._budget.left = 0.0
     with Counted() as counted:
         agree(shapes(geometry()), three(geometry()), engine=computing)
     assert (counted.of(SEARCHES), counted.of(GUESSES)) == ([0, 0, 0], [1, 1, 1])
     computing = engine(cudnn_search=1)
-    computing.device.dnn._seconds = 1e-9
+    computing.device.dnn._budget.left = 1e-9
     with Counted() as counted:
         agree(shapes(geometry()), three(geometry()), engine=computing)
     assert (counted.of(SEARCHES), counted.of(GUESSES)) == ([1, 0, 0], [0, 1, 1])
@@ -360,9 +360,9 @@ def test_old_plans_make_room_for_new_ones(monkeypatch):
 
 
 def test_it_is_used_where_it_is_and_wanted():
-    assert device(options=Options(cudnn=None)).facts().cudnn == "9.10.2"
-    assert device(options=Options(cudnn=True)).facts().cudnn == "9.10.2"
-    without = device(options=Options(cudnn=False))
+    assert device(options=Options(cudnn=Cudnn.CONVOLVES_WHERE_IT_IS)).facts().cudnn == "9.10.2"
+    assert device(options=Options(cudnn=Cudnn.CONVOLVES)).facts().cudnn == "9.10.2"
+    without = device(options=Options(cudnn=Cudnn.NEVER))
     assert isinstance(without.dnn, NoConvolver)
     assert without.facts().cudnn == "none: CAFFE_CUDNN is 0"
     with Counted() as counted:
@@ -372,12 +372,13 @@ def test_it_is_used_where_it_is_and_wanted():
 
 def test_one_that_cannot_be_used_is_an_error_only_where_it_was_asked_for(caplog):
     mock().mock_dnn_set(ctypes.c_size_t(8907), 0)
-    assert device(options=Options(cudnn=None)).facts().cudnn.startswith("none: GPU: cuDNN 8.9.7 is here")
+    where_it_is = Options(cudnn=Cudnn.CONVOLVES_WHERE_IT_IS)
+    assert device(options=where_it_is).facts().cudnn.startswith("none: GPU: cuDNN 8.9.7 is here")
     with pytest.raises(DeviceError, match=r"cuDNN 8\.9\.7 is here, and 9 is called for"):
-        device(options=Options(cudnn=True))
+        device(options=Options(cudnn=Cudnn.CONVOLVES))
     mock().mock_dnn_set(ctypes.c_size_t(91002), 0)
     fail("cudnnCreate", 3007)
-    assert device(options=Options(cudnn=None)).facts().cudnn.startswith("none: GPU: cudnnCreate")
+    assert device(options=where_it_is).facts().cudnn.startswith("none: GPU: cudnnCreate")
     logged = [record.getMessage() for record in caplog.records]
     assert [words.split(";")[0] for words in logged] == [
         "convolving without cuDNN, which is slower: GPU: cuDNN 8.9.7 is here, and 9 is called for",
@@ -391,7 +392,7 @@ def test_one_that_is_not_there_is_done_without(caplog, monkeypatch):
     assert without.facts().cudnn.startswith("none: GPU: convolving by cuDNN needs libcudnn.so.9, which is nowhere here")
     assert not caplog.records
     with pytest.raises(DeviceError, match=r"libcudnn\.so\.9, which is nowhere here; pip install"):
-        GpuDevice(0, Driver(mock()), mock, options=Options(cudnn=True))
+        GpuDevice(0, Driver(mock()), mock, options=Options(cudnn=Cudnn.CONVOLVES))
 
 
 # -- what half precision stands on -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from caffe_sdk.engine.cuda.dnn import choices, convolution, descriptors, library
+from caffe_sdk.engine.cuda.dnn import choices, convolution, descriptors, library, softmax
 from caffe_sdk.engine.cuda.dnn.descriptors import (
     Activation,
     ActivationDescriptor,
@@ -38,13 +38,18 @@ NUMBERS = {
     "CUDNN_DEFAULT_MATH": Math.DEFAULT,
     "CUDNN_TENSOR_OP_MATH": Math.TENSOR_OP,
     "CUDNN_FMA_MATH": Math.FMA,
+    "CUDNN_ACTIVATION_SIGMOID": Activation.SIGMOID,
     "CUDNN_ACTIVATION_RELU": Activation.RELU,
+    "CUDNN_ACTIVATION_TANH": Activation.TANH,
+    "CUDNN_ACTIVATION_ELU": Activation.ELU,
     "CUDNN_ACTIVATION_IDENTITY": Activation.IDENTITY,
     "CUDNN_CROSS_CORRELATION": descriptors.CROSS_CORRELATION,
     "CUDNN_NOT_PROPAGATE_NAN": descriptors.NOT_PROPAGATE_NAN,
     "CUDNN_PROPAGATE_NAN": descriptors.PROPAGATE_NAN,
     "CUDNN_DETERMINISTIC": choices.DETERMINISTIC,
     "CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM": convolution.IMPLICIT_PRECOMP_GEMM,
+    "CUDNN_SOFTMAX_ACCURATE": softmax.ACCURATE,
+    "CUDNN_SOFTMAX_MODE_CHANNEL": softmax.CHANNEL,
     "CUDNN_STATUS_BAD_PARAM": library.BAD_PARAM.start,
     "CUDNN_STATUS_NOT_SUPPORTED": library.NOT_SUPPORTED.start,
     "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED": library.ALLOCATION_FAILED[0],

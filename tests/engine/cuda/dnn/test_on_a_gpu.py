@@ -9,7 +9,7 @@ from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda import CudaEngine, devices
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
 from caffe_sdk.engine.cuda.gpu import GpuDevice
-from caffe_sdk.engine.cuda.options import Options
+from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.memory import HOST
 from tests.engine.cuda.twins import agree, get, put, tensors
@@ -38,7 +38,7 @@ def _kept_elsewhere(monkeypatch, tmp_path):
 
 
 def engine(**options):
-    return CudaEngine(GpuDevice(0, devices.driver(), options=Options(**{"cudnn": True, **options})))
+    return CudaEngine(GpuDevice(0, devices.driver(), options=Options(**{"cudnn": Cudnn.CONVOLVES, **options})))
 
 
 def shapes(name):

@@ -1,0 +1,129 @@
+"""What cuDNN computes beside convolutions: the numbers of the table of cases, and what it is not asked for."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from caffe_sdk.engine.cuda import CudaEngine
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
+from caffe_sdk.engine.cuda.options import Cudnn, Options
+from caffe_sdk.engine.operation import Recorder
+from tests.cases.table import CASES
+from tests.cases.test_cases import REFERENCE, assert_close, run
+from tests.engine.cuda.mocked import device, mock
+from tests.engine.cuda.twins import agree, get, tensors
+
+BY_TYPE = {
+    "ReLU": {"cudnnActivationForward", "cudnnActivationBackward"},
+    "Sigmoid": {"cudnnActivationForward", "cudnnActivationBackward"},
+    "TanH": {"cudnnActivationForward", "cudnnActivationBackward"},
+    "ELU": {"cudnnActivationForward"},
+    "Softmax": {"cudnnSoftmaxForward", "cudnnSoftmaxBackward"},
+    "SoftmaxWithLoss": {"cudnnSoftmaxForward"},
+}
+"""What cases of a type call, all together."""
+CALLED = sorted(set().union(*BY_TYPE.values()))
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(caplog):
+    yield
+    mock().mock_dnn_set(ctypes.c_size_t(91002), 0)
+    assert "for it does not take it" not in caplog.text
+
+
+def engine(**options):
+    asked = Options(cudnn=Cudnn.ALL, **options)
+    return CudaEngine(device(options=asked), options=asked)
+
+
+class Called:
+    """Which functions of cuDNN's are called within a block."""
+
+    def __enter__(self):
+        self._before = self._counts()
+        return self
+
+    def __exit__(self, *error):
+        self.counts = {name: count - self._before[name] for name, count in self._counts().items()}
+        self.names = {name for name, count in self.counts.items() if count}
+
+    @staticmethod
+    def _counts():
+        return {name: mock().mock_dnn_calls(name.encode()) for name in CALLED}
+
+
+@pytest.mark.parametrize("kind", BY_TYPE)
+def test_the_table_of_cases(kind):
+    """As programs, which are captured and replayed; nothing falls to the host."""
+    with Called() as called:
+        for case in (case for case in CASES if case.type == kind):
+            values = case.values()
+            tops, gradients = run(case, engine(), values, programs=True)
+            expected_tops, expected_gradients = run(case, REFERENCE, values)
+            assert_close(tops, expected_tops, 2e-5)
+            assert_close(gradients, expected_gradients, 5e-5)
+    assert called.names == BY_TYPE[kind]
+
+
+@pytest.mark.parametrize(("real", "tolerance"), [(FLOAT16, 4e-3), (BFLOAT16, 3e-2)])
+def test_in_16_bits(real, tolerance):
+    """Where all numbers are stored so; a softmax makes floats of them, which cuDNN does not."""
+
+    def calls(computing, t):
+        r = Recorder()
+        r.inner_product(t["x"], t["w"], None, t["y"], False)
+        r.sigmoid(t["y"], t["z"])
+        r.softmax(t["z"], t["p"], 1)
+        r.inner_product_grad_data(t["p"], t["w"], t["x"], False)
+        r.relu_grad(t["v"], t["x"], t["x"], 0.0)
+        program = computing.compile(r.calls)
+        for _ in range(3):
+            program.run()
+
+    names = {"x": (4, 6), "w": (3, 6), "y": (4, 3), "z": (4, 3), "p": (4, 3), "v": (4, 6)}
+    with Called() as called:
+        agree(names, calls, tolerance, engine=engine(precision=real))
+    assert called.names == {"cudnnActivationForward", "cudnnActivationBackward"}
+
+
+@pytest.mark.parametrize("kind", ["relu", "elu_grad", "softmax"])
+def test_what_cudnn_is_not_asked_for(kind):
+    """A slope of the ReLU's, the gradient of an ELU whose result is not known, a softmax in place."""
+
+    def calls(computing, t):
+        if kind == "relu":
+            computing.relu(t["x"], t["y"], 0.1)
+            computing.relu_grad(t["x"], t["y"], t["y"], 0.1)
+        elif kind == "softmax":
+            computing.softmax(t["x"], t["x"], 1)
+        else:
+            computing.elu_grad(t["x"], t["y"], t["y"], 0.7)
+
+    with Called() as called:
+        agree({"x": (3, 4), "y": (3, 4)}, calls, engine=engine())
+    assert called.names == set()
+
+
+def test_what_cudnn_does_not_support_is_computed_by_our_own_kernels():
+    mock().mock_dnn_set(ctypes.c_size_t(91002), 1)
+
+    def calls(computing, t):
+        computing.sigmoid(t["x"], t["y"])
+        computing.softmax(t["y"], t["z"], 1)
+
+    with Called() as called:
+        computing = engine()
+        for _ in range(2):
+            agree(dict.fromkeys("xyz", (3, 4)), calls, engine=computing)
+    assert called.counts["cudnnActivationForward"] == called.counts["cudnnSoftmaxForward"] == 1
+
+
+def test_nan_stays_nan():
+    computing, t = engine(), tensors({"x": (3,), "y": (3,)})
+    t["x"].memory.write(REFERENCE.place)[...] = [np.nan, -1, 2]
+    computing.relu(t["x"], t["y"], 0.0)
+    np.testing.assert_array_equal(get(t["y"]), [np.nan, 0, 2])
