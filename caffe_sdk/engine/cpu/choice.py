@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 
-from caffe_sdk.engine.cpu import convolution, tuning, window, winograd
+from caffe_sdk.engine.cpu import convolution, lanes, tuning, window, winograd
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.tuning import Planner
@@ -56,6 +56,13 @@ def planned(plan: Plan, work: Work) -> None:
             ways[way](plan, work)
             return
     raise Unsupported("convolution", f"{work['geometry']}")
+
+
+def convolution_and_pool(plan: Plan, work: Work) -> None:
+    """Plan a convolution with what pools its result, if images in lanes are the best way. Unsupported otherwise."""
+    if _forced[-1]:
+        raise Unsupported("lanes", f"'{_forced[-1]}' is asked for")
+    lanes.convolution_and_pool(plan, work)
 
 
 def chosen(work: Work) -> str:

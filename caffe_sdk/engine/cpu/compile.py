@@ -74,6 +74,7 @@ PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
 
 FUSED: dict[str, Callable[[Plan, Work], None]] = {
     "affine_grad": batchnorm.affine_grad,
+    "convolution_and_pool": choice.convolution_and_pool,
     "prelu_grad": neuron.prelu_grad,
 }
 """How to plan what is an operation only after a rewriting of `fusion`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
+from caffe_sdk.engine.cpu import lanes
 from caffe_sdk.engine.cpu.dense_job import ADDRESSES, DENSE, ROWS
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain, strided
 from caffe_sdk.engine.cpu.job import Job
@@ -54,6 +56,10 @@ def inner_product(plan: Plan, work: Work) -> None:
     if x.shape[0] == 1 and weight.count >= LARGE and not work["transpose"] and plan.place(weight.memory) is HOST:
         _product(plan, work)
         return
+    if lanes.are_in_lanes(plan, x):
+        with suppress(Unsupported):
+            lanes.inner_product(plan, work)
+            return
     shapes = _Shapes(x.shape, y.shape, work["transpose"])
     computation = shapes.forward(bias, work.arguments.get("relu"))
     layout = computation.layout(WEIGHTS)

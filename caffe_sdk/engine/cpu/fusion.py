@@ -73,6 +73,17 @@ def fuse_residual(row: Row) -> None:
             _join(row, i, j, work.name, y=row[j]["y"], residual=others[0])
 
 
+def fuse_pool(row: Row) -> None:
+    """Of what a convolution makes, only the maximum of each window is wanted."""
+    for i, work in row:
+        if work.name != "convolution" or any(name in work.arguments for name in ("norm", "residual")):
+            continue
+        y = work["y"].memory
+        j = _next(row, i, y, "max_pool", "x")
+        if j is not None and row[j]["mask"] is None and _joins(row, i, j, y):
+            _join(row, i, j, "convolution_and_pool", y=row[j]["y"], pool=row[j]["geometry"])
+
+
 def replace_residual(row: Row) -> None:
     """The sum of a convolution and a residual that nobody wants afterwards may be put where the residual was."""
     for i, work in row:

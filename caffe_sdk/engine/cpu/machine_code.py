@@ -21,7 +21,7 @@ from caffe_sdk.engine import user_cache
 HERE, PORTABLE = Path(__file__).parent, Path(__file__).parents[1] / "portable"
 SOURCES = (
     *(HERE / f"{name}.py" for name in ("machine_code", "dense_job", "dense_kernels", "folding_job", "folding_kernels")),
-    *(HERE / f"{name}.py" for name in ("window_job", "window_kernels")),
+    *(HERE / f"{name}.py" for name in ("lanes_job", "lanes_kernels", "window_job", "window_kernels")),
     *(PORTABLE / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd", "winograd_tiles")),
     PORTABLE / "winograd_job.py",
 )
@@ -99,11 +99,13 @@ def _machine() -> Any:
 
 def _made(loop: str) -> bytes:
     """A loop compiled by Numba, as an object file that needs nothing of Numba."""
-    from caffe_sdk.engine.cpu import dense_kernels, folding_kernels, window_kernels
+    from caffe_sdk.engine.cpu import dense_kernels, folding_kernels, lanes_kernels, window_kernels
     from caffe_sdk.engine.portable.loops import winograd
     from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
-    loops = {**dense_kernels.LOOPS, **folding_kernels.LOOPS, **window_kernels.LOOPS, **winograd.LOOPS}
+    loops = {}
+    for module in (dense_kernels, folding_kernels, lanes_kernels, window_kernels, winograd):
+        loops |= module.LOOPS
     instructions, native = as_instructions(*loops[loop])
     module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=SYMBOL, native=native))
     for function in module.functions:

@@ -17,6 +17,7 @@ REWRITINGS: list[Callable[[Row], None]] = [
     fusion.fuse_norm,
     fusion.fuse_residual,
     fusion.fuse_relu,
+    fusion.fuse_pool,
     fusion.fuse_affine_grad,
     fusion.fuse_norm_grad,
     fusion.fuse_prelu_grad,

@@ -64,7 +64,7 @@ def sharing(t: dict[str, Tensor], n: int) -> dict[str, Tensor]:
     return {**lenet(n), **{name: t[name] for name in PARAMETERS}}
 
 
-def forward(engine: Any, t: dict[str, Tensor]) -> None:
+def classify(engine: Any, t: dict[str, Any]) -> None:
     n = t["data"].shape[0]
     engine.convolution(t["data"], t["weight1"], t["bias1"], t["conv1"], KERNEL)
     engine.max_pool(t["conv1"], t["pool1"], t["mask1"], HALF)
@@ -74,6 +74,10 @@ def forward(engine: Any, t: dict[str, Tensor]) -> None:
     engine.relu(t["ip1"], t["ip1"], 0.0)
     engine.inner_product(t["ip1"], t["weight4"], t["bias4"], t["ip2"], False)
     engine.softmax(t["ip2"], t["prob"], 1)
+
+
+def forward(engine: Any, t: dict[str, Tensor]) -> None:
+    classify(engine, t)
     engine.softmax_loss(t["prob"], t["label"], t["loss"], 1, None, "VALID")
 
 

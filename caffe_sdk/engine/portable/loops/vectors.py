@@ -8,6 +8,8 @@ Importing this module imports Numba.
 # mypy: allow-untyped-calls, allow-untyped-decorators, no-warn-unused-ignores
 from __future__ import annotations
 
+import functools
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -424,6 +426,58 @@ def _sums_of_blocks(
                 for j in range(width):
                     _increase(builder, sums[i, j], builder.fmul(number, vectors[j], flags=_CONTRACT))
     return sums
+
+
+def product_in_lanes(filters: int, vectors: int, pooled: bool) -> Any:
+    """A function for some filters at four or two places of images of which sixteen lie side by side, one in each lane.
+
+    ``multiply(x, taps, count, across, down, w, w_filter, bias, slope, y, y_filter, y_across, y_down)``: the first place
+    is at ``x``, the others ``across``, ``down`` and both from there. ``taps`` is where the distances are (64 bits) from
+    a place to each of the ``count`` numbers that are multiplied by those of a filter, of which the next is ``w_filter``
+    bytes on. A bias for each filter is added to the sums, and what is below 0 multiplied by ``slope``. Results are as
+    far apart as ``y_across`` and ``y_down`` say, or if ``pooled`` the greatest is the only one; those of filters are
+    ``y_filter`` bytes apart.
+    """
+
+    @intrinsic
+    def multiply(typing: Any, *operands: Any) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            given = cgutils.unpack_tuple(builder, arguments[0])
+            x, taps, count, across, down, w, w_filter, bias, slope, y, y_filter, y_across, y_down = given
+            places = [_INT(0), across, down, builder.add(across, down)][:vectors]
+            ahead = builder.add(w, builder.mul(w_filter, _INT(filters)))
+            sums = [[cgutils.alloca_once_value(builder, _ZERO) for _ in places] for _ in range(filters)]
+            for total in itertools.chain(*sums):
+                builder.store(_ZERO, total)
+            with cgutils.for_range(builder, count) as loop:
+                tap = builder.inttoptr(builder.add(taps, builder.mul(loop.index, _INT(8))), _INT.as_pointer())
+                here = builder.add(x, builder.load(tap))
+                numbers = [_load(builder, builder.add(here, place), 0) for place in places]
+                of_w = builder.add(w, builder.mul(loop.index, _INT(4)))
+                if not pooled:
+                    _prefetch(builder, builder.add(ahead, builder.mul(loop.index, _INT(NBYTES))))
+                for f, of_filter in enumerate(sums):
+                    number = _number(builder, builder.add(of_w, builder.mul(w_filter, _INT(f))), 0)
+                    for total, vector in zip(of_filter, numbers, strict=True):
+                        _increase(builder, total, builder.fmul(number, vector, flags=_CONTRACT))
+            below, offsets = _splat(builder, slope), [_INT(0), y_across, y_down, builder.add(y_across, y_down)]
+            for f, of_filter in enumerate(sums):
+                shift = _number(builder, bias, 4 * f)
+                values = [builder.fadd(builder.load(total), shift) for total in of_filter]
+                if pooled:
+                    values = [functools.reduce(functools.partial(_greater, builder), values)]
+                to = builder.add(y, builder.mul(y_filter, _INT(f)))
+                for value, offset in zip(values, offsets, strict=False):
+                    _store(builder, _rectified(builder, value, below), builder.add(to, offset), 0)
+            return context.get_dummy_value()
+
+        return types.void(types.StarArgTuple(operands)), made
+
+    return multiply
+
+
+def _greater(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", b, a), b, a)
 
 
 def _prefetch(builder: Any, address: Any, offset: int = 0) -> None:
