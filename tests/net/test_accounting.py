@@ -81,9 +81,9 @@ def test_a_layer_on_the_host_in_the_middle() -> None:
 def test_another_batch_takes_another_amount() -> None:
     with engine.use("cpu"), Net(models.lenet(2, train=False), caffe.TEST) as net:
         small = net.memory
-        net.blobs["data"].reshape(64, 1, 28, 28)
+        net.blobs["data"].reshape(10, 1, 28, 28)
         large = net.memory
-        assert large.activations > 20 * small.activations
+        assert large.activations > 4 * small.activations
         run(net)
         assert net.allocated() == large
         assert large.parameters == small.parameters

@@ -102,7 +102,8 @@ def _taps(x: Shape, geometry: ConvolutionGeometry) -> Array:
     _, channels, height, width = x
     kernel, dilation = geometry.kernel, geometry.dilation
     planes, rows, columns = np.ogrid[:channels, : kernel[0], : kernel[1]]
-    return VECTOR * ((planes * height + rows * dilation[0]) * width + columns * dilation[1]).astype(np.int64).ravel()
+    taps: Array = ((planes * height + rows * dilation[0]) * width + columns * dilation[1]).astype(np.int64).ravel()
+    return VECTOR * taps
 
 
 def inner_product(plan: Plan, work: Work) -> None:

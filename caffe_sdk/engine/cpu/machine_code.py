@@ -103,7 +103,7 @@ def _made(loop: str) -> bytes:
     from caffe_sdk.engine.portable.loops import winograd
     from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
-    loops = {}
+    loops: dict[str, Any] = {}
     for module in (dense_kernels, folding_kernels, lanes_kernels, window_kernels, winograd):
         loops |= module.LOOPS
     instructions, native = as_instructions(*loops[loop])
