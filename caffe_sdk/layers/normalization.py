@@ -40,13 +40,17 @@ class LRN(Layer):
     def forward(self, engine: Engine, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         assert self.scale is not None
         x, y = bottom[0].data_tensor, top[0].data_tensor
-        engine.lrn(x, y, self.scale, self.size, self.alpha, self.beta, self.k, self.within)
+        scale = self.scale if self.training else None
+        engine.lrn(x, y, scale, self.size, self.alpha, self.beta, self.k, self.within)
 
     def backward(self, engine: Engine, top: Sequence[Blob], needs: Sequence[bool], bottom: Sequence[Blob]) -> None:
         assert self.scale is not None
         if needs[0]:
             x, y, dy, dx = bottom[0].data_tensor, top[0].data_tensor, top[0].diff_tensor, bottom[0].diff_tensor
-            engine.lrn_grad(x, y, self.scale, dy, dx, self.size, self.alpha, self.beta, self.within)
+            neighbourhood = self.size, self.alpha, self.beta, self.k, self.within
+            if not self.training:  # forward did without the scale
+                engine.lrn(x, dx, self.scale, *neighbourhood)
+            engine.lrn_grad(x, y, self.scale, dy, dx, *neighbourhood)
 
 
 @layer("BatchNorm")

@@ -53,9 +53,11 @@ def lrn(plan: Plan, work: Work) -> None:
     neighbourhood = {name: work[name] for name in NEIGHBOURHOOD}
     layout = plan.shaped(x)
     computation = _forward(FORWARD_INFERENCE, layout, neighbourhood)
-    _backward(layout, neighbourhood, _forward(FORWARD_TRAINING, layout, neighbourhood))
+    if scale is not None:
+        _backward(layout, neighbourhood, _forward(FORWARD_TRAINING, layout, neighbourhood))
     plan.execute(computation, {SRC: plan.read(x, layout), DST: plan.write(y, computation.layout(DST))})
-    plan.promise(scale, ScaleOfInput(x, neighbourhood))
+    if scale is not None:
+        plan.promise(scale, ScaleOfInput(x, neighbourhood))
 
 
 def lrn_grad(plan: Plan, work: Work) -> None:

@@ -6,6 +6,8 @@ import math
 
 from caffe_sdk.engine.cuda.affine import shared_out
 from caffe_sdk.engine.cuda.base import FLOAT, CudaBase
+from caffe_sdk.engine.cuda.dnn.normalization import Lrn, LrnGrad, Normalize
+from caffe_sdk.engine.cuda.dnn.shapes import TYPES, planes
 from caffe_sdk.engine.cuda.fusion import Scaling, ScalingGradient
 from caffe_sdk.engine.cuda.structures import Neighbours
 from caffe_sdk.engine.reference.normalization import Normalization, unbiased
@@ -16,12 +18,18 @@ class CudaNormalization(CudaBase, Normalization):
     """Statistics of a channel by as many blocks as its values need, of a row by one; then a thread for each value."""
 
     def lrn(
-        self, x: Tensor, y: Tensor, scale: Tensor, size: int, alpha: float, beta: float, k: float, within: bool
+        self, x: Tensor, y: Tensor, scale: Tensor | None, size: int, alpha: float, beta: float, k: float, within: bool
     ) -> None:
-        """y = x / scale^beta with scale = k + alpha / n * sum of x^2 over the n values of a neighbourhood."""
+        """y = x / scale^beta with scale = k + alpha / n * sum of x^2 over the n values of a neighbourhood.
+
+        cuDNN does not tell of the scale, and may compute where nobody asks for it.
+        """
         share = alpha / (size * size if within else size)
-        reach = _neighbours(x, size, within)
-        self.launch("lrn", y.count, self.source(x), self.target(y), self.target(scale), reach, share, beta, k)
+        job = Lrn(planes(x.shape), TYPES[self.now.real], size, alpha, beta, k)
+        can = job.taken and scale is None and not within and x.memory is not y.memory
+        given, made = [self.source(x)], [self.target(y)]
+        rest = self.target(scale), _neighbours(x, size, within), share, beta, k
+        self.either(job if can else None, given, made, self.kernel("lrn", y.count, *rest))
 
     def lrn_grad(
         self,
@@ -33,12 +41,17 @@ class CudaNormalization(CudaBase, Normalization):
         size: int,
         alpha: float,
         beta: float,
+        k: float,
         within: bool,
     ) -> None:
         """dx = dy / scale^beta - 2 alpha beta / n * x * sum of dy y / scale over the neighbourhood."""
         factor = 2 * alpha * beta / (size * size if within else size)
-        sources = map(self.source, (x, y, scale, dy))
-        self.launch("lrn_grad", dx.count, *sources, self.target(dx), _neighbours(x, size, within), factor, beta)
+        forward = Lrn(planes(x.shape), TYPES[self.now.real], size, alpha, beta, k)
+        apart = all(dx.memory is not other.memory for other in (x, y, dy))
+        job = LrnGrad(forward) if forward.taken and not within and apart else None
+        values, result, divisors, gradient = map(self.source, (x, y, scale, dy))
+        rest = divisors, _neighbours(x, size, within), factor, beta
+        self.either(job, [values, result, gradient], [self.target(dx)], self.kernel("lrn_grad", dx.count, *rest))
 
     def batch_norm(
         self,
@@ -102,11 +115,29 @@ class CudaNormalization(CudaBase, Normalization):
         scaling: Scaling,
     ) -> None:
         """The same, and y scaled, shifted and through a ReLU."""
-        _, channels, _ = _channels(x)
+        _, channels, places = _channels(x)
         values, running = self.source(x), map(self.source, (mean, variance, weight))
         means, d = self.scratch("means", channels), self.target(deviation)
-        self.launch("global_statistics", channels, *running, means, d, eps)
-        self._normalize(values, means, d, None, y, scaling)
+        job = self._normalization(x, y, eps, scaling)
+        if job is None:
+            self.launch("global_statistics", channels, *running, means, d, 0, eps)
+            self._normalize(values, means, d, None, y, scaling)
+            return
+        variances = self.scratch("statistics", 3 * channels)
+        ones, zeros = (variances + i * channels * FLOAT for i in (1, 2))
+        self.launch("global_statistics", channels, *running, means, d, variances, eps)
+        scale, shift = self.source(scaling.scale), self.source(scaling.shift)
+
+        def ours(x: int, *more: int) -> None:
+            numbers = channels, places, False, 0.0
+            self.launch("normalize", y.count, x, means, d, scale, shift, 0, 0, more[-1], *numbers)
+
+        self.either(job, [values, scale or ones, shift or zeros, means, variances], [self.target(y)], ours)
+
+    def _normalization(self, x: Tensor, y: Tensor, eps: float, scaling: Scaling) -> Normalize | None:
+        """What cuDNN could compute: scaled and shifted, but not kept before that, nor behind a ReLU or in place."""
+        can = scaling.kept is None and scaling.negative_slope is None and x.memory is not y.memory and len(x.shape) > 1
+        return Normalize(planes(x.shape), TYPES[self.now.real], eps) if can else None
 
     def _normalize(
         self, values: int, means: int, deviation: int, normalized: Tensor | None, y: Tensor, scaling: Scaling

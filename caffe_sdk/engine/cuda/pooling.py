@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.dnn.descriptors import Pooling as Kind
+from caffe_sdk.engine.cuda.dnn.pooling import AveragePoolGrad, Pool
+from caffe_sdk.engine.cuda.dnn.shapes import TYPES
 from caffe_sdk.engine.cuda.draws import Draw, skip_wholes
 from caffe_sdk.engine.cuda.neuron import DRAWS
 from caffe_sdk.engine.cuda.structures import pool
@@ -14,12 +17,14 @@ from caffe_sdk.memory import Tensor
 
 
 class CudaPooling(CudaBase, Pooling):
-    """A thread for each window, and for the gradient one for each value of the image."""
+    """A thread for each window, and for the gradient one for each value of the image; or for some a call of cuDNN."""
 
     def max_pool(self, x: Tensor, y: Tensor, mask: Tensor | None, geometry: PoolingGeometry) -> None:
-        """y = the maximum of each window; mask (int32) = its index in the h * w plane."""
+        """y = the maximum of each window; mask (int32) = its index in the h * w plane, of which cuDNN knows nothing."""
         windows = pool(x.shape, y.shape, geometry)
-        self.launch("max_pool", y.count, self.source(x), self.target(y), self.target(mask), windows)
+        job = self._pool(Kind.MAX, x, y, geometry) if mask is None else None
+        given, made = [self.source(x)], [self.target(y)]
+        self.either(job, given, made, self.kernel("max_pool", y.count, self.target(mask), windows))
 
     def max_pool_grad(self, dy: Tensor, mask: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
         """dx[mask] += dy."""
@@ -28,12 +33,13 @@ class CudaPooling(CudaBase, Pooling):
 
     def average_pool(self, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> None:
         """y = the sum of each window / the part of the window that lies inside the image or its padding."""
-        self.launch("average_pool", y.count, self.source(x), self.target(y), pool(x.shape, y.shape, geometry))
+        job, windows = self._pool(Kind.AVERAGE, x, y, geometry), pool(x.shape, y.shape, geometry)
+        self.either(job, [self.source(x)], [self.target(y)], self.kernel("average_pool", y.count, windows))
 
     def average_pool_grad(self, dy: Tensor, dx: Tensor, geometry: PoolingGeometry) -> None:
         """dx += dy / divisor at every place of its window."""
-        windows = pool(dx.shape, dy.shape, geometry)
-        self.launch("average_pool_grad", dx.count, self.source(dy), self.target(dx), windows)
+        job, windows = AveragePoolGrad(self._pool(Kind.AVERAGE, dx, dy, geometry)), pool(dx.shape, dy.shape, geometry)
+        self.either(job, [self.source(dy)], [self.target(dx)], self.kernel("average_pool_grad", dx.count, windows))
 
     def stochastic_pool(
         self, x: Tensor, y: Tensor, mask: Tensor, geometry: PoolingGeometry, rng: np.random.Generator
@@ -53,3 +59,6 @@ class CudaPooling(CudaBase, Pooling):
         """dx += dy (2 x - y) / sum of x, at every place of each window."""
         windows = pool(x.shape, dy.shape, geometry)
         self.launch("expected_pool_grad", dx.count, self.source(x), self.source(dy), self.target(dx), windows)
+
+    def _pool(self, kind: Kind, x: Tensor, y: Tensor, geometry: PoolingGeometry) -> Pool:
+        return Pool(kind, x.shape, y.shape, geometry, TYPES[self.now.real])

@@ -16,18 +16,28 @@ class FastNormalization(Normalization):
 
     @quiet
     def lrn(
-        self, x: Tensor, y: Tensor, scale: Tensor, size: int, alpha: float, beta: float, k: float, within: bool
+        self, x: Tensor, y: Tensor, scale: Tensor | None, size: int, alpha: float, beta: float, k: float, within: bool
     ) -> None:
         """y = x / scale^beta with scale = k + alpha / n * sum of x^2 over the n values of a neighbourhood."""
-        if within or not (usable(x, y, scale) and apart(y, x)):
+        made = [y] if scale is None else [y, scale]
+        if within or not (usable(x, *made) and apart(y, x)):
             super().lrn(x, y, scale, size, alpha, beta, k, within)
             return
         from caffe_sdk.engine.portable.loops import lrn as loops
 
         values = channels(self.read(x))
-        result, divisors = self.write(y).reshape(values.shape), self.write(scale).reshape(values.shape)
+        result, *divisors = (self.write(tensor).reshape(values.shape) for tensor in made)
         numbers = (size // 2, *map(np.float32, (alpha / size, beta, k)))
-        shared(lambda i, j: loops.lrn(values[i:j], result[i:j], divisors[i:j], *numbers), len(values), values.size)
+
+        def work(i: int, j: int) -> None:
+            if divisors:
+                loops.lrn(values[i:j], result[i:j], divisors[0][i:j], *numbers)
+                return
+            room = np.empty((1, *values.shape[1:]), np.float32)
+            for image in range(i, j):
+                loops.lrn(values[image : image + 1], result[image : image + 1], room, *numbers)
+
+        shared(work, len(values), values.size)
 
     @quiet
     def lrn_grad(
@@ -40,11 +50,12 @@ class FastNormalization(Normalization):
         size: int,
         alpha: float,
         beta: float,
+        k: float,
         within: bool,
     ) -> None:
         """dx = dy / scale^beta - 2 alpha beta / n * x * sum of dy y / scale over the neighbourhood."""
         if within or not (usable(x, y, scale, dy, dx) and apart(dx, x, y, scale)):
-            super().lrn_grad(x, y, scale, dy, dx, size, alpha, beta, within)
+            super().lrn_grad(x, y, scale, dy, dx, size, alpha, beta, k, within)
             return
         from caffe_sdk.engine.portable.loops import lrn as loops
 

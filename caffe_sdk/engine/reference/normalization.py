@@ -14,16 +14,18 @@ class Normalization(EngineBase):
 
     @operation(writes="y scale")
     def lrn(
-        self, x: Tensor, y: Tensor, scale: Tensor, size: int, alpha: float, beta: float, k: float, within: bool
+        self, x: Tensor, y: Tensor, scale: Tensor | None, size: int, alpha: float, beta: float, k: float, within: bool
     ) -> None:
         """y = x / scale^beta with scale = k + alpha / n * sum of x^2 over the n values of a neighbourhood.
 
-        The neighbourhood is ``size`` channels, or ``within`` a channel ``size`` by ``size`` places (n = size^2).
+        The neighbourhood is ``size`` channels, or ``within`` a channel ``size`` by ``size`` places (n = size^2). Only
+        the gradient needs the scale.
         """
         values = self.read(x)
         sums = _neighbours(values * values, size, within)
         divisors = k + alpha / (size * size if within else size) * sums
-        self.write(scale)[...] = divisors
+        if scale is not None:
+            self.write(scale)[...] = divisors
         self.write(y)[...] = values * divisors**-beta
 
     @operation(writes="dx")
@@ -37,9 +39,13 @@ class Normalization(EngineBase):
         size: int,
         alpha: float,
         beta: float,
+        k: float,
         within: bool,
     ) -> None:
-        """dx = dy / scale^beta - 2 alpha beta / n * x * sum of dy y / scale over the neighbourhood."""
+        """dx = dy / scale^beta - 2 alpha beta / n * x * sum of dy y / scale over the neighbourhood.
+
+        ``scale`` is what `lrn` made of the same numbers.
+        """
         values, divisors, gradient = self.read(x), self.read(scale), self.read(dy)
         sums = _neighbours(gradient * self.read(y) / divisors, size, within)
         factor = 2 * alpha * beta / (size * size if within else size)

@@ -22,11 +22,9 @@ SHAPES = [(2, 16, 5, 5), (1, 3, 4, 6), (5, 20, 3, 3), (2, 1, 7, 7)]
 
 
 def calls(neighbourhood):
-    backward = {name: value for name, value in neighbourhood.items() if name != "k"}
-
     def both(engine, t):
         engine.lrn(t["x"], t["y"], t["scale"], **neighbourhood)
-        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dx"], **backward)
+        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dx"], **neighbourhood)
 
     return both
 
@@ -75,16 +73,20 @@ def test_a_scale_of_the_reference_is_used():
     t, expected = tensors(shapes), tensors(shapes)
     for each in (t, expected):
         each["scale"].memory.update(HOST)[...] = abs(numbers(each["scale"]).ravel()) + 1
-    backward = {name: value for name, value in ACROSS.items() if name != "k"}
 
     def gradient(engine, t):
-        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dx"], **backward)
+        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dx"], **ACROSS)
 
     program = compiled(gradient, t)
     program.run()
     gradient(ReferenceEngine(), expected)
     assert left_to_reference(program) == ["lrn_grad"]
     close(t["dx"], expected["dx"])
+
+
+def test_nobody_needs_the_scale():
+    program = agree(dict.fromkeys(("x", "y"), SHAPES[0]), lambda e, t: e.lrn(t["x"], t["y"], None, **ACROSS))
+    assert left_to_reference(program) == []
 
 
 def test_in_place_is_left_to_the_reference():

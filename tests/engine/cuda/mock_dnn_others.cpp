@@ -265,7 +265,7 @@ int cudnnLRNCrossChannelBackward(DnnHandle* handle, Descriptor* rule, int mode, 
     });
 }
 
-// -- normalization by the batch; statistics and coefficients are floats, one of each channel
+// -- normalization by known statistics, which are floats as the coefficients are, one of each channel
 
 static int check_coefficients(Descriptor* given, Descriptor* x, std::initializer_list<const void*> all) {
     DNN_KNOWN(given, TENSOR);
@@ -289,38 +289,6 @@ int cudnnBatchNormalizationForwardInference(DnnHandle* handle, int mode, const v
                     size_t at = of.at(n, c, place);
                     write(&of, ys, at, s[c] * (read(&of, xs, at) - m[c]) / sqrtf(v[c] + eps) + b[c]);
                 }
-    });
-}
-int cudnnBatchNormalizationBackward(DnnHandle* handle, int mode, const void* alpha, const void* beta, const void* by, const void* kept, Descriptor* x,
-                                    const void* xs, Descriptor* dy, const void* dys, Descriptor* dx, void* dxs, Descriptor* of_channels, const void* scale,
-                                    void* dscale, void* dshift, double eps, const void* means, const void* inverses) {
-    DNN_CHECK("cudnnBatchNormalizationBackward");
-    DNN_NEED(mode == 1 && eps >= 0 && means && inverses, DNN_BAD_PARAM);
-    DNN_TENSORS({x, xs}, {dy, dys}, {dx, dxs});
-    DNN_NEED(alike(x, dy) && alike(dy, dx) && dxs != xs && dxs != dys, DNN_BAD_PARAM);
-    if (int status = check_coefficients(of_channels, x, {scale, dscale, dshift, means, inverses})) return status;
-    Descriptor of = *x;
-    float factor = *(const float*)by, more = *(const float*)kept;
-    return enqueue(handle->stream, [=] {
-        auto s = (const float*)scale, m = (const float*)means, r = (const float*)inverses;
-        for (int c = 0; c < of.size[1]; c++) {
-            float sum = 0, along = 0, count = (float)of.size[0] * of.inner();
-            auto each = [&](std::function<void(size_t, float)> work) {
-                for (int n = 0; n < of.size[0]; n++)
-                    for (int place = 0; place < of.inner(); place++) {
-                        size_t at = of.at(n, c, place);
-                        work(at, (read(&of, xs, at) - m[c]) * r[c]);
-                    }
-            };
-            each([&](size_t at, float v) {
-                sum += read(&of, dys, at);
-                along += read(&of, dys, at) * v;
-            });
-            each([&](size_t at, float v) { write(&of, dxs, at, s[c] * r[c] * (read(&of, dys, at) - sum / count - v * along / count)); });
-            auto to = (float*)dscale, and_to = (float*)dshift;
-            to[c] = factor * along + (more ? more * to[c] : 0);
-            and_to[c] = factor * sum + (more ? more * and_to[c] : 0);
-        }
     });
 }
 }

@@ -11,10 +11,11 @@ from tests.engine.cuda.twins import agree
 @pytest.mark.parametrize(("size", "beta"), [(1, 0.75), (5, 0.75), (5, 0.6), (99, 0.75)])
 def test_neighbours(size, beta, within):
     def calls(engine, t):
+        engine.lrn(t["x"], t["z"], None, size, 0.1, beta, 2.0, within)
         engine.lrn(t["x"], t["y"], t["s"], size, 0.1, beta, 2.0, within)
-        engine.lrn_grad(t["x"], t["y"], t["s"], t["dy"], t["dx"], size, 0.1, beta, within)
+        engine.lrn_grad(t["x"], t["y"], t["s"], t["dy"], t["dx"], size, 0.1, beta, 2.0, within)
 
-    agree(dict.fromkeys(("x", "y", "s", "dy", "dx"), (2, 9, 5, 4)), calls)
+    agree(dict.fromkeys(("x", "y", "z", "s", "dy", "dx"), (2, 9, 5, 4)), calls)
 
 
 @pytest.mark.parametrize("shape", [(9, 5, 11, 3), (3, 4, 50, 21), (2600, 2), (1, 3, 3000), (300, 4), (70,), (0, 3, 2)])

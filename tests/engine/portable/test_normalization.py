@@ -18,11 +18,12 @@ BATCH = {"x": X, "y": X, "normalized": X, "deviation": (7,), "mean": (7,), "vari
 @pytest.mark.parametrize("size", [1, 5, 21])
 def test_lrn_and_gradient(size, beta, within):
     def calls(engine, t):
+        engine.lrn(t["x"], t["z"], None, size, 0.1, beta, 2.0, within)
         engine.lrn(t["x"], t["y"], t["scale"], size, 0.1, beta, 2.0, within)
-        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dx"], size, 0.1, beta, within)
-        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dy"], size, 0.1, beta, within)
+        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dx"], size, 0.1, beta, 2.0, within)
+        engine.lrn_grad(t["x"], t["y"], t["scale"], t["dy"], t["dy"], size, 0.1, beta, 2.0, within)
 
-    agree(dict.fromkeys(("x", "y", "scale", "dy", "dx"), X), calls)
+    agree(dict.fromkeys(("x", "y", "z", "scale", "dy", "dx"), X), calls)
 
 
 def test_power(rng):

@@ -1,4 +1,4 @@
-"""What cuDNN is told of tensors, filters, convolutions and activations: objects of its own that end with ours."""
+"""What cuDNN is told of tensors, filters, windows and functions: objects of its own that end with ours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.dnn.shapes import Convolved, DataType, Layout
+from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.memory import Shape
 
 CROSS_CORRELATION = 1  # cudnnConvolutionMode_t
@@ -32,6 +33,15 @@ class Activation(IntEnum):
     TANH = 2
     ELU = 4
     IDENTITY = 5
+
+
+class Pooling(IntEnum):
+    """What is made of a window (cudnnPoolingMode_t)."""
+
+    AVERAGE = 1
+    """Of all its values, zeros of the padding included."""
+    MAX = 3
+    """The one whose gradient is the same always."""
 
 
 class Descriptor:
@@ -100,6 +110,33 @@ class ActivationDescriptor(Descriptor):
         super().__init__(dnn)
         nan = NOT_PROPAGATE_NAN if activation is Activation.IDENTITY else PROPAGATE_NAN
         dnn.call("cudnnSetActivationDescriptor", self.handle, activation, nan, alpha)
+
+
+class PoolingDescriptor(Descriptor):
+    """How the windows of a pooling lie. NaN is the maximum of its window, as in Caffe."""
+
+    kind = "Pooling"
+
+    def __init__(self, dnn: Dnn, pooling: Pooling, geometry: PoolingGeometry) -> None:
+        super().__init__(dnn)
+        axes = map(_ints, (geometry.kernel, geometry.pad, geometry.stride))
+        dnn.call("cudnnSetPoolingNdDescriptor", self.handle, pooling, PROPAGATE_NAN, len(geometry.kernel), *axes)
+
+    def result(self, x: TensorDescriptor, axes: int) -> Shape:
+        """The shape of what comes out, as cuDNN counts: it rounds the number of windows down."""
+        found = (ctypes.c_int * axes)()
+        self._dnn.call("cudnnGetPoolingNdForwardOutputDim", self.handle, x.handle, axes, found)
+        return tuple(found)
+
+
+class NeighboursDescriptor(Descriptor):
+    """The neighbourhood of an LRN, so many channels, and its numbers; alpha is divided by the channels."""
+
+    kind = "LRN"
+
+    def __init__(self, dnn: Dnn, channels: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__(dnn)
+        dnn.call("cudnnSetLRNDescriptor", self.handle, channels, alpha, beta, k)
 
 
 def _ints(shape: Shape) -> Any:

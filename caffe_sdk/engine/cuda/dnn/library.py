@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_uint, c_void_p
 from typing import Any
 
 from caffe_sdk.engine.cuda.libraries import declare, load
@@ -69,6 +69,18 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cudnnFindConvolutionBackwardFilterAlgorithmEx": _searched,
     "cudnnGetConvolutionBackwardFilterWorkspaceSize": _sized,
     "cudnnConvolutionBackwardFilter": _run,
+    "cudnnCreatePoolingDescriptor": _made,
+    "cudnnSetPoolingNdDescriptor": (c_void_p, c_int, c_int, c_int, _numbers, _numbers, _numbers),
+    "cudnnGetPoolingNdForwardOutputDim": (c_void_p, c_void_p, c_int, _numbers),
+    "cudnnDestroyPoolingDescriptor": _gone,
+    "cudnnPoolingForward": (c_void_p, c_void_p, *_of_one),
+    "cudnnPoolingBackward": (c_void_p, c_void_p, *_of_three),
+    "cudnnCreateLRNDescriptor": _made,
+    "cudnnSetLRNDescriptor": (c_void_p, c_uint, c_double, c_double, c_double),
+    "cudnnDestroyLRNDescriptor": _gone,
+    "cudnnLRNCrossChannelForward": (c_void_p, c_void_p, c_int, *_of_one),
+    "cudnnLRNCrossChannelBackward": (c_void_p, c_void_p, c_int, *_of_three),
+    "cudnnBatchNormalizationForwardInference": (c_void_p, c_int, *(c_void_p,) * 11, c_double),
     "cudnnActivationForward": (c_void_p, c_void_p, *_of_one),
     "cudnnActivationBackward": (c_void_p, c_void_p, *_of_three),
     "cudnnSoftmaxForward": (c_void_p, c_int, c_int, *_of_one),

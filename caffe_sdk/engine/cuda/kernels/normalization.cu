@@ -34,18 +34,18 @@ __device__ float shrink(float x, float beta) {
     return 1 / (root * sqrtf(root));
 }
 
-// share = alpha / n
+// share = alpha / n; there may be no `scale`
 KERNEL lrn(int n, const real* x, real* y, real* scale, Neighbours s, float share, float beta, float k) {
     EACH(i, n) {
         float divisor = k + share * neighbours_sum(i, x, 0, 0, s);
-        scale[i] = divisor;
+        if (scale) scale[i] = divisor;
         y[i] = x[i] * shrink(divisor, beta);
     }
 }
 
 // factor = 2 alpha beta / n
 KERNEL lrn_grad(
-    int n, const real* x, const real* y, const real* scale, const real* dy, real* dx, Neighbours s, float factor, float beta
+    int n, const real* x, const real* y, const real* dy, real* dx, const real* scale, Neighbours s, float factor, float beta
 ) {
     EACH(i, n) dx[i] = dy[i] * shrink(scale[i], beta) - factor * x[i] * neighbours_sum(i, y, dy, scale, s);
 }
@@ -118,14 +118,19 @@ KERNEL batch_statistics(
     }
 }
 
-// The same from the running sums.
+// The same from the running sums; and where there is room for them, the variances, ones and zeros, which cuDNN is given.
 KERNEL global_statistics(
-    int channels, const float* mean, const float* variance, const float* weight, float* means, float* deviation, float eps
+    int channels, const float* mean, const float* variance, const float* weight, float* means, float* deviation, float* given,
+    float eps
 ) {
     EACH(c, channels) {
         float share = weight[0] ? 1 / weight[0] : 0.0f;
         means[c] = share * mean[c];
         deviation[c] = sqrtf(share * variance[c] + eps);
+        if (!given) continue;
+        given[c] = share * variance[c];
+        given[channels + c] = 1;
+        given[2 * channels + c] = 0;
     }
 }
 

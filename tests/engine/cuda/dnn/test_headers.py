@@ -6,29 +6,32 @@ import ctypes
 import importlib.util
 import itertools
 import re
-from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 
 import pytest
 
-from caffe_sdk.engine.cuda.dnn import choices, convolution, descriptors, library, softmax
+from caffe_sdk.engine.cuda.dnn import choices, convolution, descriptors, library, normalization, softmax
 from caffe_sdk.engine.cuda.dnn.descriptors import (
     Activation,
     ActivationDescriptor,
     ConvolutionDescriptor,
     FilterDescriptor,
     Math,
+    NeighboursDescriptor,
+    Pooling,
+    PoolingDescriptor,
     TensorDescriptor,
 )
 from caffe_sdk.engine.cuda.dnn.library import PROTOTYPES, RESULTS, Dnn
 from caffe_sdk.engine.cuda.dnn.shapes import DataType, Layout, convolved
-from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
 from caffe_sdk.errors import DeviceError
 from tests.engine.cuda.mocked import mock
 
 HEADERS = ("cudnn_graph.h", "cudnn_ops.h", "cudnn_cnn.h")
 POINTED = {"int": POINTER(c_int), "size_t": POINTER(c_size_t), "char": c_char_p, "void": c_void_p}
-PLAIN = {"int": c_int, "size_t": c_size_t, "double": c_double, "cudaStream_t": c_void_p}
+PLAIN = {"int": c_int, "size_t": c_size_t, "double": c_double, "unsigned": c_uint, "cudaStream_t": c_void_p}
 NUMBERS = {
     "CUDNN_DATA_FLOAT": DataType.FLOAT,
     "CUDNN_DATA_HALF": DataType.HALF,
@@ -50,6 +53,10 @@ NUMBERS = {
     "CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM": convolution.IMPLICIT_PRECOMP_GEMM,
     "CUDNN_SOFTMAX_ACCURATE": softmax.ACCURATE,
     "CUDNN_SOFTMAX_MODE_CHANNEL": softmax.CHANNEL,
+    "CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING": Pooling.AVERAGE,
+    "CUDNN_POOLING_MAX_DETERMINISTIC": Pooling.MAX,
+    "CUDNN_LRN_CROSS_CHANNEL_DIM1": normalization.CROSS_CHANNEL,
+    "CUDNN_BATCHNORM_SPATIAL": normalization.SPATIAL,
     "CUDNN_STATUS_BAD_PARAM": library.BAD_PARAM.start,
     "CUDNN_STATUS_NOT_SUPPORTED": library.NOT_SUPPORTED.start,
     "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED": library.ALLOCATION_FAILED[0],
@@ -131,6 +138,13 @@ def count(dnn: Dnn) -> None:
         for kind, layout in itertools.product(DataType, Layout):
             sides = TensorDescriptor(dnn, shape.x, kind, layout), FilterDescriptor(dnn, shape.w, kind, layout)
             assert windows.result(*sides, len(shape.y)) == shape.y
+    assert NeighboursDescriptor(dnn, 5, 1e-4, 0.75, 1.0).handle
+    for kernel, stride, pad in ((3, 2, 0), (3, 1, 1), (2, 3, 1), (5, 2, 2)):
+        geometry = PoolingGeometry((kernel, 2), (stride, 1), (pad, 0), ceil=False)
+        x = TensorDescriptor(dnn, (2, 4, 9, 8), DataType.FLOAT, Layout.NCHW)
+        for kind in Pooling:
+            result = PoolingDescriptor(dnn, kind, geometry).result(x, 4)
+            assert result == (2, 4, (9 + 2 * pad - kernel) // stride + 1, 7)
 
 
 def test_the_mock_counts_as_caffe_does():

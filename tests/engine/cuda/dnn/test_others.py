@@ -7,13 +7,15 @@ import ctypes
 import numpy as np
 import pytest
 
+import caffe_sdk as caffe
+from caffe_sdk.engine import use
 from caffe_sdk.engine.cuda import CudaEngine
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
 from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.operation import Recorder
 from tests.cases.table import CASES
 from tests.cases.test_cases import REFERENCE, assert_close, run
-from tests.engine.cuda.mocked import device, mock
+from tests.engine.cuda.mocked import device, install, mock
 from tests.engine.cuda.twins import agree, get, tensors
 
 BY_TYPE = {
@@ -23,9 +25,13 @@ BY_TYPE = {
     "ELU": {"cudnnActivationForward"},
     "Softmax": {"cudnnSoftmaxForward", "cudnnSoftmaxBackward"},
     "SoftmaxWithLoss": {"cudnnSoftmaxForward"},
+    "Pooling": {"cudnnPoolingForward", "cudnnPoolingBackward"},
+    "SPP": {"cudnnPoolingForward", "cudnnPoolingBackward"},
+    "LRN": {"cudnnLRNCrossChannelBackward"},  # in training forward tells of the scale, which cuDNN does not
 }
 """What cases of a type call, all together."""
-CALLED = sorted(set().union(*BY_TYPE.values()))
+AT_TEST = {"cudnnLRNCrossChannelForward", "cudnnBatchNormalizationForwardInference"}
+CALLED = sorted(AT_TEST.union(*BY_TYPE.values()))
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +73,45 @@ def test_the_table_of_cases(kind):
             assert_close(tops, expected_tops, 2e-5)
             assert_close(gradients, expected_gradients, 5e-5)
     assert called.names == BY_TYPE[kind]
+
+
+NET = """
+force_backward: true
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 6 dim: 9 dim: 8 } } }
+layer { name: "lrn" type: "LRN" bottom: "data" top: "lrn" lrn_param { alpha: 0.5 } }
+layer { name: "norm" type: "BatchNorm" bottom: "lrn" top: "norm" }
+layer { name: "bias" type: "Bias" bottom: "norm" top: "norm" }
+layer { name: "tanh" type: "TanH" bottom: "norm" top: "tanh" }
+layer { name: "max" type: "Pooling" bottom: "tanh" top: "max" pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "mean" type: "Pooling" bottom: "max" top: "mean" pooling_param { pool: AVE global_pooling: true } }
+"""
+
+
+@pytest.mark.parametrize("batch", [2, 1])
+def test_a_net_at_test(tmp_path, monkeypatch, batch):
+    """Nothing is asked for that cuDNN does not tell of; of the maxima there are more than it counts."""
+    install(monkeypatch)
+    monkeypatch.setenv("CAFFE_CUDNN", "all")
+    (tmp_path / "net.prototxt").write_text(NET)
+    seen = []
+    with Called() as called:
+        for name in ("reference", "cuda"):
+            with use(name), caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST) as net:
+                rng = np.random.default_rng(1)
+                for parameter in (*net.params["norm"], *net.params["bias"]):
+                    parameter.data[...] = rng.uniform(0.5, 2, parameter.shape)
+                net.blobs["data"].reshape(batch, 6, 9, 8)
+                net.blobs["data"].data[...] = rng.standard_normal((batch, 6, 9, 8))
+                for _ in range(3):
+                    net.forward()
+                seen.append([net.blobs[name].data.copy() for name in ("lrn", "norm", "mean")])
+                net.backward()
+                seen[-1].append(net.blobs["data"].diff.copy())
+    for mine, theirs in zip(*seen, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+    backward = {f"cudnn{what}Backward" for what in ("Activation", "Pooling", "LRNCrossChannel")}
+    assert called.names == AT_TEST | backward | {"cudnnActivationForward", "cudnnPoolingForward"}
+    assert called.counts["cudnnPoolingForward"] == called.counts["cudnnLRNCrossChannelForward"]
 
 
 @pytest.mark.parametrize(("real", "tolerance"), [(FLOAT16, 4e-3), (BFLOAT16, 3e-2)])
