@@ -26,7 +26,7 @@ import math
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 import numpy as np
@@ -134,6 +134,7 @@ class Watcher(Protocol):
 
 _numbers = itertools.count(1)
 _moves = 0
+_making_locks = threading.Lock()
 
 
 def moves() -> int:
@@ -160,12 +161,12 @@ class SyncedMemory:
         self.fresh: Set[Place] = NOWHERE
         self._buffers: dict[Place, Buffer] = {}
         self._lease: weakref.ref[Array] | None = None
-        self._lock = threading.RLock()
+        self._lock: threading.RLock | None = None
         self._initial: Callable[[Array], None] | None = None
         self._recall: Callable[[SyncedMemory], None] | None = None
         self.held_once = False
         """Whether the host's copy is given back when the numbers are brought elsewhere, unless somebody holds it."""
-        self.watchers: list[weakref.ref[Watcher]] = []
+        self.watchers: Sequence[weakref.ref[Watcher]] = ()
         """Who hears, once, before the numbers change."""
 
     def begin_with(self, fill: Callable[[Array], None]) -> None:
@@ -227,7 +228,7 @@ class SyncedMemory:
     def view(self) -> Array:
         """A writable flat NumPy view of the host's copy. Taking it makes the host the only fresh place."""
         buffer = self.update(HOST)
-        with self._lock:
+        with self._alone():
             view = self._lease() if self._lease is not None else None
             if view is None:
                 view = np.asarray(_Lease(buffer))
@@ -243,7 +244,7 @@ class SyncedMemory:
         if lease is None:
             return False
         if lease() is None:
-            with self._lock:
+            with self._alone():
                 if self._lease is lease:  # nobody has taken another view meanwhile
                     self._lease = None
             return False
@@ -341,13 +342,13 @@ class SyncedMemory:
 
     def watch(self, watcher: Watcher) -> None:
         """Tell ``watcher``, for as long as it lives, before the numbers change for the first time from now on."""
-        self.watchers = [reference for reference in self.watchers if reference() is not None]
-        self.watchers.append(weakref.ref(watcher))
+        alive = (reference for reference in self.watchers if reference() is not None)
+        self.watchers = (*alive, weakref.ref(watcher))
 
     def changes(self) -> None:
         """The numbers are about to change: tell who watches."""
         if self.watchers:
-            told, self.watchers = self.watchers, []
+            told, self.watchers = self.watchers, ()
             for reference in told:
                 watcher = reference()
                 if watcher is not None:
@@ -357,9 +358,16 @@ class SyncedMemory:
 
     def _bring(self, place: Place) -> None:
         """The one function that moves numbers between places. Of threads that share a memory one does it."""
-        with self._lock:
+        with self._alone():
             if place not in self.fresh:
                 self._fetch(place)
+
+    def _alone(self) -> threading.RLock:
+        """A lock that is made when it is needed: most memories' numbers are never brought anywhere."""
+        if self._lock is None:
+            with _making_locks:
+                self._lock = self._lock or threading.RLock()
+        return self._lock
 
     def _fetch(self, place: Place) -> None:
         if self._recall is not None:

@@ -79,7 +79,7 @@ def quiet(method: Method) -> Method:
     return cast(Method, computed)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Call:
     """One operation with its arguments. ``where`` names the layer that asked for it in errors."""
 
@@ -126,7 +126,8 @@ class Call:
 
 def _on(stand_ins: Mapping[SyncedMemory, SyncedMemory], value: Any) -> Any:
     if isinstance(value, Tensor):
-        return Tensor(stand_ins.get(value.memory, value.memory), value.shape)
+        stand_in = stand_ins.get(value.memory)
+        return value if stand_in is None else Tensor(stand_in, value.shape)
     return [_on(stand_ins, item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

@@ -9,7 +9,7 @@ from caffe_sdk.layers import Layer
 from caffe_sdk.memory import Shape
 
 
-@dataclass
+@dataclass(slots=True)
 class PlannedBlob:
     """A blob: its name and shape, and whether anything wants its gradient."""
 
@@ -18,7 +18,7 @@ class PlannedBlob:
     needs: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class PlannedParameter:
     """A parameter of a layer: its first values' filler and its place in training.
 

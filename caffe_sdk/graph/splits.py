@@ -10,7 +10,8 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from caffe_sdk.errors import GraphError
-from caffe_sdk.schema.messages import LayerParameter, NetParameter
+from caffe_sdk.graph.state import without_layers
+from caffe_sdk.schema.messages import LayerParameter
 
 Top = tuple[int, int]
 """A top: index of its layer, index among the layer's tops."""
@@ -19,9 +20,7 @@ Top = tuple[int, int]
 def insert_splits(net: Any) -> Any:
     """A copy of a filtered NetParameter with split layers where they are needed."""
     sources, uses, weights = _uses(net)
-    split = NetParameter()
-    split.CopyFrom(net)
-    del split.layer[:]
+    split = without_layers(net)
     taken: Counter[Top] = Counter()
     for i, layer in enumerate(net.layer):
         kept = split.layer.add()

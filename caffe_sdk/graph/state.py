@@ -47,9 +47,7 @@ def included(layer: Any, state: Any) -> bool:
 
 def filter_net(net: Any, state: Any) -> Any:
     """A copy of a NetParameter with only the layers of this state, each with its phase set."""
-    filtered = NetParameter()
-    filtered.CopyFrom(net)
-    del filtered.layer[:]
+    filtered = without_layers(net)
     filtered.state.CopyFrom(state)
     for layer in net.layer:
         if included(layer, state):
@@ -58,3 +56,18 @@ def filter_net(net: Any, state: Any) -> Any:
             if not kept.HasField("phase"):
                 kept.phase = state.phase
     return filtered
+
+
+def without_layers(net: Any) -> Any:
+    """A copy of a NetParameter but for its layers: a message keeps the memory of what is copied and then deleted."""
+    bare = NetParameter()
+    for field, value in net.ListFields():
+        if field.name == "layer":
+            continue
+        if field.is_repeated:
+            getattr(bare, field.name).MergeFrom(value)
+        elif field.message_type is not None:
+            getattr(bare, field.name).CopyFrom(value)
+        else:
+            setattr(bare, field.name, value)
+    return bare

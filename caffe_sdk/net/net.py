@@ -60,10 +60,11 @@ class Net(Contents):
         self.phase = phase if isinstance(phase, int) else PHASES[str(phase)]
         self._where = where
         config = self._read(network_file)
-        self._source = (config, self.phase, level, tuple(stages or ()))
+        self._source = config.SerializePartialToString()  # a tenth of the message
+        self._state = (self.phase, level, tuple(stages or ()))
         self.rng = rng.spawn()
         try:
-            self.graph = build(*self._source, self.rng)
+            self.graph = build(config, *self._state, self.rng)
             self._build(dtype)
         except CaffeError as error:
             raise error.at(self._where) from error.__cause__
@@ -105,7 +106,11 @@ class Net(Contents):
     @property
     def prototxt(self) -> str:
         """The text of the model the net was made of, in today's format; layers of other phases are in it too."""
-        return str(self._source[0])
+        return str(self._description())
+
+    def _description(self) -> Any:
+        """The NetParameter the net was made of."""
+        return NetParameter.FromString(self._source)
 
     @property
     def engine(self) -> Engine:
@@ -402,7 +407,7 @@ class Net(Contents):
         outlive the net and each other.
         """
         self._open()
-        twin = Net(*self._source, where=self._where, dtype=self._parts.dtype)
+        twin = Net(self._description(), *self._state, where=self._where, dtype=self._parts.dtype)
         twin._executor.homes = dict(self._executor.homes)
         twin.share_with(self)
         for learnable in self.learnable:

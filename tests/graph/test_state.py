@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffe_sdk.errors import GraphError
-from caffe_sdk.graph.state import filter_net, matches, net_state
+from caffe_sdk.graph.state import filter_net, matches, net_state, without_layers
 from caffe_sdk.schema import prototxt
 from caffe_sdk.schema.messages import TEST, TRAIN, NetParameter, NetState, NetStateRule
 
@@ -35,6 +35,14 @@ def test_any_include_rule_is_enough() -> None:
 def test_kept_layers_know_their_phase() -> None:
     net = prototxt.parse(NET, NetParameter)
     assert {layer.phase for layer in filter_net(net, net_state(net, TRAIN, 0, ())).layer} == {TRAIN}
+
+
+def test_all_but_layers_is_copied() -> None:
+    net = prototxt.parse('name: "n" input: "x" input_dim: 3 force_backward: true state { stage: "s" }', NetParameter)
+    alone = NetParameter.FromString(net.SerializeToString())
+    net.layer.add(name="a", type="Input")
+    assert without_layers(net) == alone
+    assert len(net.layer) == 1
 
 
 def test_caller_state_goes_over_the_nets_own() -> None:

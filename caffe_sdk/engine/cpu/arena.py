@@ -15,6 +15,9 @@ import numpy as np
 
 from caffe_sdk.memory import ALIGNMENT, Array, Place, SyncedMemory, aligned
 
+SEVERAL = -1
+"""In place of the number of a part."""
+
 
 class Room:
     """``count`` numbers of a type, which the steps ``first`` to ``last`` use: a memory's at a place, or nobody's."""
@@ -60,7 +63,7 @@ class Arena:
         """Bytes it would have with nothing in it but rooms that are no memory's."""
         self._rooms: dict[tuple[SyncedMemory, Place], Room] = {}
         self._own: list[Room] = []
-        self._parts: dict[SyncedMemory, set[int]] = {}
+        self._parts: dict[SyncedMemory, int] = {}  # the one part that works on a memory, or SEVERAL
         self._area: Array | None = None
         self.crossing: dict[SyncedMemory, list[Room]] = {}
         """Lost memories that several parts of the program work on, with their rooms."""
@@ -83,11 +86,13 @@ class Arena:
         """The step that is being planned works on a room."""
         room.use(self.step)
         if room.memory is not None:
-            self._parts.setdefault(room.memory, set()).add(self.part)
+            known = self._parts.setdefault(room.memory, self.part)
+            if known != self.part:
+                self._parts[room.memory] = SEVERAL
 
     def within_part(self, memory: SyncedMemory) -> bool:
         """Whether only the part that is being planned has worked on a memory."""
-        return self._parts.get(memory) == {self.part}
+        return self._parts.get(memory) == self.part
 
     def join(self, parts: Iterable[Room], whole: Room) -> None:
         """Let rooms that nobody uses from now on be parts of another, unused until now, one after the other."""
@@ -108,7 +113,7 @@ class Arena:
         for room in shared:
             memory = room.memory
             assert memory is not None
-            if len(self._parts.get(memory, ())) > 1:
+            if self._parts.get(memory) == SEVERAL:
                 self.crossing.setdefault(memory, []).append(room)
         for rooms in self.crossing.values():
             used = [room for room in rooms if room.first >= 0]

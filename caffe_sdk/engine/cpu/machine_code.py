@@ -27,7 +27,6 @@ SOURCES = (
 )
 """All that a loop is made from."""
 
-SYMBOL = "caffe_loop"
 ENTRY = """
 define void @{symbol}(ptr %job) {{
   %nothing = alloca ptr
@@ -57,7 +56,7 @@ def address_of(loop: str) -> int:
         if code is None:
             code = _made(loop)
             user_cache.keep(path, hashlib.sha256(code).digest() + code)
-        return _linked(code)
+        return _linked(loop, code)
 
 
 def load(path: Path) -> bytes | None:
@@ -107,23 +106,28 @@ def _made(loop: str) -> bytes:
     for module in (dense_kernels, folding_kernels, lanes_kernels, window_kernels, winograd):
         loops |= module.LOOPS
     instructions, native = as_instructions(*loops[loop])
-    module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=SYMBOL, native=native))
+    module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=_symbol(loop), native=native))
     for function in module.functions:
-        if function.name not in (native, SYMBOL) and not function.is_declaration:
+        if function.name not in (native, _symbol(loop)) and not function.is_declaration:
             function.linkage = "available_externally"  # so that it is left out, with all it needs
     code: bytes = _machine().emit_object(module)
     return code
 
 
-def _linked(code: bytes) -> int:
+def _linked(loop: str, code: bytes) -> int:
     """Where the function of an object file is, for as long as the program runs."""
-    llvm = _llvm()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    _engines.append(engine)
-    return int(engine.get_function_address(SYMBOL))
+    linker = _linker()
+    linker.add_object_file(_llvm().ObjectFileRef.from_data(code))
+    linker.finalize_object()
+    return int(linker.get_function_address(_symbol(loop)))
 
 
-_engines: list[Any] = []
-"""They own the code."""
+@functools.cache
+def _linker() -> Any:
+    """What links all loops, and owns them."""
+    return _llvm().create_mcjit_compiler(_llvm().parse_assembly(""), _machine())
+
+
+def _symbol(loop: str) -> str:
+    """The name of a loop's entry."""
+    return f"caffe_{loop}"
