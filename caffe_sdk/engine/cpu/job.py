@@ -11,15 +11,18 @@ import numpy as np
 
 from caffe_sdk.engine.cpu import machine_code
 from caffe_sdk.engine.cpu.library import library
-from caffe_sdk.engine.portable.job import Record
+from caffe_sdk.engine.portable.job import Record, address
 from caffe_sdk.threads import num_threads
 
 
 class Job(Record):
-    """A loop and the record it works on."""
+    """A loop and the record it works on. Where threads claim items, it is by ``claims``, one number for each."""
 
     def __init__(self, loop: str, kind: np.dtype[Any], values: Mapping[str, Any]) -> None:
         super().__init__(kind, values, num_threads())
+        self._claims = np.zeros(int(self.numbers["items"][0]) if "claims" in (kind.names or ()) else 0, np.int64)
+        if self._claims.size:
+            self.numbers["claims"] = address(self._claims)
         self._arguments: tuple[Any, ...] = (self.address,)
         if self.threads == 1:
             self._call = machine_code.function(loop)
@@ -29,6 +32,7 @@ class Job(Record):
     def run(self) -> None:
         """Do all items."""
         self.begin()
+        self._claims.fill(0)
         self._call(*self._arguments)
 
 

@@ -146,25 +146,15 @@ def _taken(plan: Plan, p: Problem, x: Operand | None, sizes: Shape) -> Operand:
 
 
 def _cut(p: Problem) -> dict[str, int]:
-    """What a job knows of sizes, and into what it is cut: pieces that stay in the cache, and parts for threads."""
-    n, channels = p.x[:2]
+    """What a job knows of sizes, and into what it is cut."""
+    channels = p.x[1]
     if p.kernel == (1, 1):
         height, width, x_places, row = 1, p.places, p.places, p.places
-        pieces = -(-width * channels * 4 // PIECE)
-        of_piece = -(-width // pieces // ROWS) * ROWS
     else:
         height, width, row = *p.y[2:], p.x[3] + 2 * p.pad[1]
-        x_places, of_piece = p.x[2] * row, width
-    pieces, strips = -(-width // of_piece), -(-p.y[1] // (WIDTH * BLOCK))
-    parts = min(strips, 1 if num_threads() == 1 else -(-4 * num_threads() // (n * pieces)))
-    of_part = -(-strips // parts)
-    parts = -(-strips // of_part)
+        x_places = p.x[2] * row
     return {
-        "items": n * pieces * parts,
-        "pieces": pieces,
-        "places": of_piece,
-        "parts": parts,
-        "blocks_of_part": WIDTH * of_part,
+        **_items(p),
         "height": height,
         "width": width,
         "blocks_in": channels // BLOCK,
@@ -177,4 +167,32 @@ def _cut(p: Problem) -> dict[str, int]:
         "across": p.kernel[1],
         "pad": p.pad[0],
         "depth": DEPTH if p.kernel == (1, 1) else 1,
+    }
+
+
+def _items(p: Problem) -> dict[str, int]:
+    """Pieces of x that stay in the cache, times parts of y's channels, in the order in which threads share them.
+
+    Threads that divide places read all filters, but of x what they have made themselves: better where images have more
+    places than y has channels. Those that divide channels read all of x.
+    """
+    n, threads, alone = p.x[0], num_threads(), p.kernel == (1, 1)
+    places, strips = p.places if alone else p.y[3], -(-p.y[1] // (WIDTH * BLOCK))
+    pieces, rows = -(-p.places * p.x[1] * 4 // PIECE) if alone else 1, -(-places // ROWS)
+    by_places = alone and n == 1 and p.places >= p.y[1] and threads > 1
+    if by_places:
+        rows, pieces = -(-rows // threads), -(-pieces // threads)  # of a thread
+        pieces = min(range(pieces, 2 * pieces + 2), key=lambda count: (-rows % count, -count))
+    of_piece = min(places, -(-rows // pieces) * ROWS)
+    pieces = -(-places // of_piece)
+    parts = 1 if by_places or threads == 1 else min(strips, -(-4 * threads // (n * pieces)))
+    of_part = -(-strips // parts)
+    parts = -(-strips // of_part)
+    return {
+        "items": n * pieces * parts,
+        "threads": threads,
+        "pieces": pieces,
+        "places": of_piece,
+        "parts": parts,
+        "blocks_of_part": WIDTH * of_part,
     }

@@ -7,8 +7,10 @@ import numpy as np
 ADDRESSES = ("x", "w", "y", "scale", "shift", "residual")
 WINDOW = np.dtype(
     [
-        ("ticket", np.int64),  # of the next item; first, because threads count it up where the job begins
+        ("ticket", np.int64),  # the next thread's number; first, because threads count it up where the job begins
         ("items", np.int64),
+        ("claims", np.int64),  # where there is for each item whether a thread has taken it
+        ("threads", np.int64),
         # How images are cut into pieces of so many places, and y's channels into parts
         ("pieces", np.int64),
         ("places", np.int64),

@@ -14,7 +14,16 @@ import numpy as np
 
 from caffe_sdk.engine.cpu.window_job import PLACES, WINDOW
 from caffe_sdk.engine.portable.loops.compiled import inlined
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, blocked_product, load, splat, store, take_ticket
+from caffe_sdk.engine.portable.loops.vectors import (
+    LANES,
+    NBYTES,
+    blocked_product,
+    claim,
+    load,
+    splat,
+    store,
+    take_ticket,
+)
 
 compiler: Any = numba
 
@@ -116,11 +125,18 @@ def _part(job: Any, x: int, y: int, places: int, begin: int, end: int) -> None:
 
 
 def convolve_windows(pointer: Any) -> None:
-    """y = w * x scale + shift + residual, rectified. Items: for each image, each of its pieces, each part of y."""
+    """y = w * x scale + shift + residual, rectified. Items: parts of y, each of all pieces of all images.
+
+    A thread begins with a share of the items that is its own each time, so what it has left in its cache is near; then
+    it takes what is left of others' shares.
+    """
     job = compiler.carray(pointer, 1)[0]
-    item = take_ticket(pointer)
-    while item < job.items:
-        piece, part = divmod(item, job.parts)
+    own = take_ticket(pointer) * job.items // job.threads
+    for i in range(job.items):
+        item = (own + i) % job.items
+        if not claim(job.claims + 8 * item):
+            continue
+        part, piece = divmod(item, job.items // job.parts)
         image, piece = divmod(piece, job.pieces)
         place = piece * job.places
         places = min(job.places, job.width - place)
@@ -128,7 +144,6 @@ def convolve_windows(pointer: Any) -> None:
         y = job.y + (image * job.blocks_out * job.height * job.width + place) * NBYTES
         begin = part * job.blocks_of_part
         _part(job, x, y, places, begin, min(job.blocks_out, begin + job.blocks_of_part))
-        item = take_ticket(pointer)
 
 
 def take_places(pointer: Any) -> None:

@@ -191,6 +191,17 @@ take_number = _counter(1)
 """The next one behind it, in the same way."""
 
 
+@intrinsic
+def claim(typing: Any, address: Any) -> Any:
+    """Whether the 64-bit integer at an address was 0. It is 1 from now on, so it was for one thread only."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        before = builder.atomic_rmw("xchg", builder.inttoptr(arguments[0], _INT.as_pointer()), _INT(1), "monotonic")
+        return builder.icmp_signed("==", before, _INT(0))
+
+    return types.boolean(types.int64), made
+
+
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 
 
