@@ -27,93 +27,148 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True)(function)
 
 
+# -- pixels to floats --------------------------------------------------------------------------------------------------
+
+# A view of a row costs more than its numbers, as Numba counts who holds the array, so places are counted through flat
+# arrays. They have no sign: with one, Numba asks each whether it is meant from the end, and nothing is vectorised.
+_AHEAD = 2  # so many rows before floats are written, their memory is asked for
+_LINE = 16  # floats in a line of the cache
+
+
+@numba.extending.intrinsic
+def _fetch(typing, floats, place):  # type: ignore[no-untyped-def]
+    """Begin to bring what is at a place of a flat array into the cache, for writing; beyond the array, nothing."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        for_writing, everywhere, data = (ir.Constant(ir.IntType(32), number) for number in (1, 3, 1))
+        kind = ir.FunctionType(ir.VoidType(), [address.type, *[ir.IntType(32)] * 3])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [address, for_writing, everywhere, data])
+        return context.get_dummy_value()
+
+    return numba.types.none(floats, place), made
+
+
 @_compiled
 def minus_image(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.minus_image`."""
     channels, height, width = out.shape
-    for c in range(channels):
-        for y in range(height):
-            row, from_row, mean_row = out[c, y], pixels[c, top + y, left:], mean[c, top + y, left:]
-            if mirror:
-                for x in range(width):  # a place without a sign cannot be counted from the end: so this is vectorised
-                    place = np.uintp(width - 1 - x)
-                    row[x] = (np.float32(from_row[place]) - mean_row[place]) * scale
-            else:
-                for x in range(width):
-                    row[x] = (np.float32(from_row[x]) - mean_row[x]) * scale
+    seen, means, floats = pixels.reshape(-1), mean.reshape(-1), out.reshape(-1)
+    for row in range(channels * height):
+        first = np.uintp(row * width)
+        for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
+            _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
+        begin = np.uintp((row // height * pixels.shape[1] + top + row % height) * pixels.shape[2] + left)
+        if mirror:
+            end = begin + np.uintp(width - 1)
+            for x in range(width):
+                place = end - np.uintp(x)
+                floats[first + np.uintp(x)] = (np.float32(seen[place]) - means[place]) * scale
+        else:
+            for x in range(width):
+                place = begin + np.uintp(x)
+                floats[first + np.uintp(x)] = (np.float32(seen[place]) - means[place]) * scale
 
 
 @_compiled
 def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.minus_channels`."""
     channels, height, width = out.shape
-    for c in range(channels):
-        offset = mean[c]
-        for y in range(height):
-            row, from_row = out[c, y], pixels[c, top + y, left:]
-            if mirror:
-                for x in range(width):
-                    row[x] = (np.float32(from_row[np.uintp(width - 1 - x)]) - offset) * scale
-            else:
-                for x in range(width):
-                    row[x] = (np.float32(from_row[x]) - offset) * scale
+    seen, floats = pixels.reshape(-1), out.reshape(-1)
+    for row in range(channels * height):
+        first = np.uintp(row * width)
+        for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
+            _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
+        begin = np.uintp((row // height * pixels.shape[1] + top + row % height) * pixels.shape[2] + left)
+        offset = mean[row // height]
+        if mirror:
+            end = begin + np.uintp(width - 1)
+            for x in range(width):
+                floats[first + np.uintp(x)] = (np.float32(seen[end - np.uintp(x)]) - offset) * scale
+        else:
+            for x in range(width):
+                floats[first + np.uintp(x)] = (np.float32(seen[begin + np.uintp(x)]) - offset) * scale
 
 
 @_compiled
 def minus_image_together(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.minus_image_together`."""
     _, height, width = out.shape
+    seen, means, floats = pixels.reshape(-1), mean.reshape(-1), out.reshape(-1)
+    plane, plane_seen = np.uintp(height * width), np.uintp(pixels.shape[0] * pixels.shape[1])
     for y in range(height):
-        line = pixels[top + y, left:].ravel()
-        first, second, third = out[0, y], out[1, y], out[2, y]
-        mean_first, mean_second, mean_third = mean[0, top + y, left:], mean[1, top + y, left:], mean[2, top + y, left:]
-        for x in range(width):
-            place = np.uintp(width - 1 - x) if mirror else np.uintp(x)
-            pixel = np.uintp(3) * place
-            first[x] = (np.float32(line[pixel]) - mean_first[place]) * scale
-            second[x] = (np.float32(line[pixel + np.uintp(1)]) - mean_second[place]) * scale
-            third[x] = (np.float32(line[pixel + np.uintp(2)]) - mean_third[place]) * scale
+        first = np.uintp(y * width)
+        second, third = first + plane, first + plane + plane
+        for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
+            _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
+            _fetch(floats, second + np.uintp(x))  # type: ignore[call-arg]
+            _fetch(floats, third + np.uintp(x))  # type: ignore[call-arg]
+        begin = np.uintp((top + y) * pixels.shape[1] + left)
+        if mirror:
+            begin += np.uintp(width - 1)
+            begin_second, begin_third = begin + plane_seen, begin + plane_seen + plane_seen
+            for x in range(width):
+                step, pixel = np.uintp(x), np.uintp(3) * begin - np.uintp(3 * x)
+                floats[first + step] = (np.float32(seen[pixel]) - means[begin - step]) * scale
+                floats[second + step] = (np.float32(seen[pixel + np.uintp(1)]) - means[begin_second - step]) * scale
+                floats[third + step] = (np.float32(seen[pixel + np.uintp(2)]) - means[begin_third - step]) * scale
+        else:
+            begin_second, begin_third = begin + plane_seen, begin + plane_seen + plane_seen
+            for x in range(width):
+                step, pixel = np.uintp(x), np.uintp(3) * begin + np.uintp(3 * x)
+                floats[first + step] = (np.float32(seen[pixel]) - means[begin + step]) * scale
+                floats[second + step] = (np.float32(seen[pixel + np.uintp(1)]) - means[begin_second + step]) * scale
+                floats[third + step] = (np.float32(seen[pixel + np.uintp(2)]) - means[begin_third + step]) * scale
 
 
 @_compiled
 def minus_channels_together(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.minus_channels_together`."""
     _, height, width = out.shape
+    seen, floats = pixels.reshape(-1), out.reshape(-1)
+    plane = np.uintp(height * width)
     mean_first, mean_second, mean_third = mean[0], mean[1], mean[2]
     for y in range(height):
-        line = pixels[top + y, left:].ravel()
-        first, second, third = out[0, y], out[1, y], out[2, y]
+        first = np.uintp(y * width)
+        second, third = first + plane, first + plane + plane
+        for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
+            _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
+            _fetch(floats, second + np.uintp(x))  # type: ignore[call-arg]
+            _fetch(floats, third + np.uintp(x))  # type: ignore[call-arg]
+        begin = np.uintp(3 * ((top + y) * pixels.shape[1] + left))
         if mirror:
+            end = begin + np.uintp(3 * (width - 1))
             for x in range(width):
-                pixel = np.uintp(3 * (width - 1 - x))
-                first[x] = (np.float32(line[pixel]) - mean_first) * scale
-                second[x] = (np.float32(line[pixel + np.uintp(1)]) - mean_second) * scale
-                third[x] = (np.float32(line[pixel + np.uintp(2)]) - mean_third) * scale
+                step, pixel = np.uintp(x), end - np.uintp(3 * x)
+                floats[first + step] = (np.float32(seen[pixel]) - mean_first) * scale
+                floats[second + step] = (np.float32(seen[pixel + np.uintp(1)]) - mean_second) * scale
+                floats[third + step] = (np.float32(seen[pixel + np.uintp(2)]) - mean_third) * scale
         else:
             for x in range(width):
-                pixel = np.uintp(3 * x)
-                first[x] = (np.float32(line[pixel]) - mean_first) * scale
-                second[x] = (np.float32(line[pixel + np.uintp(1)]) - mean_second) * scale
-                third[x] = (np.float32(line[pixel + np.uintp(2)]) - mean_third) * scale
+                step, pixel = np.uintp(x), begin + np.uintp(3 * x)
+                floats[first + step] = (np.float32(seen[pixel]) - mean_first) * scale
+                floats[second + step] = (np.float32(seen[pixel + np.uintp(1)]) - mean_second) * scale
+                floats[third + step] = (np.float32(seen[pixel + np.uintp(2)]) - mean_third) * scale
 
 
 @_compiled
 def split(pixels, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.split`."""
     channels, height, width = out.shape
-    for y in range(height):
-        line = pixels[y].ravel()
-        if channels == 3:  # a step that is known is vectorised
-            first, second, third = out[0, y], out[1, y], out[2, y]
-            for x in range(width):
-                place = np.uintp(3 * x)
-                first[x] = line[place]
-                second[x] = line[place + np.uintp(1)]
-                third[x] = line[place + np.uintp(2)]
-        else:
+    together, planes = pixels.reshape(-1), out.reshape(-1)
+    plane = np.uintp(height * width)
+    if channels == 3:  # a step that is known is vectorised
+        for x in range(height * width):
+            place, pixel = np.uintp(x), np.uintp(3 * x)
+            planes[place] = together[pixel]
+            planes[place + plane] = together[pixel + np.uintp(1)]
+            planes[place + plane + plane] = together[pixel + np.uintp(2)]
+    else:
+        for x in range(height * width):
             for c in range(channels):
-                for x in range(width):
-                    out[c, y, x] = line[channels * x + c]
+                planes[np.uintp(c) * plane + np.uintp(x)] = together[np.uintp(channels * x + c)]
 
 
 @_compiled

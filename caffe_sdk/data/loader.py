@@ -201,7 +201,7 @@ class _Records:
         start, step = self._source.position, self._source.step
         places = range(start, start + self._batch_size * step, step)
         rooms = [cut.pixels for cut in batch.deferred.cuts] if isinstance(batch.deferred, _Rows) else []
-        records = [self.skips.tried(self._read, position) for position in places]
+        records = (self.skips.tried(self._read, position) for position in places)
         sink = batch.sink if self._threads == 1 else None
         results = self._cut_all(records, rooms) if sink is None else self._cut_in_turn(records)
         rows: list[_Ready] = []
@@ -252,7 +252,7 @@ class _Records:
         return _Ready(cut, np.asarray(record.label, np.float32), record.key)
 
     def _cut_all(
-        self, records: Sequence[Record | CaffeError], rooms: Sequence[Pixels]
+        self, records: Iterable[Record | CaffeError], rooms: Sequence[Pixels]
     ) -> Iterable[_Ready | CaffeError]:
         """Each record cut, by several threads where there are images to decode: into the rooms of an earlier batch."""
 
@@ -261,11 +261,11 @@ class _Records:
             return record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record, room)
 
         items = list(zip_longest(records, rooms))
-        slow = any(isinstance(record, Record) and record.array is None for record in records)
+        slow = any(isinstance(record, Record) and record.array is None for record, _ in items)
         return ordered_map(cut, items, self._threads) if slow and self._threads > 1 else map(cut, items)
 
-    def _cut_in_turn(self, records: Sequence[Record | CaffeError]) -> Iterator[_Ready | CaffeError]:
-        """Each record cut when it is asked for, into the room there is then."""
+    def _cut_in_turn(self, records: Iterable[Record | CaffeError]) -> Iterator[_Ready | CaffeError]:
+        """Each record read and cut when it is asked for, into the room there is then."""
         for record in records:
             yield record if isinstance(record, CaffeError) else self.skips.tried(self._cut, record, self._room)
 
