@@ -103,8 +103,8 @@ def minus_image_together(pixels, top, left, mirror, mean, scale, out):  # type: 
         second, third = first + plane, first + plane + plane
         for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
             _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
-            _fetch(floats, second + np.uintp(x))  # type: ignore[call-arg]
-            _fetch(floats, third + np.uintp(x))  # type: ignore[call-arg]
+            _fetch(floats, second + np.uintp(x))
+            _fetch(floats, third + np.uintp(x))
         begin = np.uintp((top + y) * pixels.shape[1] + left)
         if mirror:
             begin += np.uintp(width - 1)
@@ -135,8 +135,8 @@ def minus_channels_together(pixels, top, left, mirror, mean, scale, out):  # typ
         second, third = first + plane, first + plane + plane
         for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
             _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
-            _fetch(floats, second + np.uintp(x))  # type: ignore[call-arg]
-            _fetch(floats, third + np.uintp(x))  # type: ignore[call-arg]
+            _fetch(floats, second + np.uintp(x))
+            _fetch(floats, third + np.uintp(x))
         begin = np.uintp(3 * ((top + y) * pixels.shape[1] + left))
         if mirror:
             end = begin + np.uintp(3 * (width - 1))
