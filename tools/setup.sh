@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients|csharp
+# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients|csharp|rust
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,9 +49,11 @@ node() {
 # are skipped and say so.
 clients() {
     node
-    command -v apt-get >/dev/null || { say "no apt-get here, so the tests of the C++, C#, Go and Java clients are skipped"; return; }
+    command -v apt-get >/dev/null || { say "no apt-get here, so the clients in languages of compilers are not tested"; return; }
     compilers
-    tools/setup.sh csharp || say "some of it is not to be had, so the C# client is not compiled in its tests"
+    tools/setup.sh csharp || say "some of it is not to be had, so the C# client is not compiled in its tests" &
+    tools/setup.sh rust || say "some of it is not to be had, so the Rust client is not compiled in its tests" &
+    wait
 }
 
 compilers() {
@@ -63,11 +65,6 @@ compilers() {
         default-jdk-headless protobuf-compiler-grpc-java-plugin libgrpc-java libprotobuf-java libnetty-java
         libperfmark-java libgoogle-gson-java
     )
-    # The Rust client is built where there is a cargo, which is much to install for it alone.
-    command -v cargo >/dev/null && packages+=(
-        librust-prost-dev librust-prost-build-dev librust-tokio-dev librust-h2-dev librust-http-dev librust-uuid-dev
-        librust-serde-json-dev
-    )
     [ .venv/clients -nt tools/setup.sh ] && return
     if ! dpkg --status "${packages[@]}" >/dev/null 2>&1; then
         say "installing what the C++, Go and Java clients are built with"
@@ -77,10 +74,12 @@ compilers() {
     touch .venv/clients
 }
 
+debian=/etc/apt/sources.list.d/debian.sources
+
 # .NET for the tests of the C# client, which no registry here has as such: npm packages of programs bring along its runtime
 # and its compiler, and Debian's sources have Google.Protobuf and grpc_csharp_plugin. .venv/csharp/ready remembers.
 csharp() {
-    local place=$PWD/.venv/csharp debian=/etc/apt/sources.list.d/debian.sources
+    local place=$PWD/.venv/csharp
     [ "$place/ready" -nt tools/setup.sh ] && return
     if [ "$(uname -sm)" != "Linux x86_64" ] || [ ! -e $debian ] || ! command -v npm >/dev/null; then
         say "no Debian on x86-64 with npm here, so the C# client is not compiled in its tests"
@@ -88,17 +87,47 @@ csharp() {
     fi
     say "getting .NET, and the sources of Google.Protobuf and grpc_csharp_plugin, for the C# client"
     rm -rf "$place"
-    mkdir -p "$place"/{runtime,roslyn,protobuf,grpc,apt/parts,apt/lists/partial,apt/archives/partial}
+    mkdir -p "$place"/{runtime,roslyn,protobuf,grpc}
     unpack_from_npm @azure/mcp-linux-x64@0.0.21 "$place/runtime"
     unpack_from_npm @typespec/http-client-csharp@1.0.0-alpha.20260918.2 "$place/roslyn"
-    # The system's lists stay as they are.
-    sed 's/^Types:.*/Types: deb-src/' $debian >"$place/apt/parts/debian.sources"
-    unpack_from_debian protobuf "$place/protobuf" 'protobuf-*/csharp/src/Google.Protobuf'
-    unpack_from_debian grpc "$place/grpc" 'grpc-*/src/compiler' 'grpc-*/include'
+    apt_aside "$place/apt" deb-src "$(. /etc/os-release && echo "$VERSION_CODENAME")"
+    (cd "$place/apt" && "${aside[@]}" source --tar-only protobuf && "${aside[@]}" source --tar-only grpc)
+    unpack_source "$place"/apt/protobuf_*.orig.tar.* "$place/protobuf" 'protobuf-*/csharp/src/Google.Protobuf'
+    unpack_source "$place"/apt/grpc_*.orig.tar.* "$place/grpc" 'grpc-*/src/compiler' 'grpc-*/include'
     g++ -std=c++17 -I "$place/grpc" -I "$place/grpc/include" "$place"/grpc/src/compiler/csharp_{plugin,generator}.cc \
         -o "$place/grpc_csharp_plugin" -lprotoc -lprotobuf
     rm -rf "$place/grpc" "$place/apt"
     touch "$place/ready"
+}
+
+# tonic, and the crates it stands on, as Debian 13 has them, for the tests of the Rust client where there is a cargo of its
+# age or younger; .venv/crates/ready remembers.
+rust() {
+    local place=$PWD/.venv/crates crates
+    [ "$place/ready" -nt tools/setup.sh ] && return
+    if [ ! -e $debian ] || ! cargo --version 2>/dev/null | awk -F '[ .]' '{ exit $3 < 85 }'; then
+        say "no Debian with cargo 1.85 or later here, so the Rust client is not compiled in its tests"
+        return
+    fi
+    say "getting tonic and its crates for the Rust client"
+    rm -rf "$place"
+    apt_aside "$place/apt" deb trixie
+    crates=$("${aside[@]}" install --simulate --no-install-recommends librust-{tonic,tonic-build,prost,tokio,uuid,serde-json}-dev |
+        awk '/^Inst librust-/ { sub(":.*", "", $2); print $2 }')
+    (cd "$place/apt" && xargs -n 100 "${aside[@]}" download <<<"$crates")
+    printf '%s\0' "$place"/apt/*.deb | xargs -0 -P 2 -I{} dpkg --extract {} "$place"
+    rm -rf "$place/apt"
+    touch "$place/ready"
+}
+
+# apt_aside FOLDER TYPE SUITE: an apt in the array `aside` that has lists of its own, and takes nothing for installed.
+apt_aside() {
+    mkdir -p "$1"/{sources,lists/partial,archives/partial}
+    touch "$1/status"
+    awk 'BEGIN { RS = "" } NR == 1' $debian | sed "s/^Types:.*/Types: $2/; s/^Suites:.*/Suites: $3/" >"$1/sources/debian.sources"
+    aside=(apt-get --quiet --quiet -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$1/sources" -o "Dir::Cache=$1"
+        -o "Dir::State::Lists=$1/lists" -o "Dir::State::Status=$1/status" -o APT::Sandbox::User=)
+    "${aside[@]}" update
 }
 
 # unpack_from_npm PACKAGE FOLDER
@@ -108,17 +137,8 @@ unpack_from_npm() {
     rm "$2"/*.tgz
 }
 
-# unpack_from_debian SOURCE_PACKAGE FOLDER PATTERNS... of what to take out of its archive
-unpack_from_debian() {
-    local package=$1 folder=$2 apt=${2%/*}/apt options
-    shift 2
-    options=(-o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/parts" -o "Dir::State::Lists=$apt/lists"
-        -o "Dir::Cache=$apt" -o APT::Sandbox::User=)
-    [ -e "$apt/updated" ] || apt-get "${options[@]}" update --quiet --quiet
-    touch "$apt/updated"
-    (cd "$apt" && apt-get "${options[@]}" source --quiet --quiet --tar-only "$package")
-    tar --extract --strip-components=1 --directory "$folder" --file "$apt/$package"_*.orig.tar.* --wildcards "$@"
-}
+# unpack_source ARCHIVE FOLDER PATTERNS... of what to take out of it
+unpack_source() { tar --extract --strip-components=1 --file "$1" --directory "$2" --wildcards "${@:3}"; }
 
 # Run a Debian package command as root, or say in words what a person has to install.
 administer() {

@@ -13,7 +13,9 @@ import pytest
 
 from caffe_sdk.server import RunningServer
 
-BINDINGS = Path(__file__).resolve().parents[2] / "bindings" / "grpc"
+ROOT = Path(__file__).resolve().parents[2]
+BINDINGS = ROOT / "bindings" / "grpc"
+ENVIRONMENT = ROOT / ".venv"
 LANGUAGES = {
     "cpp": "grpc_cpp_plugin",
     "csharp": "protoc",
@@ -23,10 +25,8 @@ LANGUAGES = {
     "rust": "cargo",
 }
 """What each is built with: where that is missing, its tests are skipped."""
-CRATES = Path("/usr/share/cargo/registry")
-"""Debian's crates: librust-{prost,prost-build,tokio,h2,http,uuid,serde-json}-dev."""
-STAND_IN = Path(__file__).parent / "rust"
-"""The Rust client with stand-ins for tonic and tonic-build, which Debian has not."""
+RUST = Path(__file__).parent / "rust"
+"""The Rust client as a package of Debian's crates."""
 DOTNET = Path(__file__).parent / "csharp" / "dotnet.py"
 """Compiles and runs the C# client, with stand-ins for Grpc.Core.Api and Grpc.Net.Client."""
 
@@ -53,17 +53,17 @@ def client_folder(language: str) -> Path:
 
 
 def _built_by_cargo() -> Path:
-    if not any(CRATES.glob("prost-build-*")):
-        pytest.skip("Debian's crates are not installed; bindings/grpc/rust/README.md says which")
+    if not (ENVIRONMENT / "crates" / "ready").exists():
+        pytest.skip("tonic's crates are not here; `make clients` gets them, on Debian with a cargo")
     made = subprocess.run(
-        ["cargo", "build", "--quiet", "--offline", "--examples"], cwd=STAND_IN, capture_output=True, text=True
+        ["cargo", "build", "--quiet", "--offline", "--examples"], cwd=RUST, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
-    return STAND_IN / "target" / "debug" / "examples"
+    return RUST / "target" / "debug" / "examples"
 
 
 def _built_by_dotnet() -> Path:
-    ready = BINDINGS.parents[1] / ".venv" / "csharp" / "ready"
+    ready = ENVIRONMENT / "csharp" / "ready"
     if not ready.exists():
         pytest.skip(".NET is not here; `make clients` gets it, on Debian on x86-64")
     with ready.open() as one_at_a_time:

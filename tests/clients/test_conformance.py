@@ -18,6 +18,8 @@ from caffe_sdk.server import Options, RunningServer, start
 from tests.clients.conformance import SCENARIOS, ClientPlayer, Notes, SessionPlayer, play, without
 from tests.clients.languages import LANGUAGES, address, client_folder, command
 
+pytestmark = pytest.mark.timeout(900)  # the first to come builds its client: cargo compiles a hundred crates
+
 
 @pytest.fixture(scope="module")
 def expected() -> Notes:

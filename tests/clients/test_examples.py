@@ -21,6 +21,8 @@ from caffe_sdk.solver.events import Iteration
 from tests.app.texts import NET, SOLVER
 from tests.clients.languages import LANGUAGES, address, command
 
+pytestmark = pytest.mark.timeout(900)  # the first to come builds its client: cargo compiles a hundred crates
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:

@@ -1,7 +1,7 @@
-"""The clients whose libraries are on no machine of ours: their sources parse, and name what the .proto has.
+"""The clients that are built on few machines: their sources parse, and name what the .proto has.
 
-Rust's tonic and C#'s Grpc.Net.Client come from registries of their own, and are not among Debian's packages. Both
-clients are also built and run, with stand-ins, where the rest of what they take is installed: tests.clients.languages.
+Rust's tonic and C#'s Grpc.Net.Client come from registries of their own. Both clients are also built and run, C# with
+stand-ins, where the rest of what they take can be had: tests.clients.languages.
 """
 
 from __future__ import annotations
