@@ -67,6 +67,8 @@ class Arena:
         self._area: Array | None = None
         self.crossing: dict[SyncedMemory, list[Room]] = {}
         """Lost memories that several parts of the program work on, with their rooms."""
+        self.within: dict[SyncedMemory, Room] = {}
+        """Memories whose numbers are made right within other numbers, and where that is."""
 
     # -- while planning ------------------------------------------------------------------------------------------------
 
@@ -85,6 +87,8 @@ class Arena:
     def use(self, room: Room) -> None:
         """The step that is being planned works on a room."""
         room.use(self.step)
+        if room.whole is not None:
+            self.use(room.whole)
         if room.memory is not None:
             known = self._parts.setdefault(room.memory, self.part)
             if known != self.part:
@@ -93,6 +97,12 @@ class Arena:
     def within_part(self, memory: SyncedMemory) -> bool:
         """Whether only the part that is being planned has worked on a memory."""
         return self._parts.get(memory) == self.part
+
+    def cut(self, whole: Room, begin: int) -> Room:
+        """A room from the number ``begin`` on."""
+        room = Room(whole.count - begin, whole.dtype)
+        room.whole, room.begin = whole, begin
+        return room
 
     def join(self, parts: Iterable[Room], whole: Room) -> None:
         """Let rooms that nobody uses from now on be parts of another, unused until now, one after the other."""

@@ -87,7 +87,7 @@ def chosen(work: Work) -> str:
 
 def _bare(work: Work) -> Work:
     """A convolution without what costs as much in either way."""
-    left = {name: value for name, value in work.arguments.items() if name not in ("norm", "residual")}
+    left = {name: value for name, value in work.arguments.items() if name not in ("norm", "residual", "within")}
     return Work(work.name, left, work.calls)
 
 

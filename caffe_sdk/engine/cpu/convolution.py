@@ -27,6 +27,7 @@ from caffe_sdk.engine.cpu.primitives import (
     SRC,
     WEIGHTS,
     Attributes,
+    Images,
     Joined,
     PrimitiveDescriptor,
     joined_with,
@@ -85,6 +86,10 @@ def convolution(plan: Plan, work: Work) -> None:
         with suppress(Unsupported):
             _framed(plan, work)
             return
+    if "within" in work.arguments:
+        with suppress(Unsupported):
+            _within(plan, work)
+            return
     shapes = _Shapes(x.shape, y.shape, work["geometry"])
     by_channel = plain((1, *shapes.bias, *(1,) * (len(shapes.y) - 2)))
     joined = [(kind, by_channel) for kind in (MULTIPLY, ADD) if norm is not None]
@@ -103,6 +108,34 @@ def convolution(plan: Plan, work: Work) -> None:
         operands |= {joined_with(i): plan.seen_as(each, by_channel) for i, each in enumerate(coefficients)}
     operands[DST] = plan.write(y, computation.layout(DST))
     plan.execute(computation, operands)
+
+
+def _within(plan: Plan, work: Work) -> None:
+    """Images are convolved one by one and put right where their channels are joined with others.
+
+    oneDNN knows no images that are apart. Singly they take as long.
+    """
+    x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
+    norm, residual, relu = (work.arguments.get(name) for name in ("norm", "residual", "relu"))
+    one_x, one_y = (1, *x.shape[1:]), (1, *y.shape[1:])
+    shapes = _Shapes(one_x, one_y, work["geometry"])
+    by_channel = plain((1, *shapes.bias, 1, 1))
+    joined = [(kind, by_channel) for kind in (MULTIPLY, ADD) if norm is not None]
+    computation = shapes.forward(bias if norm is None else None, relu, joined)
+    source, target = computation.layout(SRC), computation.layout(DST)
+    if residual is not None or (source, target) != (tagged(one_x, "aBcd16b"), tagged(one_y, "aBcd16b")):
+        raise Unsupported("oneDNN", "single images in other than blocks")
+    images = plan.read(x, tagged(x.shape, "aBcd16b"))
+    operands = {WEIGHTS: plan.read(weight, computation.layout(WEIGHTS))}
+    if norm is not None:
+        coefficients = batchnorm.folded(plan, norm, bias, *shapes.bias)
+        operands |= {joined_with(i): plan.seen_as(each, by_channel) for i, each in enumerate(coefficients)}
+    elif bias is not None:
+        operands[BIAS] = plan.read(bias, plain(shapes.bias))
+    whole, channel = work["within"]
+    first, number, distance = plan.write_within(y, whole, channel), x.shape[0], 4 * math.prod(whole.shape[1:])
+    moving = [Images(SRC, images, number, source.nbytes), Images(DST, first, number, distance)]
+    plan.execute_by_image(computation, operands, moving)
 
 
 def _is_framed(work: Work) -> bool:

@@ -7,12 +7,19 @@ What is joined can be made where it will be.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
+
+import numpy as np
 
 from caffe_sdk.engine.cpu.work import Row, Work, single
 from caffe_sdk.engine.operation import OPERATIONS
 from caffe_sdk.memory import SyncedMemory, Tensor, new_tensor
+from caffe_sdk.threads import num_threads
+
+SHARED = 512
+"""Places of an image from which on several threads had better compute it together."""
 
 _kept: weakref.WeakKeyDictionary[SyncedMemory, Tensor] = weakref.WeakKeyDictionary()
 
@@ -106,6 +113,44 @@ def _readers(row: Row, i: int, copy: SyncedMemory) -> list[int]:
             return readers
         j = row.after(j, copy)
     return readers if copy in row.lost else []
+
+
+def make_where_joined(row: Row) -> None:
+    """Convolutions of several images can put blocks of channels right where they are joined, if nobody else wants them.
+
+    Each may be told where that is; who joins copies what was made elsewhere.
+    """
+    for i, work in row:
+        if work.name != "concatenate" or work["axis"] != 1:
+            continue
+        xs, y = work["xs"], work["y"]
+        if not all(map(_in_blocks, (*xs, y))) or not _worth_it(y):
+            continue
+        memories = [x.memory for x in xs]
+        begin = 0
+        for x in xs:
+            j = row.before(i, x.memory)
+            alone = memories.count(x.memory) == 1 and x.memory in row.lost and row.dies(i, x.memory)
+            if j is not None and alone and _convolves(row[j], x) and not row.between(j - 1, i, y.memory):
+                made = row[j]
+                row.replace(j, Work(made.name, {**made.arguments, "within": (y, begin)}, made.calls, made.parts))
+            begin += x.shape[1]
+
+
+def _in_blocks(images: Tensor) -> bool:
+    """Whether a tensor is of several images in whole blocks of channels."""
+    whole = images.count == images.memory.count and images.memory.dtype == np.float32
+    return whole and len(images.shape) == 4 and images.shape[0] > 1 and images.shape[1] % 16 == 0
+
+
+def _worth_it(images: Tensor) -> bool:
+    """Whether there is enough to do for each image: they are then computed one by one, by all threads together."""
+    return num_threads() == 1 or math.prod(images.shape[2:]) >= SHARED
+
+
+def _convolves(work: Work, y: Tensor) -> bool:
+    """Whether a work is a convolution that makes a tensor."""
+    return work.name == "convolution" and work["y"].memory is y.memory and work["y"].shape == y.shape
 
 
 def join_where_made(row: Row) -> None:

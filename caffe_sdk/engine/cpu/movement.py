@@ -24,10 +24,25 @@ def concatenate(plan: Plan, work: Work) -> None:
     )
     if "apart" in work.arguments and blocked and plan.join(xs, y, tagged(y.shape, "aBcd16b")):
         return
+    if any(plan.is_within(x, y) for x in xs):
+        _copy_others(plan, xs, y)
+        return
     handles = (ctypes.c_void_p * len(xs))(*(layout.handle for layout in layouts))
     computation = PrimitiveDescriptor("concat", any_layout(y.shape), len(xs), work["axis"], handles)
     operands = {MULTIPLE_SRC + i: plan.read(x, layout) for i, (x, layout) in enumerate(zip(xs, layouts, strict=True))}
     plan.execute(computation, {**operands, DST: plan.write(y, computation.layout(DST))})
+
+
+def _copy_others(plan: Plan, xs: list[Tensor], y: Tensor) -> None:
+    """Put into y what was not made there: images in blocks, some of whose channels are y's already."""
+    layout = tagged(y.shape, "aBcd16b")
+    whole, begin, engine = plan.write(y, layout), 0, library().engine
+    for x in xs:
+        if not plan.is_within(x, y):
+            source, target = plan.shaped(x), part(layout, x.shape, (0, begin, 0, 0))
+            computation = PrimitiveDescriptor("reorder", source, engine, target, engine)
+            plan.execute(computation, {SRC: plan.read(x, source), DST: plan.seen_as(whole, target)})
+        begin += x.shape[1]
 
 
 def crop(plan: Plan, work: Work) -> None:

@@ -9,11 +9,12 @@ Nothing is allocated while it is planned. Steps work on rooms, which become arra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from caffe_sdk.engine.cpu.arena import Arena, Room
-from caffe_sdk.engine.cpu.descriptors import Descriptor, plain
+from caffe_sdk.engine.cpu.descriptors import Descriptor, plain, tagged
 from caffe_sdk.engine.cpu.layouts import Layout, Promise, place_of, reordering
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.primitives import (
@@ -21,6 +22,7 @@ from caffe_sdk.engine.cpu.primitives import (
     SCRATCHPAD,
     SRC,
     Execution,
+    Images,
     Operand,
     Primitive,
     PrimitiveDescriptor,
@@ -275,6 +277,24 @@ class Plan:
         self.arena.join(rooms, self.rooms[operand])
         return True
 
+    def write_within(self, part: Tensor, whole: Tensor, channel: int) -> Operand:
+        """Room for images (n, c, h, w) right where they are to be joined with others, from a channel on.
+
+        They are in blocks of 16 channels, as far from each other as the joined ones; the array begins with the first.
+        """
+        operand = self.write(whole, tagged(whole.shape, "aBcd16b"))
+        room = self.rooms[operand]
+        self.arena.within[part.memory] = room
+        rest = self.arena.cut(room, channel * math.prod(whole.shape[2:]))
+        first = Operand(plain((rest.count,)))
+        self.rooms[first] = rest
+        return first
+
+    def is_within(self, part: Tensor, whole: Tensor) -> bool:
+        """Whether a part was written where it is to be joined."""
+        room = self.arena.within.get(part.memory)
+        return room is not None and room.memory is whole.memory
+
     def replace(self, old: Tensor, new: Tensor) -> None:
         """Let a tensor that the step that is planned writes be where it reads another, which nobody wants any more.
 
@@ -305,6 +325,23 @@ class Plan:
         """Compute this next."""
         self._execute(Primitive(computation), operands)
         self._finish_updates()
+
+    def execute_by_image(
+        self, computation: PrimitiveDescriptor, operands: Mapping[int, Operand | None], images: Sequence[Images]
+    ) -> None:
+        """Compute this next for one image after the other; ``images`` say where each is."""
+        primitive = Primitive(computation)
+        if primitive.scratch is not None:
+            operands = {**operands, SCRATCHPAD: self.room(primitive.scratch)}
+        moving = {each.argument: Operand(computation.layout(each.argument)) for each in images}
+        execution = Execution(primitive, {**operands, **moving})
+        self.executions.append(execution)
+
+        def made(*arrays: Array) -> Callable[[], int]:
+            where = zip(images, arrays[: len(images)], strict=True)
+            return execution.at({each.argument: each.addresses(array) for each, array in where})
+
+        self.step_made_by(repr(execution), made, *(each.operand for each in images), *operands.values())
 
     def call(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         """Call this next: a computation of our own, which returns 0 or None for success; arguments as for `step`."""

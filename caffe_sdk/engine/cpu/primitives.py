@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_char_p, c_int, c_void_p
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -171,6 +171,20 @@ class Operand:
         library().call("dnnl_memory_set_data_handle", memory.handle, where)
 
 
+class Images(NamedTuple):
+    """An argument of a computation for single images: where a number of them is, so many bytes from each other."""
+
+    argument: int
+    operand: Operand
+    number: int
+    distance: int
+
+    def addresses(self, array: Array) -> list[int]:
+        """Of all images, when the operand is this array."""
+        first = int(array.ctypes.data)
+        return [first + i * self.distance for i in range(self.number)]
+
+
 class _ExecutionArgument(ctypes.Structure):
     """dnnl_exec_arg_t."""
 
@@ -209,6 +223,23 @@ class Execution:
         lib = library()
         address = ctypes.addressof(self._arguments)
         self.step: Step = (lib.dnnl.dnnl_primitive_execute, (primitive.handle, lib.stream, len(values), address))
+
+    def at(self, addresses: Mapping[int, Sequence[int]]) -> Callable[[], int]:
+        """A function that computes with arguments at one address after the other; it returns 0, or what went wrong."""
+        tell = library().dnnl.dnnl_memory_set_data_handle
+        handles = [self.operands[argument].handle for argument in addresses]
+        rounds = list(zip(*addresses.values(), strict=True))
+        function, arguments = self.step
+
+        def run() -> int:
+            for places in rounds:
+                for handle, place in zip(handles, places, strict=True):
+                    tell(handle, place)
+                if status := function(*arguments):
+                    return int(status)
+            return 0
+
+        return run
 
     def run(self) -> None:
         """Compute once."""

@@ -22,6 +22,7 @@ REWRITINGS: list[Callable[[Row], None]] = [
     fusion.fuse_norm_grad,
     fusion.fuse_prelu_grad,
     copies.join_where_made,
+    copies.make_where_joined,
     fusion.replace_residual,
 ]
 

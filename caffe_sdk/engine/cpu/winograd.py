@@ -9,6 +9,7 @@ filters on the way, so nothing is kept; nor where filters are small. How work is
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -180,9 +181,14 @@ def convolution(plan: Plan, work: Work) -> None:
         operands["scale"], operands["bias"] = batchnorm.folded(plan, norm, bias, blocks(p.y[1]) * BLOCK)
     elif bias is not None:
         operands["bias"] = plan.read(bias, vector(p.y[1:2]))
-    operands["y"] = plan.write(y, images(p.y))
-    slope = 1.0 if relu is None else relu
-    _convolve(plan, "convolution_forward winograd", p, operands, slope)
+    values = {"slope": 1.0 if relu is None else relu}
+    if "within" in work.arguments:
+        whole, channel = work["within"]
+        operands["y"] = plan.write_within(y, whole, channel)
+        values["y_image"] = math.prod(whole.shape[1:]) * FLOAT
+    else:
+        operands["y"] = plan.write(y, images(p.y))
+    _convolve(plan, "convolution_forward winograd", p, operands, values)
 
 
 def convolution_grad_data(plan: Plan, work: Work) -> None:
@@ -196,12 +202,14 @@ def convolution_grad_data(plan: Plan, work: Work) -> None:
         "u": plan.read(weight, place.descriptor, place),
         "y": plan.write(dx, images(back.y)),
     }
-    _convolve(plan, "convolution_backward_data winograd", back, operands)
+    _convolve(plan, "convolution_backward_data winograd", back, operands, {"slope": 1.0})
 
 
-def _convolve(plan: Plan, name: str, p: Problem, operands: Mapping[str, Operand | None], slope: float = 1.0) -> None:
+def _convolve(
+    plan: Plan, name: str, p: Problem, operands: Mapping[str, Operand | None], values: Mapping[str, Any]
+) -> None:
     """Plan a loop whose ``operands`` are, by the names of `JOB`, images, filters, and what there is of others."""
-    _step(plan, name, filtering.convolution(p, num_threads(), few="w" in operands), operands, {"slope": slope})
+    _step(plan, name, filtering.convolution(p, num_threads(), few="w" in operands), operands, values)
 
 
 def convolution_grad_weight(plan: Plan, work: Work) -> None:

@@ -112,6 +112,19 @@ def test_parts_of_a_room_are_where_it_is() -> None:
     np.testing.assert_array_equal(arena.array(whole), [1] * 32 + [2] * 16)
 
 
+def test_whoever_works_on_a_cut_works_on_the_whole() -> None:
+    arena, memory = Arena(), SyncedMemory(64)
+    whole = arena.of(memory, HOST)
+    cut = arena.cut(whole, 16)
+    for _ in range(2):
+        arena.step += 1
+        arena.use(cut)
+    arena.lay_out({memory})
+    assert (whole.first, whole.last) == (1, 2)
+    arena.array(cut)[...] = 1
+    np.testing.assert_array_equal(arena.array(whole), [0] * 16 + [1] * 48)
+
+
 def test_who_works_on_a_memory() -> None:
     arena, memory = Arena(), SyncedMemory(4)
     assert not arena.within_part(memory)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from caffe_sdk.engine.geometry import PoolingGeometry
+from caffe_sdk.threads import num_threads, set_num_threads
 from tests.engine.cpu.twins import agree, geometry, left_to_reference
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """With one thread, and with two."""
+    before = num_threads()
+    set_num_threads(request.param)
+    yield request.param
+    set_num_threads(before)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, 3])
@@ -71,6 +82,38 @@ def test_branches_of_a_single_image_are_made_where_they_are_joined(channels, kep
     program = agree(shapes, calls, keep=[*inputs, *kept])
     copied = any("concat" in name for name in program.names())
     assert copied == (channels[1] == 5 or "x1" in kept or "again" in kept)
+
+
+@pytest.mark.parametrize("kept", [("top",), ("top", "joined"), ("top", "x1"), ("top", "again")])
+@pytest.mark.parametrize("kernels", [(1, 3, 5), (3, 3, 1)])
+@pytest.mark.parametrize("norm", [False, True])
+def test_branches_of_several_images_are_made_where_they_are_joined(kernels, kept, norm, threads):
+    """But for a branch that somebody wants, and for one that is no convolution: those are copied."""
+    number, channels = 3, (16, 48, 32)
+    shapes = {"data": (number, 32, 23, 23), "joined": (number, 128, 23, 23), "pooled": (number, 32, 23, 23)}
+    shapes |= {"last": (16, 128, 1, 1), "top": (number, 16, 23, 23), "again": (number, 16, 23, 23)}
+    for i, (c, k) in enumerate(zip(channels, kernels, strict=True)):
+        shapes |= {f"x{i}": (number, c, 23, 23), f"w{i}": (c, 32, k, k), f"b{i}": (c,), f"s{i}": (c,)}
+    window = PoolingGeometry((3, 3), (1, 1), (1, 1))
+
+    def calls(engine, t):
+        for i, k in enumerate(kernels):
+            x = t[f"x{i}"]
+            engine.convolution(t["data"], t[f"w{i}"], t[f"b{i}"], x, geometry((k, k), pad=k // 2))
+            if norm:
+                engine.affine(x, t[f"s{i}"], t[f"b{i}"], x, 1)
+            engine.relu(x, x, 0.0)
+        engine.max_pool(t["data"], t["pooled"], None, window)
+        engine.concatenate([*(t[f"x{i}"] for i in range(3)), t["pooled"]], t["joined"], 1)
+        engine.convolution(t["joined"], t["last"], None, t["top"], geometry((1, 1)))
+        if "again" in kept:
+            engine.relu(t["x0"], t["again"], 0.0)
+
+    inputs = [name for name in shapes if name[0] in "dwbs" or name == "last"]
+    names = agree(shapes, calls, keep=[*inputs, *kept]).names()
+    assert not any("concat" in name for name in names)
+    elsewhere = 1 + ("x1" in kept or "again" in kept)
+    assert sum(name.startswith("reorder simple") for name in names) == elsewhere
 
 
 def test_a_part_out_of_the_middle():

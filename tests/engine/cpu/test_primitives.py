@@ -14,6 +14,7 @@ from caffe_sdk.engine.cpu.primitives import (
     SRC,
     WORKSPACE,
     Execution,
+    Images,
     Operand,
     Primitive,
     PrimitiveDescriptor,
@@ -34,6 +35,15 @@ def test_execution():
     execution.run()
     np.testing.assert_array_equal(y, [0, 2, 0, 4])
     assert repr(execution).startswith("eltwise_forward ")
+
+
+def test_one_image_after_the_other():
+    x, y = np.float32([[-1, 2], [3, -4], [5, 6]]), np.zeros((3, 3), np.float32)
+    execution = Execution(Primitive(rectifier((2,))), {each: Operand(plain((2,))) for each in (SRC, DST)})
+    images = Images(SRC, Operand(plain((6,))), 3, 8), Images(DST, Operand(plain((9,))), 3, 12)
+    compute = execution.at({each.argument: each.addresses(a) for each, a in zip(images, (x, y), strict=True)})
+    assert compute() == 0
+    np.testing.assert_array_equal(y, [[0, 2, 0], [3, 0, 0], [5, 6, 0]])
 
 
 def test_an_array_too_small_for_its_layout():
