@@ -22,7 +22,10 @@ HERE, PORTABLE = Path(__file__).parent, Path(__file__).parents[1] / "portable"
 SOURCES = (
     *(HERE / f"{name}.py" for name in ("machine_code", "dense_job", "dense_kernels", "folding_job", "folding_kernels")),
     *(HERE / f"{name}.py" for name in ("lanes_job", "lanes_kernels", "window_job", "window_kernels")),
-    *(PORTABLE / "loops" / f"{name}.py" for name in ("compiled", "vectors", "winograd", "winograd_tiles")),
+    *(
+        PORTABLE / "loops" / f"{name}.py"
+        for name in ("compiled", "vectors", "winograd", "winograd_few", "winograd_tiles")
+    ),
     PORTABLE / "winograd_job.py",
 )
 """All that a loop is made from."""
@@ -99,11 +102,11 @@ def _machine() -> Any:
 def _made(loop: str) -> bytes:
     """A loop compiled by Numba, as an object file that needs nothing of Numba."""
     from caffe_sdk.engine.cpu import dense_kernels, folding_kernels, lanes_kernels, window_kernels
-    from caffe_sdk.engine.portable.loops import winograd
+    from caffe_sdk.engine.portable.loops import winograd, winograd_few
     from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
     loops: dict[str, Any] = {}
-    for module in (dense_kernels, folding_kernels, lanes_kernels, window_kernels, winograd):
+    for module in (dense_kernels, folding_kernels, lanes_kernels, window_kernels, winograd, winograd_few):
         loops |= module.LOOPS
     instructions, native = as_instructions(*loops[loop])
     module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=_symbol(loop), native=native))

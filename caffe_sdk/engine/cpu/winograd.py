@@ -209,7 +209,8 @@ def _convolve(
     plan: Plan, name: str, p: Problem, operands: Mapping[str, Operand | None], values: Mapping[str, Any]
 ) -> None:
     """Plan a loop whose ``operands`` are, by the names of `JOB`, images, filters, and what there is of others."""
-    _step(plan, name, filtering.convolution(p, num_threads(), few="w" in operands), operands, values)
+    cut = filtering.convolution_of_few if "w" in operands else filtering.convolution
+    _step(plan, name, cut(p, num_threads()), operands, values)
 
 
 def convolution_grad_weight(plan: Plan, work: Work) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffe_sdk.engine.geometry import ConvolutionGeometry
-from caffe_sdk.engine.portable.winograd_job import BLOCK, PANEL, PIXEL, PLACES, ROWS, STRIP, TILE, WIDTH
+from caffe_sdk.engine.portable.winograd_job import BLOCK, PANEL, PIXEL, PLACES, ROWS, STRIP, SUMMED, TILE, WIDTH
 from caffe_sdk.memory import Shape
 
 CHUNK, WIDE = 48, 384
@@ -20,9 +20,9 @@ CHUNK, WIDE = 48, 384
 that what they are multiplied with need not be fetched too often."""
 FEW, FEW_NUMBERS = 64, 1 << 14
 """Tiles, and places of transformed tiles, up to which filters are transformed on the way: these stay in the cache."""
-FEW_ROWS = 8  # a multiple of those that are summed in registers then
-FEW_BLOCKS = 16
-"""Blocks of x's channels up to which they are then worked on one by one: more sums of one block are less exact."""
+FEW_ROWS = 4  # of which a multiple is summed in registers then
+PARTS = 4
+"""Into how many parts for each thread work is then cut, so that one that is kept from it holds nobody up for long."""
 
 Values = dict[str, Any]
 """Fields of a `JOB`."""
@@ -139,15 +139,14 @@ class Work:
         return {**self.values, "of_thread": self._own, **where}
 
 
-def convolution(p: Problem, threads: int, few: bool = False) -> Work:
-    """y = bias + w * x, or the gradient of x from that of y; with ``few`` tiles the filters w come as they are."""
+def convolution(p: Problem, threads: int) -> Work:
+    """y = bias + w * x, or the gradient of x from that of y."""
     blocks_in, blocks_out = p.blocks
-    chunk, panels_of_part = _cut(p, threads, few)
+    chunk, panels_of_part = _cut(p, threads)
     parts_of_group = -(-_panels(blocks_out) // panels_of_part)
     parts = p.group * parts_of_group
-    rows = FEW_ROWS if few else ROWS
-    panel = -(-chunk // rows) * rows * PANEL
-    v_place, m_place = _apart(_panels(blocks_in) * panel), _apart((1 if few else panels_of_part) * panel)
+    panel = -(-chunk // ROWS) * ROWS * PANEL
+    v_place, m_place = _apart(_panels(blocks_in) * panel), _apart(panels_of_part * panel)
     values = {
         "items": -(-p.tiles // chunk) * parts,
         "chunk": chunk,
@@ -163,13 +162,37 @@ def convolution(p: Problem, threads: int, few: bool = False) -> Work:
         "m_panel": panel,
     }
     room = (("v", PLACES * v_place), ("m", PLACES * m_place), ("patch", PLACES * PIXEL))
-    if not few:
-        filters = Filters(p.taps, p.group, blocks_in, blocks_out, turned=False)
-        return Work("convolve", threads, values | filters.distances, room)
-    at_once = 1 if blocks_in <= FEW_BLOCKS else 2
-    u_place = _apart(at_once * BLOCK * STRIP * PIXEL)
-    values |= {"u_place": u_place, "blocks_at_once": at_once}
-    return Work("convolve_few", threads, values, (*room, ("u", 2 * TILE * u_place)))
+    filters = Filters(p.taps, p.group, blocks_in, blocks_out, turned=False)
+    return Work("convolve", threads, values | filters.distances, room)
+
+
+def convolution_of_few(p: Problem, threads: int) -> Work:
+    """The same with few tiles, for 3x3 filters w as they come."""
+    blocks_in, blocks_out = p.blocks
+    strips = -(-blocks_out // STRIP)
+    parts_of_group = min(strips, 1 if threads == 1 else -(-PARTS * threads // p.group))
+    strips_of_part = -(-strips // parts_of_group)
+    parts_of_group = -(-strips // strips_of_part)
+    rows = -(-p.tiles // FEW_ROWS) * FEW_ROWS
+    v_place, m_place = _apart(rows * PIXEL), _apart(rows * STRIP * PIXEL)
+    u_place, (down, across) = _apart(BLOCK * STRIP * PIXEL), p.grid
+    sums = -(-blocks_in // SUMMED) * PLACES * m_place
+    values = {
+        "items": p.group * parts_of_group,
+        **_tiles(p),
+        "blocks_in": blocks_in,
+        "blocks_out": blocks_out,
+        "parts_of_group": parts_of_group,
+        "blocks_of_part": STRIP * strips_of_part,
+        "v_place": v_place,
+        "v_panel": PLACES * v_place,
+        "m_place": m_place,
+        "m_panel": PLACES * m_place,
+        "u_place": u_place,
+    }
+    frame = (p.step * down + TILE - p.step) * (p.step * across + TILE - p.step) * PIXEL
+    room = (("v", blocks_in * PLACES * v_place), ("m", sums), ("u", 2 * TILE * u_place), ("patch", frame))
+    return Work("convolve_few", threads, values, room)
 
 
 def gradient(p: Problem, threads: int) -> Work:
@@ -222,10 +245,10 @@ def _images(name: str, dims: Shape) -> Values:
     return {**distances, f"{name}_height": height, f"{name}_width": width}
 
 
-def _cut(p: Problem, threads: int, few: bool) -> tuple[int, int]:
+def _cut(p: Problem, threads: int) -> tuple[int, int]:
     """Into what the work is cut: tiles of a chunk, and panels of y's channels of a part."""
     wide = (p.x[1] + p.y[1]) // p.group >= 2 * WIDE
-    chunks = 1 if few else -(-p.tiles // (2 * CHUNK if wide else CHUNK))
+    chunks = -(-p.tiles // (2 * CHUNK if wide else CHUNK))
     panels = _panels(p.blocks[1])
     parts = -(-threads // (chunks * p.group))
     return -(-p.tiles // chunks), -(-panels // min(parts, panels))

@@ -15,6 +15,8 @@ PANEL = WIDTH * PIXEL
 STRIP = 2
 """Vectors of y's channels that are worked on at once where filters are transformed on the way: so few that what is used
 many times fits into the first cache."""
+SUMMED = 16
+"""Blocks of channels of x whose products are then added up by themselves: sums of more would be less exact."""
 
 JOB = np.dtype(
     [
@@ -55,7 +57,7 @@ JOB = np.dtype(
         ("parts", np.int64),  # of all groups
         ("parts_of_group", np.int64),
         ("panels_of_part", np.int64),
-        ("blocks_at_once", np.int64),  # of channels in, for which filters are transformed on the way
+        ("blocks_of_part", np.int64),  # a multiple of `STRIP`; where tiles are few
         # Transformed filters (group, 36, panel, channels in, 64): address, distances in bytes
         ("u", np.int64),
         ("u_group", np.int64),

@@ -258,15 +258,15 @@ def rectified(typing: Any, vector: Any, slope: Any) -> Any:
 # -- products of matrices ----------------------------------------------------------------------------------------------
 
 
-def product(rows: int, width: int, distance: int, depth: int, distance_b: int = 0) -> Any:
+def product(rows: int, width: int, distance: int, depth: int) -> Any:
     """A function ``multiply(a, a_row, a_step, b, c, count, add)`` for a small piece of a product of matrices.
 
     c = a b, or c + a b if ``add``. c has ``rows`` rows of ``width`` vectors. Rows of b and c are ``distance`` bytes
-    apart, or those of b ``distance_b``; the numbers of a are ``a_row`` bytes apart along its rows and ``a_step`` along
+    apart; the numbers of a are ``a_row`` bytes apart along its rows and ``a_step`` along
     the ``count`` columns that are summed over. All others are addresses. ``depth`` products are summed in registers
     (rows x width + width + 1 of them), and the sums of so many then added up: short sums have small rounding errors.
     """
-    row_of_b = _INT(distance_b or distance)
+    row_of_b = _INT(distance)
 
     @intrinsic
     def multiply(typing: Any, a: Any, a_row: Any, a_step: Any, b: Any, c: Any, count: Any, add: Any) -> Any:
@@ -303,6 +303,44 @@ def product(rows: int, width: int, distance: int, depth: int, distance_b: int = 
 
         size = types.int64
         return types.void(size, size, size, size, size, size, types.boolean), made
+
+    return multiply
+
+
+def block_product(rows: int, width: int, lines: int = 0) -> Any:
+    """A function ``multiply(a, b, c, add, ahead)`` for ``rows`` rows of sixteen numbers times sixteen of vectors.
+
+    c = a b, or c + a b if ``add``. Rows of a follow each other, and so do those of b and c, of ``width`` vectors each.
+    So many ``lines`` of 64 bytes from ``ahead`` on are brought near meanwhile, at most sixteen.
+    """
+    piece = [(i, j) for i in range(rows) for j in range(width)]
+
+    @intrinsic
+    def multiply(typing: Any, a: Any, b: Any, c: Any, add: Any, ahead: Any) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, b, c, add, ahead = arguments
+            sums: dict[tuple[int, int], Any] = {}
+            for k in range(LANES):
+                if k < lines:
+                    _prefetch(builder, ahead, NBYTES * k)
+                vectors = [_load(builder, b, NBYTES * (width * k + j)) for j in range(width)]
+                for i in range(rows):
+                    number = _number(builder, a, NBYTES * i + 4 * k)
+                    for j in range(width):
+                        term = builder.fmul(number, vectors[j], flags=_CONTRACT)
+                        sums[i, j] = builder.fadd(sums[i, j], term, flags=_CONTRACT) if k else term
+            with builder.if_else(add) as (go_on, begin):
+                with go_on:
+                    for i, j in piece:
+                        at = NBYTES * (width * i + j)
+                        _store(builder, builder.fadd(_load(builder, c, at), sums[i, j]), c, at)
+                with begin:
+                    for i, j in piece:
+                        _store(builder, sums[i, j], c, NBYTES * (width * i + j))
+            return context.get_dummy_value()
+
+        size = types.int64
+        return types.void(size, size, size, types.boolean, size), made
 
     return multiply
 

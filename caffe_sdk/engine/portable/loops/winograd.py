@@ -32,11 +32,8 @@ from caffe_sdk.engine.portable.loops.vectors import (
     take_ticket,
 )
 from caffe_sdk.engine.portable.loops.winograd_tiles import (
-    ROWS_OF_G,
     filter_from_sums,
     filter_from_sums_5,
-    inner_rows,
-    outer_rows,
     transform_back,
     transform_back_of_2,
     transform_filter,
@@ -45,7 +42,7 @@ from caffe_sdk.engine.portable.loops.winograd_tiles import (
     transform_out,
     transform_out_to_2,
 )
-from caffe_sdk.engine.portable.winograd_job import JOB, PANEL, PLACES, ROWS, STRIP, TILE, WIDTH
+from caffe_sdk.engine.portable.winograd_job import JOB, PANEL, PLACES, ROWS, TILE, WIDTH
 
 compiler: Any = numba
 carray = compiler.carray
@@ -97,8 +94,8 @@ def _tiles_in(job: Any, first: int, end: int, block: int, blocks: int, v: int, p
 
 
 @inlined
-def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, patch: int) -> None:
-    """Make tiles of y, of some blocks of channels from ``block`` on."""
+def tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, m_row: int, patch: int) -> None:
+    """Make tiles of y, of some blocks of channels from ``block`` on; those of the next tile are ``m_row`` bytes on."""
     pitch = job.y_width * NBYTES
     slope, scale, bias = splat(np.float32(job.slope)), splat(np.float32(1)), splat(np.float32(0))
     beside = job.residual - job.y
@@ -126,7 +123,7 @@ def _tiles_out(job: Any, first: int, end: int, block: int, blocks: int, m: int, 
             if not whole:
                 _copy(patch, step, y, pitch, below, behind)
             y += job.y_plane
-        m += PANEL
+        m += m_row
 
 
 def _panel_product(width: int) -> Any:
@@ -190,7 +187,7 @@ def convolve(pointer: Any) -> None:
                 _multiply(a, job.v_panel, b, c, last - first, job.blocks_in * LANES, blocks - block)
                 b += job.u_panel
                 c += job.m_panel
-        _tiles_out(job, first, last, group * job.blocks_out + panel * WIDTH, blocks, m, patch)
+        tiles_out(job, first, last, group * job.blocks_out + panel * WIDTH, blocks, m, PANEL, patch)
         item = take_ticket(pointer)
 
 
@@ -212,98 +209,6 @@ def transform_filters(pointer: Any) -> None:
                     transform_filter_5(w + channel * NBYTES, step, u, job.u_place)
                 u += PANEL
             w += taps * LANES * NBYTES
-        item = take_ticket(pointer)
-
-
-# -- few tiles: filters are transformed on the way ---------------------------------------------------------------------
-
-STRIP_PITCH = STRIP * NBYTES
-FILTER = LANES * NBYTES
-"""Bytes of a place in the filters between two blocks."""
-
-
-def _strip_product(width: int) -> Any:
-    """The product of some columns of a matrix in panels and a strip of which ``width`` vectors count."""
-    eight, four = (product(rows, width, PANEL, LANES, STRIP_PITCH) for rows in (8, 4))
-
-    def strip_product(a: int, b: int, c: int, rows: int, count: int, add: bool) -> None:
-        end = (rows + 3) // 8 * 8 * PANEL
-        for row in range(0, end, 8 * PANEL):
-            eight(a + row, PANEL, 4, b, c + row, count, add)
-        if rows * PANEL > end:
-            four(a + end, PANEL, 4, b, c + end, count, add)
-
-    return compiler.njit(nogil=True, error_model="numpy")(strip_product)
-
-
-_strip_of_1, _strip_of_2 = map(_strip_product, (1, 2))
-
-
-@inlined
-def _two_rows(w: int, w_block: int, pair: int, width: int, u: int, u_place: int) -> None:
-    """Two of the six rows of transformed filters, of 16 channels of x and a strip of y."""
-    for i in range(width):
-        at, to = w + i * w_block, u + i * NBYTES
-        if pair == 0:
-            for channel in range(LANES):
-                outer_rows(at + channel * NBYTES, FILTER, to + channel * STRIP_PITCH, u_place)
-        else:
-            g = ROWS_OF_G[pair - 1]
-            g0, g1, g2 = splat(g[0]), splat(g[1]), splat(g[2])
-            for channel in range(LANES):
-                inner_rows(at + channel * NBYTES, FILTER, g0, g1, g2, to + channel * STRIP_PITCH, u_place)
-
-
-@inlined
-def _fetch(w: int, w_block: int, lines: int) -> None:
-    for line in range(lines):
-        prefetch(w + line * NBYTES)
-        prefetch(w + w_block + line * NBYTES)
-
-
-@inlined
-def _strip_of_y(job: Any, v: int, w: int, w_block: int, width: int, u: int, m: int) -> None:
-    """All products for a strip of y, two of the six rows of places at a time."""
-    block = 9 * FILTER
-    for pair in range(3):
-        first, second = (0, 5) if pair == 0 else (2 * pair - 1, 2 * pair)
-        for i in range(0, job.blocks_in, job.blocks_at_once):
-            at, a = w + i * block, v + _block_at(i, job.v_panel)
-            blocks, ahead = min(job.blocks_at_once, job.blocks_in - i), at + job.blocks_at_once * block
-            for j in range(blocks):
-                _two_rows(at + j * block, w_block, pair, width, u + j * LANES * STRIP_PITCH, job.u_place)
-            count, add = blocks * LANES, i > 0
-            for j in range(12):
-                if pair == 0:
-                    _fetch(ahead + j * (job.blocks_at_once * block // 12), w_block, 12 * job.blocks_at_once)
-                place = 6 * first + j if j < 6 else 6 * second + j - 6
-                if width == STRIP:
-                    _strip_of_2(
-                        a + place * job.v_place, u + j * job.u_place, m + place * job.m_place, job.tiles, count, add
-                    )
-                else:
-                    _strip_of_1(
-                        a + place * job.v_place, u + j * job.u_place, m + place * job.m_place, job.tiles, count, add
-                    )
-
-
-def convolve_few(pointer: Any) -> None:
-    """y = bias + w * x for 3x3 filters and one chunk of tiles. Items: for each group, each part of y."""
-    job = carray(pointer, 1)[0]
-    own = take_number(pointer) * job.of_thread
-    v, m, u, patch = job.v + own, job.m + own, job.u + own, job.patch + own
-    w_block = job.blocks_in * 9 * FILTER
-    item, seen = take_ticket(pointer), -1
-    while item < job.items:
-        group, part = divmod(item, job.parts_of_group)
-        if seen != group:
-            seen = group
-            _tiles_in(job, 0, job.tiles, group * job.blocks_in, job.blocks_in, v, patch)
-        begin = part * job.panels_of_part * WIDTH
-        for i in range(begin, min(job.blocks_out, begin + job.panels_of_part * WIDTH), STRIP):
-            width, block = min(STRIP, job.blocks_out - i), group * job.blocks_out + i
-            _strip_of_y(job, v, job.w + block * w_block, w_block, width, u, m)
-            _tiles_out(job, 0, job.tiles, block, width, m, patch)
         item = take_ticket(pointer)
 
 
@@ -426,5 +331,5 @@ def sum_filters(pointer: Any) -> None:
         item = take_ticket(pointer)
 
 
-LOOPS = {loop.__name__: (loop, JOB) for loop in (convolve, convolve_few, transform_filters, sum_filters)}
+LOOPS = {loop.__name__: (loop, JOB) for loop in (convolve, transform_filters, sum_filters)}
 """What `machine_code` makes of this module, and what each works on."""
