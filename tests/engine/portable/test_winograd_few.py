@@ -10,6 +10,7 @@ import pytest
 from caffe_sdk.engine.cpu.job import Job
 from caffe_sdk.engine.portable.filtering import PARTS, Problem, convolution_of_few
 from caffe_sdk.engine.portable.job import address
+from caffe_sdk.engine.portable.loops import winograd_few
 from caffe_sdk.engine.portable.winograd_job import JOB
 from caffe_sdk.memory import aligned
 from caffe_sdk.threads import num_threads, set_num_threads
@@ -47,6 +48,7 @@ def test_convolution(case: str, pad: tuple[int, int]) -> None:
     y = np.full(expected.shape, np.nan, np.float32)
     p = Problem((n, 16 * blocks_in, height, width), (n, 16 * blocks_out, *y.shape[2:4]), 3, pad, 1)
     work = convolution_of_few(p, num_threads())
+    assert work.loop in winograd_few.LOOPS
     room = aligned(work.room // 4, np.float32)
     where = {"slope": 1.0, "x": address(x), "w": address(w), "y": address(y)}
     Job(work.loop, JOB, {**work.job(address(room)), **where}).run()
