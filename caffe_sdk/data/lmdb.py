@@ -33,47 +33,58 @@ class _Handle(Handle):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._path = path
+        self.path = path
         folder = os.path.isdir(path)
-        file = os.path.join(path, "data.mdb") if folder else path
+        self._name = os.path.join(path, "data.mdb") if folder else path
         try:
-            size = os.path.getsize(file)
-            self._environment = lmdb.open(path, subdir=folder, readonly=True, lock=False, create=False)
+            self._file = os.open(self._name, os.O_RDONLY)
         except OSError as error:
             raise missing(path, error) from None
+        try:
+            self._environment = lmdb.open(path, subdir=folder, readonly=True, lock=False, create=False)
         except lmdb.Error as error:
+            os.close(self._file)
             if "already open" in str(error):
                 what = "is open in this process through the lmdb package itself"
                 raise FileError(path, what, "close it there first: LMDB allows one opening a process") from None
             what = f"LMDB cannot open it: {library_text(error)}"
             raise CorruptFileError(path, what, "the database is damaged") from None
-        self._check_size(file, size)
+        self._needed = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
+        try:
+            self.check_size()
+        except CorruptFileError:
+            self.close()
+            raise
 
-    def _check_size(self, file: str, size: int) -> None:
+    def check_size(self) -> None:
         """Refuse a file cut short: touching a page of the map that is not in the file would end the process."""
-        needed = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
-        if size < needed:
-            self._environment.close()
-            raise CorruptFileError(file, f"has {size} bytes of {needed}", "the file is cut short: copy it again")
+        size = os.fstat(self._file).st_size
+        if size < self._needed:
+            raise CorruptFileError(
+                self._name, f"has {size} bytes of {self._needed}", "the file is cut short: copy it again"
+            )
 
     def cursor(self) -> Cursor:
+        self.check_size()
         try:
-            return _Cursor(self._environment.begin(), self._path)
+            return _Cursor(self._environment.begin(), self)
         except lmdb.Error as error:
-            raise CorruptFileError(self._path, f"LMDB cannot read it: {library_text(error)}") from None
+            raise CorruptFileError(self.path, f"LMDB cannot read it: {library_text(error)}") from None
 
     def count(self) -> int | None:
+        self.check_size()
         return int(self._environment.stat()["entries"])
 
     def close(self) -> None:
         self._environment.close()
+        os.close(self._file)
 
 
 class _Cursor(Cursor):
-    """A cursor with a read transaction of its own."""
+    """A cursor with a read transaction of its own. Before it touches a record it sees that the file is still whole."""
 
-    def __init__(self, transaction: Any, path: str) -> None:
-        self._transaction, self._path = transaction, path
+    def __init__(self, transaction: Any, handle: _Handle) -> None:
+        self._transaction, self._handle = transaction, handle
         self._cursor = transaction.cursor()
 
     def first(self) -> bool:
@@ -86,17 +97,19 @@ class _Cursor(Cursor):
         return self._move(self._cursor.set_range, key)
 
     def _move(self, move: Any, *arguments: bytes) -> bool:
+        self._handle.check_size()
         try:
             return bool(move(*arguments))
         except lmdb.Error as error:
             what = f"LMDB cannot read on: {library_text(error)}"
-            raise CorruptFileError(self._path, what, "the database is damaged") from None
+            raise CorruptFileError(self._handle.path, what, "the database is damaged") from None
 
     def key(self) -> bytes:
         key: bytes = self._cursor.key()
         return key
 
     def value(self) -> bytes:
+        self._handle.check_size()
         value: bytes = self._cursor.value()
         return value
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import lmdb
@@ -257,6 +258,22 @@ def test_damaged_lmdb(tmp_path: Path) -> None:
         open_database(path)
     (path / "data.mdb").write_bytes(b"")
     with pytest.raises(CorruptFileError):
+        open_database(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not cut a file that is mapped into memory")
+def test_an_lmdb_cut_while_it_is_read(tmp_path: Path) -> None:
+    path = big(tmp_path, "LMDB")
+    with open_database(path) as db, Walk(db) as walk:
+        records = db.items()
+        next(records)
+        assert walk.seek(3)
+        size = (path / "data.mdb").stat().st_size
+        os.truncate(path / "data.mdb", 3 * 4096)
+        for read in (partial(next, records), walk.value, walk.step, lambda: list(db.items()), lambda: len(db)):
+            with pytest.raises(CorruptFileError, match=rf"data\.mdb: has 12288 bytes of {size}; .* cut short"):
+                read()
+    with pytest.raises(CorruptFileError, match="cut short"):
         open_database(path)
 
 
