@@ -177,7 +177,8 @@ def interpolate(pixels, rows, columns, out):  # type: ignore[no-untyped-def]
     upper, lower, from_upper, from_lower = rows
     left, right, from_left, from_right = columns
     channels, height, width = out.shape
-    lines = np.empty((2, width), np.int32)  # rows resized along x: one of an even number and one of an odd
+    seen, planes = pixels.ravel(), out.reshape(-1)
+    lines = np.empty(2 * width, np.int32)  # rows resized along x: one of an even number and one of an odd
     held = np.empty(2, np.int64)
     for c in range(channels):
         held[:] = -1
@@ -185,13 +186,19 @@ def interpolate(pixels, rows, columns, out):  # type: ignore[no-untyped-def]
             for source in (upper[y], lower[y]):
                 if held[source % 2] != source:
                     held[source % 2] = source
-                    row, line = pixels[c, source], lines[source % 2]
+                    line = np.uintp(source % 2 * width)
+                    row = np.uintp((c * pixels.shape[1] + source) * pixels.shape[2])
                     for x in range(width):
-                        near = np.int32(row[np.uintp(left[x])]) * from_left[x]
-                        line[x] = (near + np.int32(row[np.uintp(right[x])]) * from_right[x]) >> 4
-            above, below, row_out = lines[upper[y] % 2], lines[lower[y] % 2], out[c, y]
+                        near = np.int32(seen[row + np.uintp(left[x])]) * from_left[x]
+                        far = np.int32(seen[row + np.uintp(right[x])]) * from_right[x]
+                        lines[line + np.uintp(x)] = (near + far) >> 4
+            above, below = np.uintp(upper[y] % 2 * width), np.uintp(lower[y] % 2 * width)
+            from_above, from_below = from_upper[y], from_lower[y]
+            first = np.uintp((c * height + y) * width)
             for x in range(width):
-                row_out[x] = ((above[x] * from_upper[y] >> 16) + (below[x] * from_lower[y] >> 16) + 2) >> 2
+                step = np.uintp(x)
+                sum_of_both = (lines[above + step] * from_above >> 16) + (lines[below + step] * from_below >> 16)
+                planes[first + step] = (sum_of_both + 2) >> 2
 
 
 unsnap = _compiled(kernels_numpy.unsnap)

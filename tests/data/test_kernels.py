@@ -53,12 +53,14 @@ def test_without_a_place_to_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", [(30, 40), (60, 17), (9, 100)])
 def test_interpolation_same_bits(rng: np.random.Generator, size: tuple[int, int]) -> None:
-    pixels = rng.integers(0, 256, (3, 30, 40)).astype(np.uint8)
-    rows, columns = (_neighbours(*ends) for ends in zip(pixels.shape[1:], size, strict=True))
-    outs = [np.empty((3, *size), np.uint8) for _ in range(2)]
-    for module, out in zip((kernels_numba, kernels_numpy), outs, strict=True):
-        module.interpolate(pixels, rows, columns, out)
-    np.testing.assert_array_equal(*outs)
+    """Of an image, and of a part of one, whose rows are not one after the other."""
+    image = rng.integers(0, 256, (3, 30, 40)).astype(np.uint8)
+    for pixels in (image, image[:, 5:25, 7:30]):
+        rows, columns = (_neighbours(*ends) for ends in zip(pixels.shape[1:], size, strict=True))
+        outs = [np.empty((3, *size), np.uint8) for _ in range(2)]
+        for module, out in zip((kernels_numba, kernels_numpy), outs, strict=True):
+            module.interpolate(pixels, rows, columns, out)
+        np.testing.assert_array_equal(*outs)
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
