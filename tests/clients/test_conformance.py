@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from caffe_sdk.app.descriptions import Objects
 from caffe_sdk.server import Options, RunningServer, start
 from tests.clients.conformance import SCENARIOS, ClientPlayer, Notes, SessionPlayer, play, without
 from tests.clients.languages import LANGUAGES, address, client_folder, command
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # the first to come builds its client: cargo compiles a hundred crates
 
@@ -56,10 +56,7 @@ def test_the_python_client(server: RunningServer, expected: Notes) -> None:
 def test_other_languages(language: str, server: RunningServer, expected: Notes) -> None:
     assert played(command(language, "conformance"), address(language, server)) == expected
     # The players of some languages release nothing: what they made goes with them.
-    until = time.monotonic() + 10
-    while server.session.objects() != Objects(0, 0) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert server.session.objects() == Objects(0, 0)
+    until(lambda: server.session.objects() == Objects(0, 0))
 
 
 def test_the_types_of_the_node_client() -> None:
@@ -70,7 +67,7 @@ def test_the_types_of_the_node_client() -> None:
 
 def played(command: list[str], address: str) -> Notes:
     """What a client's player prints."""
-    done = subprocess.run([*command, str(SCENARIOS), address], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, str(SCENARIOS), address], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     # Some languages write a float32 with the digits that tell it from other float32s, others with those of a double.
     notes: Notes = json.loads(done.stdout, parse_float=lambda digits: float(np.float32(digits)))

@@ -32,7 +32,7 @@ def server() -> Iterator[RunningServer]:
 
 def run(language: str, task: str, server: RunningServer, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     line = [*command(language, "example"), task, address(language, server), *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

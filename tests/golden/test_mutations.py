@@ -22,11 +22,12 @@ OUTCOMES = {"run", "built", "trained"} | {error.code for error in tree()} - {"in
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory and time are Linux's")
 
 
+@pytest.mark.timeout(960)
 def test_every_mutant_is_a_net_or_an_error(shared: Path, root: Path) -> None:
     command = [sys.executable, "-m", "tests.golden.mutations", str(shared), "0", str(MUTANTS)]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("COV_", "COVERAGE_"))}  # in time
     environment = {**kept, "GLOG_minloglevel": "3", "PYTHONPATH": str(root)}
-    run = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=240, check=False)
+    run = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=900, check=False)
     results = [json.loads(line) for line in run.stdout.splitlines()]
     assert run.returncode == 0, f"crashed after mutant {results[-1]['number'] if results else 'none'}: {run.stderr}"
     wrong = [result for result in results if result["outcome"] not in OUTCOMES]

@@ -80,10 +80,11 @@ function test_a_killed_bridge_is_told_and_replaced()
 bridge = running();
 net = caffe.Net(test_net_file(), 'test');
 folder = bridge.folder;
+silence = bridge.link.silence;
 system(sprintf('kill -9 %d', bridge.link.pid));
 started = tic();
 check_error(@() net.forward_prefilled(), 'caffe:bridge', 'call caffe.reset_all()');
-assert(toc(started) < 1);
+assert(toc(started) < silence / 2); % at once, on a computer however busy
 check_error(@() net.forward_prefilled(), 'caffe:bridge', 'the Caffe process is gone');
 check_error(@() caffe.version(), 'caffe:bridge', 'call caffe.reset_all()');
 assert(exist(folder, 'dir') == 0);
@@ -94,16 +95,19 @@ clear net % must not touch the new bridge's nets
 second.forward_prefilled();
 end
 
-function test_a_stopped_bridge_is_told()
-restore = with_environment('CAFFE_BRIDGE_TIMEOUT', '1.5');
+function test_seconds_of_silence_are_settable()
+restore = with_environment('CAFFE_BRIDGE_TIMEOUT', '90.5'); %#ok<NASGU>
 bridge = running();
-pid = bridge.link.pid;
-system(sprintf('kill -STOP %d', pid));
-started = tic();
+check_equal(bridge.link.silence, 90.5);
+end
+
+function test_a_stopped_bridge_is_told()
+bridge = running();
+link = bridge.link;
+link.silence = 1.5; % from now on: it may have taken longer to start
+system(sprintf('kill -STOP %d', link.pid));
 check_error(@() caffe.version(), 'caffe:bridge', 'it was silent for 1.5 seconds');
-assert(toc(started) < 5);
-wait_until(@() ended(pid));
-clear restore
+wait_until(@() ended(link.pid));
 evalc('caffe.reset_all()');
 check_equal(caffe.version(), getenv('CAFFE_TEST_VERSION'));
 end
@@ -115,12 +119,15 @@ answer = isempty(state) || state(1) == 'Z';
 end
 
 function test_a_long_computation_is_not_silent()
-restore = with_environment('CAFFE_BRIDGE_TIMEOUT', '1.5'); %#ok<NASGU>
+bridge = running();
+link = bridge.link;
+link.silence = 2.5;
+restore = onCleanup(@() caffe.internal.connection('close')); %#ok<NASGU>
 solver = caffe.Solver(write_text(['net: "' test_net_file() '"'], ...
   'base_lr: 0.01 lr_policy: "fixed" max_iter: 1000000')); % it displays nothing
 started = tic();
 solver.step(100);
-solver.step(ceil(3 / toc(started) * 100));
+solver.step(ceil(4 / toc(started) * 100));
 end
 
 function test_no_python_has_the_package()
@@ -179,7 +186,7 @@ end
 function wait_until(condition)
 started = tic();
 while ~condition()
-  assert(toc(started) < 20);
+  assert(toc(started) < 60);
   pause(0.01);
 end
 end
@@ -222,9 +229,10 @@ function test_a_bridge_killed_while_it_computes_is_told_at_once()
 bridge = running();
 solver = caffe.Solver(write_text(['net: "' test_net_file() '"'], ...
   'base_lr: 0.01 lr_policy: "fixed" max_iter: 100000000'));
+silence = bridge.link.silence;
 system(sprintf('(sleep 0.3; kill -9 %d) >/dev/null 2>&1 &', bridge.link.pid));
 started = tic();
 check_error(@() solver.solve(), 'caffe:bridge', 'lost the Caffe process');
-assert(toc(started) < 3);
+assert(toc(started) < silence / 2);
 evalc('caffe.reset_all()');
 end

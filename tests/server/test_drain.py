@@ -14,12 +14,13 @@ from tritonclient.utils import InferenceServerException
 from caffe_sdk.server import Options, start
 from tests.server.squeezenet import wait_until_ready
 from tests.serving.models import HOSTED, Gate, put, register
+from tests.waiting import until
 
 
 def test_requests_under_way_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch)
     put(tmp_path, "m", text=HOSTED)
-    server = wait_until_ready(start(Options("127.0.0.1:0", models=str(tmp_path), grace=30)))
+    server = wait_until_ready(start(Options("127.0.0.1:0", models=str(tmp_path), grace=120)))
     Gate.arrived.clear()
     Gate.let_through.clear()
     stub, answers = triton.InferenceServerClient(server.address), []
@@ -30,28 +31,27 @@ def test_requests_under_way_are_answered(tmp_path: Path, monkeypatch: pytest.Mon
         each.start()
     repository = server.backend.repository
     assert repository is not None
-    until = time.monotonic() + 30
-    while repository.get("m").statistics.snapshot().pending < 3 and time.monotonic() < until:
-        time.sleep(0.005)
+    until(lambda: repository.get("m").statistics.snapshot().pending == 3)
     ending = threading.Thread(target=server.stop)
     ending.start()
     with pytest.raises(InferenceServerException) as refused:
-        ask_until(server.address, until)
+        ask_until_refused(server.address)
     Gate.let_through.set()
-    ending.join(30)
+    ending.join(60)
     for each in clients:
-        each.join(30)
+        each.join(60)
     assert [answer.as_numpy("out").tolist() for answer in answers] == [[[2, 2]]] * 3
     assert refused.value.status() in ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
     stub.close()
 
 
-def ask_until(address: str, end: float) -> None:
+def ask_until_refused(address: str) -> None:
     """Ask whether the server lives, by a connection of its own each time, until one is refused.
 
     One that is made at the moment the server closes its port may get no answer at all.
     """
     alone = [("grpc.use_local_subchannel_pool", 1)]
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         with triton.InferenceServerClient(address, channel_args=alone) as stub:
             try:

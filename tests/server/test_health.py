@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from caffe_sdk.server import Limits, Options, RunningServer, health, start
 from caffe_sdk.server.health import pb
 from tests.serving.models import put
+from tests.waiting import until
 
 
 def test_the_server_and_its_services_are_healthy() -> None:
@@ -71,7 +71,7 @@ SERVING, NOT_SERVING, UNKNOWN = (
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """A server with a model that can be loaded, and is not."""
     put(tmp_path, "small", warm_up=False)
-    with start(Options("127.0.0.1:0", models=str(tmp_path), limits=Limits(stall_seconds=0.3), grace=5)) as server:
+    with start(Options("127.0.0.1:0", models=str(tmp_path), limits=Limits(stall_seconds=0.3), grace=600)) as server:
         until(lambda: repository(server).ready())
         repository(server).unload("small")
         yield server
@@ -87,15 +87,8 @@ def repository(server: RunningServer) -> Any:
     return server.backend.repository
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.005)
-
-
 def watching(stub: Any, service: str = "") -> Any:
-    return stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=30)
+    return stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=120)
 
 
 def test_who_watches_is_told_the_status_and_each_change(server: RunningServer, stub: Any) -> None:
@@ -112,12 +105,12 @@ def test_who_watches_is_told_the_status_and_each_change(server: RunningServer, s
 
 
 def test_the_end_does_not_wait_for_who_watches(server: RunningServer, stub: Any) -> None:
-    """The server would give a stream under way five seconds."""
+    """The server would give a stream under way ten minutes."""
     watch = watching(stub)
     next(watch)
     ending = threading.Thread(target=server.stop)
     ending.start()
-    ending.join(4)
+    ending.join(60)
     assert not ending.is_alive()
     assert [reply.status for reply in watch] == [NOT_SERVING]
 
@@ -127,7 +120,7 @@ def test_watching_takes_no_thread_and_ends_with_its_client(server: RunningServer
     watches = [watching(stub) for _ in range(100)]
     assert {next(each).status for each in watches} == {SERVING}
     until(lambda: sum(each.name.startswith("caffe-") for each in threading.enumerate()) < threads + 50)
-    assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == SERVING
+    assert stub.Check(health_pb2.HealthCheckRequest(), timeout=60).status == SERVING
     for each in watches:
         each.cancel()
     again = [watching(stub) for _ in range(health.WATCHES - 100)]

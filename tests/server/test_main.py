@@ -40,7 +40,7 @@ def test_it_serves_until_it_is_asked_to_end(process: subprocess.Popen[str], tmp_
     with client.connect(address_of(process)) as remote:
         assert remote.net(client.ServerFile("net.prototxt")).forward()["prob"].shape == (4, 5)
         process.send_signal(asked)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -53,13 +53,13 @@ def test_it_ends_while_a_solver_trains(process: subprocess.Popen[str]) -> None:
         process.terminate()
         with pytest.raises((BridgeError, CancelledError)):
             list(events)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert process.returncode == 0
 
 
 def test_a_bad_address_is_told(root: Path) -> None:
     command = [*COMMAND, "--address", "0.0.0.0:0"]
-    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=30)
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
     assert "address: '0.0.0.0:0' is open to other computers, and there is no encryption and no password" in ended.stderr
 
@@ -97,7 +97,7 @@ def test_a_training_goes_on_after_the_server_was_killed(root: Path, tmp_path: Pa
             solver.solve()
             assert solver.iter == 400
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_small_files_of_huge_images_are_refused(process: subprocess.Popen[str], tmp_path: Path) -> None:
@@ -110,4 +110,4 @@ def test_small_files_of_huge_images_are_refused(process: subprocess.Popen[str], 
             net.predict([file.getvalue()])
         assert net.forward()["prob"].shape == (4, 5)
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)

@@ -15,6 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from caffe_sdk.server import Options, RunningServer, start
 from tests.server.squeezenet import wait_until_ready
 from tests.serving.models import put
+from tests.waiting import until
 
 SERVICE = "/inference.GRPCInferenceService/"
 
@@ -46,13 +47,14 @@ def infer_request(model: str = "small") -> Any:
 
 
 def lines(caplog: pytest.LogCaptureFixture, count: int) -> list[dict[str, Any]]:
-    """The requests' lines; the last may be written a moment after the client has its answer."""
-    moment = threading.Event()
-    for _ in range(500):
-        found = [record.request for record in caplog.records if hasattr(record, "request")]
-        if len(found) >= count:
-            break
-        moment.wait(0.01)
+    """The requests' lines; each may be written a moment after its client has its answer."""
+    found: list[dict[str, Any]] = []
+
+    def are_there() -> bool:
+        found[:] = [record.request for record in caplog.records if hasattr(record, "request")]
+        return len(found) >= count
+
+    until(are_there)
     return found
 
 
@@ -60,12 +62,16 @@ def test_a_line_for_each_call(server: RunningServer, stub: Any, caplog: pytest.L
     with caplog.at_level(logging.INFO, "caffe_sdk"):
         request = infer_request()
         reply, call = stub.ModelInfer.with_call(request, metadata=[TOKEN, ("x-request-id", "mine")])
+        lines(caplog, 1)
         with pytest.raises(grpc.RpcError):
             stub.ModelInfer(infer_request("other"), metadata=[TOKEN])
+        lines(caplog, 2)
         with pytest.raises(grpc.RpcError):
             stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name="small"), metadata=[TOKEN])
+        lines(caplog, 3)
         with pytest.raises(grpc.RpcError):
             stub.ModelInfer(request)
+        lines(caplog, 4)
         answers = list(stub.ModelStreamInfer(iter([request, request]), metadata=[TOKEN]))
         found = lines(caplog, 5)
     assert dict(call.trailing_metadata())["x-request-id"] == "mine"
@@ -108,12 +114,8 @@ def test_methods_there_are_none_of_are_counted_as_one(server: RunningServer) -> 
         for name in ("Thing", "Other"):
             with pytest.raises(grpc.RpcError):
                 channel.unary_unary(f"/no.Such/{name}")(b"")
-    moment = threading.Event()
-    for _ in range(500):
-        counts = server.backend.journal.counts()
-        found = [kind for kind in counts if kind[1] == "(no such method)"]
-        if found and counts[found[0]].requests == 2:
-            break
-        moment.wait(0.01)
-    assert found == [("grpc", "(no such method)", "UNAUTHENTICATED")]
-    assert not [kind for kind in counts if "/no.Such/" in kind[1]]
+    counts = server.backend.journal.counts
+    unknown = ("grpc", "(no such method)", "UNAUTHENTICATED")
+    until(lambda: unknown in counts() and counts()[unknown].requests == 2)
+    assert [kind for kind in counts() if kind[1] == "(no such method)"] == [unknown]
+    assert not [kind for kind in counts() if "/no.Such/" in kind[1]]

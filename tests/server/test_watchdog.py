@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import grpc
@@ -18,6 +17,7 @@ from caffe_sdk.server.watchdog import PATIENCE, Watchdog
 from tests.app.texts import NET, SOLVER
 from tests.server.native.calls import calls, named, status
 from tests.server.test_dispatch import CHECK, unsent
+from tests.waiting import until
 
 
 class Call:
@@ -93,10 +93,10 @@ def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody() -> None:
         with grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)]) as other:
             stubs = calls(other)
             net = stubs.CreateNet(pb.CreateNetRequest(model=pb.Model(text=NET))).net
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while stubs.DescribeSolver(pb.DescribeSolverRequest(solver=solver)).training:
                 assert time.monotonic() < deadline
-                assert stubs.Forward(pb.ForwardRequest(net=net), timeout=20).outputs
+                assert stubs.Forward(pb.ForwardRequest(net=net), timeout=60).outputs
                 time.sleep(0.05)
         with pytest.raises(grpc.RpcError) as caught:
             list(events)
@@ -150,7 +150,7 @@ def test_a_reply_that_nobody_takes_is_given_up() -> None:
         ask = channel.unary_stream("/caffe_sdk.v1.Nets/GetBlobs", pb.GetBlobsRequest.SerializeToString)
         unread = ask(request)  # as a stream its reply is taken when it is asked for
         until(lambda: any(each.sending is not None for each in running.backend.watchdog.under_way()))
-        assert stubs.Forward(pb.ForwardRequest(net=net), timeout=20).outputs
+        assert stubs.Forward(pb.ForwardRequest(net=net), timeout=60).outputs
         until(lambda: not running.backend.watchdog.under_way())
         with pytest.raises(grpc.RpcError) as caught:
             list(unread)
@@ -177,7 +177,7 @@ def test_senders_that_do_not_send_hold_up_nobody(
         slow = [channel.stream_unary(method).future(messages()) for _ in range(threads)]
         until_busy(running, threads)
         with pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary(method)(b"\xff", timeout=20)
+            channel.unary_unary(method)(b"\xff", timeout=60)
         assert status(caught.value) == "INVALID_ARGUMENT"  # it was read, and is no message
         until(lambda: any(each.done() for each in slow))
         assert [each.code().name for each in slow if each.done()] == ["CANCELLED"]
@@ -190,10 +190,3 @@ def until_busy(running: RunningServer, threads: int) -> None:
     """Wait until so many calls have a thread, and wait for their messages."""
     watchdog = running.backend.watchdog
     until(lambda: sum(each.receiving is not None for each in watchdog.under_way()) == threads)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -81,7 +81,7 @@ class Gate(base.Layer):
     def forward(self, engine: Any, bottom: list[Blob], top: list[Blob]) -> None:  # type: ignore[override]
         values = np.array(bottom[0].data_memory.read(HOST))
         self.arrived.append(values)
-        assert self.let_through.wait(30)
+        assert self.let_through.wait(120)
         top[0].data_memory.write(HOST)[...] = values
 
 

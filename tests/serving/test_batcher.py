@@ -26,6 +26,7 @@ from caffe_sdk.serving.deploy import deploy
 from caffe_sdk.serving.folder import files_of
 from caffe_sdk.serving.processors import Processors
 from tests.serving.models import HOSTED, SMALL, Gate, Picky, expected, put, register
+from tests.waiting import until
 
 Make = Callable[..., ServedModel]
 
@@ -61,14 +62,6 @@ def of(*values: float, **more: Any) -> InferRequest:
 
 def got(pending: Pending) -> list[float]:
     return [float(row[0]) for row in pending.result(30).outputs["out"]]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def busy(model: ServedModel) -> Pending:
@@ -159,8 +152,8 @@ def test_no_neighbour_is_hurt(make: Make) -> None:
 @pytest.mark.parametrize("end", ["cancel", "deadline"])
 def test_what_nobody_waits_for_is_not_computed(make: Make, end: str) -> None:
     model = make(max_batch_size=2)
-    deadline = time.monotonic() + 0.05 if end == "deadline" else None
     running = busy(model)
+    deadline = time.monotonic() + 0.05 if end == "deadline" else None
     waiting, staying = model.submit(of(1, deadline=deadline)), model.submit(of(2))
     kind: type[CaffeError] = DeadlineError if end == "deadline" else CancelledError
     if end == "cancel":
@@ -177,12 +170,12 @@ def test_what_nobody_waits_for_is_not_computed(make: Make, end: str) -> None:
 
 @pytest.mark.parametrize("end", ["cancel", "deadline"])
 def test_a_run_ends_between_layers_once_nobody_waits(make: Make, end: str) -> None:
-    model = make(default_timeout_ms=50 if end == "deadline" else 0)
+    model = make(default_timeout_ms=400 if end == "deadline" else 0)
     running = busy(model)
     if end == "cancel":
         running.cancel()
     else:
-        time.sleep(0.06)
+        time.sleep(0.41)
     Gate.let_through.set()
     with pytest.raises((CancelledError, DeadlineError)):
         running.result(30)

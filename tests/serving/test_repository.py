@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from caffe_sdk.serving import repository as repository_module
 from caffe_sdk.serving.deploy import Deployed
 from caffe_sdk.serving.folder import VersionFiles
 from tests.serving.models import SMALL, put
+from tests.waiting import until
 
 ITEM = {"data": np.ones((1, 3, 8, 8), np.float32)}
 
@@ -169,9 +169,7 @@ def test_watching(tmp_path: Path) -> None:
         repository.poll()
         repository.watch()
         put(tmp_path)
-        until = time.monotonic() + 30
-        while not repository.ready("small") and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: repository.ready("small"))
         assert repository.get("small").version == "1"
 
 
@@ -209,9 +207,11 @@ def test_versions_change_and_no_client_notices(tmp_path: Path, repository: Repos
     clients = [threading.Thread(target=client) for _ in range(4)]
     for each in clients:
         each.start()
-    for version in (2, 3):
-        put(tmp_path, version=version)
+    until(lambda: "1" in seen)
+    for version in ("2", "3"):
+        put(tmp_path, version=int(version))
         repository.load("small")
+        until(lambda version=version: version in seen)
     put(tmp_path, version=3)  # the same version with other weights
     repository.load("small")
     ends.set()

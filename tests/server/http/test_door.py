@@ -8,9 +8,8 @@ import http.client
 import json
 import socket
 import struct
-import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from caffe_sdk.server import Options, RunningServer, start
 from caffe_sdk.server.http import door
 from tests.server.squeezenet import SqueezeNet, wait_until_ready
 from tests.serving.models import put
+from tests.waiting import until
 
 INFER = "/v2/models/squeezenet/infer"
 SMALL = "/v2/models/small/infer"
@@ -240,7 +240,7 @@ def test_a_client_that_does_not_read_is_hung_up_on(
     monkeypatch.setattr(door, "REPLY_SECONDS", 0.2)
     before = given_up(squeezenet_server)
     with upload(squeezenet_server, squeezenet, "conv1"):
-        wait_for(lambda: given_up(squeezenet_server) == before + 1)
+        until(lambda: given_up(squeezenet_server) == before + 1)
     assert ask(squeezenet_server, "GET", "/v2/health/live").status == 200
 
 
@@ -282,15 +282,6 @@ def given_up(server: RunningServer) -> int:
     return count.requests if count is not None else 0
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    moment = threading.Event()
-    for _ in range(3000):
-        if condition():
-            return
-        moment.wait(0.01)
-    raise AssertionError("it does not happen")
-
-
 def test_a_client_that_goes_away_frees_its_request(squeezenet_server: RunningServer, squeezenet: SqueezeNet) -> None:
     repository = squeezenet_server.backend.repository
     assert repository is not None
@@ -298,10 +289,8 @@ def test_a_client_that_goes_away_frees_its_request(squeezenet_server: RunningSer
     before = statistics.snapshot()
     ended = before.success.count + before.fail.count
     with upload(squeezenet_server, squeezenet, "prob"):
-        wait_for(
-            lambda: statistics.snapshot().pending > 0 or statistics.snapshot().success.count > before.success.count
-        )
-    wait_for(lambda: (now := statistics.snapshot()).success.count + now.fail.count == ended + 1 and now.pending == 0)
+        until(lambda: statistics.snapshot().pending > 0 or statistics.snapshot().success.count > before.success.count)
+    until(lambda: (now := statistics.snapshot()).success.count + now.fail.count == ended + 1 and now.pending == 0)
     assert ask(squeezenet_server, "GET", "/v2/health/ready").status == 200
 
 

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from caffe_sdk.server import Limits, Options, RunningServer, start
 from caffe_sdk.server.http import door
 from tests.server.squeezenet import wait_until_ready
 from tests.serving.models import HOSTED, Gate, put, register
+from tests.waiting import until
 
 INFER = "/v2/models/m/infer"
 CAMERA = {"Authorization": "Bearer only-looks-12"}
@@ -116,13 +117,6 @@ def closed(connection: socket.socket) -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.005)
-
-
 def test_requests_at_a_time(tmp_path: Path) -> None:
     with serving(tmp_path, Limits(requests=2)) as server:
         Gate.let_through.clear()
@@ -132,7 +126,7 @@ def test_requests_at_a_time(tmp_path: Path) -> None:
             each.start()
         assert server.backend.repository is not None
         statistics = server.backend.repository.get("m").statistics
-        wait_for(lambda: statistics.snapshot().pending == 2)
+        until(lambda: statistics.snapshot().pending == 2)
         with pytest.raises(InferenceServerException, match="2 requests to models are under way; wait") as caught:
             infer(server, CAMERA)
         assert caught.value.status() == "429"
@@ -140,7 +134,7 @@ def test_requests_at_a_time(tmp_path: Path) -> None:
         assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
         other = threading.Thread(target=lambda: answers.append(infer(server, OTHER)))
         other.start()
-        wait_for(lambda: statistics.snapshot().pending == 3)
+        until(lambda: statistics.snapshot().pending == 3)
         Gate.let_through.set()
         for each in (*under_way, other):
             each.join(30)
@@ -152,7 +146,7 @@ def test_the_bytes_of_requests(tmp_path: Path) -> None:
     with serving(tmp_path, Limits(memory=1000)) as server:
         assert ask(server).status == 200
         with connected(server, head(900)) as slow:
-            wait_for(lambda: ask(server, BODY + b" " * 100).status == 429)
+            until(lambda: ask(server, BODY + b" " * 100).status == 429)
             assert infer(server, OTHER) == [[2, 2]]
             slow.sendall(BODY + b" " * (900 - len(BODY)))
             assert slow.recv(100).startswith(b"HTTP/1.1 200 ")

@@ -161,7 +161,7 @@ def test_a_stream_keeps_the_order_and_outlives_errors(
 def test_a_timeout_of_the_client(client: triton.InferenceServerClient, squeezenet: SqueezeNet) -> None:
     batch = np.repeat(squeezenet.input, 4, axis=0)
     with pytest.raises(InferenceServerException) as caught:
-        client.infer("squeezenet", [numbers(batch)], client_timeout=0.02)
+        client.infer("squeezenet", [numbers(batch)], client_timeout=0.005)
     assert caught.value.status() == "StatusCode.DEADLINE_EXCEEDED"
     assert client.infer("squeezenet", [numbers(squeezenet.input)]).as_numpy("prob").shape == (1, 1000, 1, 1)
 

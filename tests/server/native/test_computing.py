@@ -23,6 +23,7 @@ from caffe_sdk.server import Options, RunningServer, start
 from caffe_sdk.server.call import FOREVER, Call
 from tests.server.native.calls import calls, status
 from tests.serving.models import HOSTED, Gate, Picky, register
+from tests.waiting import until
 
 WITNESSED = """
 force_backward: true
@@ -117,14 +118,6 @@ def test_what_nobody_waits_for_ends_between_layers(
         running.result()
     if isinstance(ended.value, grpc.RpcError):
         assert status(ended.value) == "DEADLINE_EXCEEDED"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 class Context:

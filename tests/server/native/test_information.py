@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from caffe_sdk.server import server as module
 from caffe_sdk.server.security.limits import Limits
 from tests.app.texts import NET
 from tests.server.native.calls import calls, named, status
+from tests.waiting import until
 
 CREATE = pb.CreateNetRequest(model=pb.Model(text=NET))
 
@@ -38,13 +38,6 @@ def stubs(server: RunningServer) -> Iterator[SimpleNamespace]:
     with grpc.insecure_channel(server.address) as channel:
         yield calls(channel)
     server.session.reset()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def test_a_server_tells_of_itself(stubs: SimpleNamespace) -> None:
@@ -69,7 +62,7 @@ def test_leases_take_no_threads(stubs: SimpleNamespace) -> None:
     """There are three threads for calls, and twenty leases."""
     leases = [stubs.Attach(pb.AttachRequest(), metadata=named(f"client{i}")) for i in range(20)]
     assert all(next(lease).limits.nets for lease in leases)
-    assert stubs.GetInformation(pb.GetInformationRequest(), timeout=5).version
+    assert stubs.GetInformation(pb.GetInformationRequest(), timeout=60).version
     for lease in leases:
         lease.cancel()
 

@@ -50,7 +50,7 @@ def refusal(channel: grpc.Channel, method: str, token: str) -> str:
 
     metadata = [("authorization", f"Bearer {token}")] if token else []
     try:
-        return str(channel.stream_stream(method)(requests(), metadata=metadata, timeout=5).code().name)
+        return str(channel.stream_stream(method)(requests(), metadata=metadata, timeout=60).code().name)
     finally:
         answered.set()
 
