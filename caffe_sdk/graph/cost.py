@@ -84,6 +84,8 @@ def _owners(graph: Graph) -> tuple[list[int | None], list[int]]:
                 values[top] = values[node.bottoms[0]] if node.bottoms else None
             if node.layer.shares_diff:
                 gradients[top] = gradients[node.bottoms[0]]
+        for bottom in node.passes:
+            gradients[bottom] = gradients[node.tops[0]]
     return values, gradients
 
 

@@ -6,16 +6,19 @@ The rules are Caffe's: a layer runs backward when something it depends on learns
 
 from __future__ import annotations
 
+from collections import Counter
+
 from caffe_sdk.graph.model import Graph, Node
 
 
 def decide_gradients(graph: Graph) -> None:
-    """Set `Node.needs`, `Node.bottom_needs`, `PlannedBlob.needs` and each layer's ``param_needs``."""
+    """Set `Node.needs`, `Node.bottom_needs`, `Node.passes`, `PlannedBlob.needs` and each layer's ``param_needs``."""
     for node in graph.nodes:
         _reach_forward(graph, node)
     _reach_back(graph)
     if graph.config.force_backward:
         _force(graph)
+    _pass_on(graph)
 
 
 def _reach_forward(graph: Graph, node: Node) -> None:
@@ -60,3 +63,12 @@ def _force(graph: Graph) -> None:
         for p in node.parameters:
             graph.parameters[p].needs = True
         node.layer.param_needs = [True] * len(node.parameters)
+
+
+def _pass_on(graph: Graph) -> None:
+    """A gradient that is another's, number by number, is not copied for a Split, which only reads it to add it up."""
+    made = Counter(top for node in graph.nodes for top in node.tops)
+    of_splits = {top for node in graph.nodes if node.layer.type == "Split" for top in node.tops if made[top] == 1}
+    for node in graph.nodes:
+        needed = (j for j, needs in enumerate(node.bottom_needs) if needs and node.layer.passes_gradient(j))
+        node.passes = [node.bottoms[j] for j in needed if node.bottoms[j] in of_splits]

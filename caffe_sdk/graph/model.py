@@ -48,6 +48,8 @@ class Node:
     parameters: list[int] = field(default_factory=list)
     needs: bool = False
     """Whether backward runs through this layer."""
+    passes: list[int] = field(default_factory=list)
+    """Blobs among the bottoms whose gradients have the memory of the first top's, being the same numbers."""
 
 
 @dataclass

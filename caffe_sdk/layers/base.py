@@ -156,6 +156,10 @@ class Layer:
         """Whether ``force_backward`` of the net applies to this bottom (not to labels)."""
         return True
 
+    def passes_gradient(self, bottom: int) -> bool:
+        """Whether a bottom's gradient is the first top's, number by number: both may have one memory."""
+        return False
+
     # -- what a layer does -------------------------------------------------------------------------------------------
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -37,6 +37,9 @@ class Eltwise(Layer):
             self.check_shape(same, f"bottom {i} has shape {shape}, bottom 0 {bottoms[0]}", "give bottoms of one shape")
         return super().shapes(bottoms)
 
+    def passes_gradient(self, bottom: int) -> bool:
+        return bool(self.operation == EltwiseParameter.SUM and self.coefficients[bottom] == 1)
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.operation == EltwiseParameter.MAX:
             self.mask = fitted(self.mask, top[0], np.int32)
@@ -56,7 +59,7 @@ class Eltwise(Layer):
         xs, y, dy = [x.data_tensor for x in bottom], top[0].data_tensor, top[0].diff_tensor
         for i in range(len(bottom)):
             dx = bottom[i].diff_tensor
-            if not needs[i]:
+            if not needs[i] or dx.memory is dy.memory:
                 continue
             if self.mask is not None:
                 engine.maximum_grad(self.mask, dy, dx, i)

@@ -111,6 +111,8 @@ class Parts:
 
     def _reshape(self, node: Node) -> None:
         node.layer.reshape([self.blobs[b] for b in node.bottoms], [self.blobs[t] for t in node.tops])
+        for bottom in node.passes:
+            self.blobs[bottom].share_diff(self.blobs[node.tops[0]])
 
     def _sees(self, node: Node) -> list[tuple[Shape, int]]:
         """What a layer's shapes and buffers depend on."""

@@ -50,6 +50,22 @@ def test_propagate_down_false_stops_it() -> None:
     assert layers == [False, False, False, False, True, True]
 
 
+def test_sums_pass_gradients_on_to_splits_alone() -> None:
+    text = (
+        INPUT
+        + LABEL
+        + CONV
+        + 'layer { name: "twice" type: "Eltwise" bottom: "conv" bottom: "conv" top: "twice" } '
+        + 'layer { name: "less" type: "Eltwise" bottom: "twice" bottom: "conv" top: "less" '
+        + "eltwise_param { coeff: 1 coeff: -1 } } "
+        + FC.replace('bottom: "conv"', 'bottom: "less"')
+        + LOSS
+    )
+    graph = build(prototxt.parse(text, NetParameter), TRAIN)
+    passed = {node.layer.name: [graph.blobs[b].name for b in node.passes] for node in graph.nodes if node.passes}
+    assert passed == {"twice": ["conv_conv_0_split_0", "conv_conv_0_split_1"]}
+
+
 def test_deciding_again_changes_nothing() -> None:
     graph: Graph = build(prototxt.parse(INPUT + LABEL + CONV + FC + LOSS, NetParameter), TRAIN)
     nodes: list[Node] = graph.nodes

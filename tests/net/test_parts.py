@@ -32,6 +32,23 @@ def test_nothing_is_allocated_until_somebody_looks() -> None:
     assert not np.any(parts.parameters[1].data)
 
 
+def test_gradients_that_are_passed_on_are_there_once() -> None:
+    text = """
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 } } }
+    layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 4 } }
+    layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" inner_product_param { num_output: 4 } }
+    layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" loss_weight: 1 }
+    """
+    parts = parts_of(text)
+    blobs = {blob.name: blob for blob in parts.blobs}
+    for batch in (2, 3):
+        blobs["x"].reshape(batch, 4)
+        parts.follow(0)
+        assert blobs["a_a_0_split_1"].diff_memory is blobs["sum"].diff_memory
+        assert blobs["sum"].diff_memory.count == 4 * batch
+        assert blobs["b"].diff_memory is not blobs["sum"].diff_memory
+
+
 def test_parameters_of_one_name_share_memory_and_learn_once() -> None:
     parts = parts_of(SHARED)
     first, _, second, _ = parts.parameters
