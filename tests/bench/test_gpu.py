@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from caffe_sdk.errors import DataError
+from caffe_sdk.schema import prototxt
+from caffe_sdk.schema.messages import NetParameter
 from tests.bench.gpu import __main__ as bench
-from tests.bench.gpu import differences, report, transfers, turns
+from tests.bench.gpu import differences, operations, report, transfers, turns
 from tests.bench.gpu.differences import Difference
+from tests.bench.gpu.operations import Measured
 from tests.bench.gpu.turns import Row
 from tests.bench.peers.rounds import Times, WorkerFailed
 from tests.cases.table import CASES
+from tests.engine.cuda.mocked import install
 
 STAND_IN = """
 import os, sys
@@ -47,11 +52,19 @@ def test_all_parts_beside_a_stand_in(tmp_path, monkeypatch):
     other = ["--python", sys.executable, "--worker", str(worker), "--only", "InnerProduct"]
     bench.main(["--engine", "simulated", "--report", str(path), *little, *other])
     text, data = path.read_text(), json.loads(path.with_suffix(".json").read_text())
-    assert list(data) == ["Device", "Golden vectors of BVLC Caffe", "Table of cases", "Transfers", "Speed"]
+    assert list(data) == [
+        "Device",
+        "Golden vectors of BVLC Caffe",
+        "Table of cases",
+        "Transfers",
+        "Operations",
+        "Speed",
+    ]
     assert data["Device"]["Engine"] == "simulated"
     assert "They are not here" in text
     assert data["Transfers"] == {"lenet": {"host to simulated": 2, "simulated to host": 1}}
     assert {each["case"].partition("-")[0] for each in data["Table of cases"]} == {"InnerProduct"}
+    assert {each["way"] for each in data["Operations"] if each["step"] == "max_pool"} == {"inference", "training"}
     one, three, trained = data["Speed"]
     assert [(row["batch"], row["way"]) for row in data["Speed"]] == [
         (1, "inference"),
@@ -147,6 +160,50 @@ def test_differences_and_transfers_of_an_engine(capsys, monkeypatch):
     assert lines
     assert all(line.agrees for line in lines)
     assert transfers.counted("lenet", 1)["fake to host"] >= 1
+
+
+def tiny(batch, train=False):
+    """A net of every kind of step that is looked at."""
+    end = 'type: "SoftmaxWithLoss" bottom: "label" top: "loss"' if train else 'type: "Softmax" top: "prob"'
+    label = f'layer {{ name: "label" type: "Input" top: "label" input_param {{ shape {{ dim: {batch} }} }} }}'
+    size = f"dim: {batch} dim: 1 dim: 6 dim: 6"
+    three, one = "num_output: 2 kernel_size: 3", "num_output: 3 kernel_size: 1"
+    return prototxt.parse(
+        f"""layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {size} }} }} }}
+        {label if train else ""}
+        layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {{ {three} }} }}
+        layer {{ name: "p" type: "Pooling" bottom: "c" top: "p" pooling_param {{ kernel_size: 2 stride: 2 }} }}
+        layer {{ name: "d" type: "Convolution" bottom: "p" top: "d" convolution_param {{ {one} }} }}
+        layer {{ name: "i" type: "InnerProduct" bottom: "d" top: "i" inner_product_param {{ num_output: 10 }} }}
+        layer {{ name: "end" bottom: "i" {end} }}""",
+        NetParameter,
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_every_step_is_measured_by_both_sides(monkeypatch, precision):
+    """On the mock, whose clock counts what it does; what cuDNN leaves out is said."""
+    install(monkeypatch)
+    monkeypatch.setitem(operations.NETS, "tiny", tiny)
+    for name, value in (("CAFFE_CUDNN", "all"), ("CAFFE_ENGINE", "cuda"), ("CAFFE_PRECISION", precision)):
+        monkeypatch.setenv(name, value)
+    found = [each for train in (False, True) for each in operations.measured("tiny", 2, train)]
+    assert all(each.ours > 0 and each.precision == precision for each in found)
+    kinds = {(each.way, each.step): (each.theirs > 0, each.without) for each in found}
+    assert kinds["inference", "max_pool"] == (True, "")
+    assert kinds["training", "max_pool"] == kinds["training", "max_pool_grad"] == (True, "without the mask")
+    assert kinds["training", "convolution_grad_data"] == (True, "")
+    assert kinds["training", "softmax_loss"] == (False, "")
+    assert kinds["inference", "softmax"] == (precision == "float32", "")
+
+
+def test_what_is_said_of_operations():
+    one = Measured("a", "training", "float32", "lrn", "x 1", 2, 0.003, 0.002, "without the scale")
+    other = Measured("a", "training", "float32", "lrn", "x 2", 1, 0.001, 0.0)
+    lines = report.operations([one, other, replace(other, step="relu")])
+    assert lines[-2] == "| a | training | float32 | lrn | 3 | 7.000 | 2 | 6.000 | 4.000 | 1.50 | without the scale |"
+    assert lines[-1] == "| a | training | float32 | relu | 1 | 1.000 | 0 | | | | |"
+    assert lines[-1].count("|") == lines[-2].count("|") == lines[-3].count("|")
 
 
 def test_halves_round_small_probabilities_to_nothing():

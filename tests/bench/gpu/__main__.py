@@ -20,21 +20,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.bench.gpu import report as words
 from tests.bench.gpu.differences import Difference
+from tests.bench.gpu.operations import Measured
 from tests.bench.gpu.report import Report
-from tests.bench.gpu.turns import PRECISIONS, WORKERS, How, Row, groups, measure
+from tests.bench.gpu.turns import MEASURED, PRECISIONS, WORKERS, How, Row, groups, measure
 from tests.bench.models import NETS
 from tests.bench.peers import environment
 from tests.bench.peers.rounds import WorkerFailed
 
 ROOT = Path(__file__).resolve().parents[3]
 NETS_MEASURED = ("caffenet", "googlenet", "vgg16", "resnet50")
-LIMITS = {"device": 60, "golden": 150, "differences": 120, "transfers": 90}
+LIMITS = {"device": 60, "golden": 150, "differences": 120, "transfers": 90, "operations": 180}
 """Seconds of a part at most."""
+OPERATIONS_IN = ("float32", "float16")
+"""Precisions that operations are measured in one by one."""
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,9 +61,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def run(command: Sequence[str], engine: str, limit: float) -> tuple[str, str]:
+def run(command: Sequence[str], engine: str, limit: float, options: Mapping[str, str] | None = None) -> tuple[str, str]:
     """What a part's process says, as far as it came, and why it did not come to its end, if so."""
     environment = {**os.environ, "CAFFE_ENGINE": engine, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    environment.update(options or {})
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -129,6 +133,22 @@ class Bench:
                 found[net] = json.loads(said.strip().splitlines()[-1])
         self.report.put("Transfers", with_failure(words.transfers(found), "\n".join(failures)), found)
 
+    def operations(self, limit: float) -> None:
+        """Each by our own kernels and by cuDNN."""
+        asked, found, failures, until = self.asked, [], [], time.monotonic() + limit
+        sizes = {"inference": asked.inference, "training": asked.training}
+        for group in groups(asked.nets, asked.inference, asked.training, asked.precisions):
+            if group.precision not in OPERATIONS_IN:
+                continue
+            batch = str(sorted(sizes[group.way])[len(sizes[group.way]) // 2])
+            command = [sys.executable, "-m", "tests.bench.gpu.operations", group.net, batch, group.way]
+            options = {**PRECISIONS[group.precision], **MEASURED, "CAFFE_CUDNN": "all"}
+            said, failure = run(command, asked.engine, until - time.monotonic(), options)
+            found += [Measured(**json.loads(line)) for line in said.splitlines() if line.endswith("}")]
+            failures += [f"{group}: {failure}"] if failure else []
+        data = [dataclasses.asdict(each) for each in found]
+        self.report.put("Operations", with_failure(words.operations(found), "\n".join(failures)), data)
+
     def speed(self, limit: float) -> None:
         """Beside PyTorch, until the time is over."""
         asked, until = self.asked, time.monotonic() + limit
@@ -156,6 +176,7 @@ PARTS: dict[str, Callable[[Bench, float], None]] = {
     "golden": Bench.golden,
     "differences": Bench.differences,
     "transfers": Bench.transfers,
+    "operations": Bench.operations,
     "speed": Bench.speed,
 }
 

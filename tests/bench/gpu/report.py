@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.gpu.differences import BACKWARD, FORWARD, Difference
+from tests.bench.gpu.operations import Measured
 from tests.bench.gpu.turns import OURS, Row
 
 DAY = 86400
@@ -65,6 +66,41 @@ def transfers(found: dict[str, dict[str, float]]) -> list[str]:
         said = ", ".join(f"{count:g} {way}" for way, count in moves.items()) or "none"
         lines.append(f"- {net}: {said}")
     return lines
+
+
+def operations(found: Sequence[Measured]) -> list[str]:
+    """A line for each operation of each net: how long all of its steps take, and by cuDNN those that it can."""
+    lines = [
+        "Milliseconds of all steps of a kind, in a graph. Of the steps that cuDNN can compute: ours / cuDNN's; above 1",
+        "cuDNN is quicker, and would be taken with `CAFFE_CUDNN=search`, but where it leaves something out. Each shape",
+        "by itself is in the .json file.",
+        "",
+        "| net | | precision | step | steps | ours, ms | by cuDNN | ours, ms | cuDNN, ms | ratio | |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    groups: dict[tuple[str, ...], list[Measured]] = {}
+    for each in found:
+        groups.setdefault((each.net, each.way, each.precision, each.step), []).append(each)
+    for names, alike in groups.items():
+        lines.append(f"| {' | '.join(names)} | {_count(alike)} | {_ms(alike, 'ours')} | {_compared(alike)} |")
+    return lines
+
+
+def _compared(alike: Sequence[Measured]) -> str:
+    both = [each for each in alike if each.theirs]
+    if not both:
+        return "0 | | | |"
+    ratio = sum(each.count * each.ours for each in both) / sum(each.count * each.theirs for each in both)
+    without = "; ".join(dict.fromkeys(each.without for each in both if each.without))
+    return f"{_count(both)} | {_ms(both, 'ours')} | {_ms(both, 'theirs')} | {ratio:.2f} | {without}"
+
+
+def _count(alike: Sequence[Measured]) -> int:
+    return sum(each.count for each in alike)
+
+
+def _ms(alike: Sequence[Measured], side: str) -> str:
+    return f"{1e3 * sum(each.count * getattr(each, side) for each in alike):.3f}"
 
 
 def speed(rows: Sequence[Row]) -> list[str]:
