@@ -111,7 +111,8 @@ def _part(job: Any, x: int, y: int, places: int, begin: int, end: int) -> None:
                 top, bottom = max(0, job.pad - row), min(job.down, job.x_height + job.pad - row)
                 a = x + i * job.x_block + (row + top - job.pad) * job.x_row
                 b, to = w + top * job.across * FILTERS, y + strip * y_block + row * job.width * NBYTES
-                rows, at, fetches = bottom - top, ahead + row * window * FILTERS // 4, FETCHES - row
+                rows, turn = bottom - top, row - job.pad  # rows that lack some of the window would fetch less
+                at, fetches = ahead + turn * window * FILTERS // 4, FETCHES - turn if turn >= 0 else 0
                 if strip + WIDTH <= end:
                     _row_of_2(
                         *(a, job.x_row, x_inner, b, w_block, to, y_block, rows, inner, places),
