@@ -166,9 +166,10 @@ def convolution(plan: Plan, work: Work) -> None:
     p = problem_of(work)
     place = transformed(dims_of(p))
     operands = {"x": plan.read(x, images(p.x))}
-    if p.has_few_tiles:
+    small = place.filters.nbytes <= SMALL
+    if p.has_few_tiles or (small and p.taps == 3 and p.x[0] == 1):
         operands["w"] = plan.read(weight, place.blocked)
-    elif place.filters.nbytes <= SMALL:
+    elif small:
         kept = plan.read(weight, place.blocked)
     else:
         operands["u"] = plan.read(weight, place.descriptor, place)

@@ -167,21 +167,26 @@ def convolution(p: Problem, threads: int) -> Work:
 
 
 def convolution_of_few(p: Problem, threads: int) -> Work:
-    """The same with few tiles, for 3x3 filters w as they come."""
+    """The same for 3x3 filters w as they come, which each chunk of tiles transforms on the way."""
     blocks_in, blocks_out = p.blocks
+    down, across = p.grid
+    rows_of_tiles = p.x[0] * down
+    chunks = -(-rows_of_tiles // max(1, FEW // across)) if p.tiles > FEW else 1
+    chunks = min(rows_of_tiles, -(-chunks // threads) * threads) if chunks > 1 else 1
     strips = -(-blocks_out // STRIP)
-    parts_of_group = min(strips, 1 if threads == 1 else -(-PARTS * threads // p.group))
+    parts_of_group = min(strips, 1 if threads == 1 else -(-PARTS * threads // (chunks * p.group)))
     strips_of_part = -(-strips // parts_of_group)
     parts_of_group = -(-strips // strips_of_part)
-    rows = -(-p.tiles // FEW_ROWS) * FEW_ROWS
-    v_place, m_place = _apart(rows * PIXEL), _apart(rows * STRIP * PIXEL)
-    u_place, (down, across) = _apart(BLOCK * STRIP * PIXEL), p.grid
-    sums = -(-blocks_in // SUMMED) * PLACES * m_place
+    rows = -(-(-(-rows_of_tiles // chunks) * across) // FEW_ROWS) * FEW_ROWS
+    u_place, v_place, m_place = (_apart(count * PIXEL) for count in (BLOCK * STRIP, rows, rows * STRIP))
     values = {
-        "items": p.group * parts_of_group,
+        "items": chunks * p.group * parts_of_group,
+        "threads": threads,
+        "chunks": chunks,
         **_tiles(p),
         "blocks_in": blocks_in,
         "blocks_out": blocks_out,
+        "parts": p.group * parts_of_group,
         "parts_of_group": parts_of_group,
         "blocks_of_part": STRIP * strips_of_part,
         "v_place": v_place,
@@ -190,7 +195,7 @@ def convolution_of_few(p: Problem, threads: int) -> Work:
         "m_panel": PLACES * m_place,
         "u_place": u_place,
     }
-    frame = (p.step * down + TILE - p.step) * (p.step * across + TILE - p.step) * PIXEL
+    sums, frame = -(-blocks_in // SUMMED) * PLACES * m_place, TILE * (p.step * across + TILE - p.step) * PIXEL
     room = (("v", blocks_in * PLACES * v_place), ("m", sums), ("u", 2 * TILE * u_place), ("patch", frame))
     return Work("convolve_few", threads, values, room)
 

@@ -23,6 +23,8 @@ JOB = np.dtype(
         ("ticket", np.int64),  # of the next item; first, because threads count it up where the job begins
         ("thread", np.int64),  # the next thread's number; behind the ticket, because threads count it up as well
         ("items", np.int64),
+        ("claims", np.int64),  # where there is for each item whether a thread has taken it
+        ("threads", np.int64),
         # Tiles: how many of all images, of an image, and of an item
         ("tiles", np.int64),
         ("down", np.int64),
@@ -57,7 +59,9 @@ JOB = np.dtype(
         ("parts", np.int64),  # of all groups
         ("parts_of_group", np.int64),
         ("panels_of_part", np.int64),
-        ("blocks_of_part", np.int64),  # a multiple of `STRIP`; where tiles are few
+        # Where filters are transformed on the way: a multiple of `STRIP`; chunks of rows of tiles
+        ("blocks_of_part", np.int64),
+        ("chunks", np.int64),
         # Transformed filters (group, 36, panel, channels in, 64): address, distances in bytes
         ("u", np.int64),
         ("u_group", np.int64),

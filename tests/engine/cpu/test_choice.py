@@ -57,7 +57,8 @@ def test_the_rule_for_five_taps(side, batch, pays):
         (1024, 14, 1, 256, geometry((1, 1)), True),  # ResNet-50
         (64, 56, 1, 256, geometry((1, 1)), True),
         (1024, 14, 1, 512, geometry((1, 1), stride=2), True),
-        (256, 56, 1, 128, geometry((1, 1), stride=2), False),
+        (256, 56, 1, 128, geometry((1, 1), stride=2), True),
+        (256, 112, 1, 128, geometry((1, 1), stride=2), False),
         (512, 7, 1, 512, SAME, True),
         (256, 14, 1, 256, SAME, False),
         (1024, 14, 16, 256, geometry((1, 1)), False),

@@ -30,6 +30,9 @@ SIZES = {
     "rows left over": (1, 2, 9, 14, 1),
     "many rows": (1, 1, 14, 17, 2),
     "two images": (2, 1, 5, 6, 5),
+    "chunks of rows": (1, 1, 38, 35, 3),
+    "chunks of two images": (2, 2, 21, 30, 1),
+    "a chunk for each row": (1, 1, 6, 300, 1),
 }
 """Images, blocks of channels of x, height, width, blocks of channels of y."""
 
@@ -59,3 +62,8 @@ def test_threads_have_several_parts_each_to_take() -> None:
     p = Problem((1, 64, 14, 14), (1, 512, 14, 14), 3, (1, 1), 1)
     assert convolution_of_few(p, 1).values["items"] == 1
     assert convolution_of_few(p, 2).values["items"] == 2 * PARTS
+
+
+def test_chunks_are_as_many_for_each_thread() -> None:
+    p = Problem((1, 64, 56, 56), (1, 64, 56, 56), 3, (1, 1), 1)
+    assert [convolution_of_few(p, threads).values["chunks"] for threads in (1, 2, 3)] == [4, 4, 6]

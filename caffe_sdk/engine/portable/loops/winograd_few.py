@@ -1,4 +1,4 @@
-"""Winograd's filtering F(4x4, 3x3) where tiles are few: filters are transformed on the way to being multiplied.
+"""Winograd's filtering F(4x4, 3x3) where filters are transformed on the way to being multiplied, as tiles are few.
 
 Transformed filters are four times as many numbers as filters. Each pair of their rows is made for 16 channels of x and
 a strip of y right before it is multiplied, so it never leaves the first cache. Transformed tiles of x are matrices
@@ -18,16 +18,16 @@ from caffe_sdk.engine.portable.loops.vectors import (
     LANES,
     NBYTES,
     block_product,
+    claim,
     load,
     prefetch,
     splat,
     store,
     take_number,
-    take_ticket,
 )
 from caffe_sdk.engine.portable.loops.winograd import tiles_out
 from caffe_sdk.engine.portable.loops.winograd_tiles import ROWS_OF_G, inner_rows, outer_rows, transform_in
-from caffe_sdk.engine.portable.winograd_job import JOB, STRIP, SUMMED
+from caffe_sdk.engine.portable.winograd_job import JOB, STRIP, SUMMED, TILE
 
 compiler: Any = numba
 
@@ -37,22 +37,31 @@ FILTER = LANES * NBYTES
 
 
 @inlined
-def _tiles_in(job: Any, group: int, v: int, frame: int) -> None:
-    """Transform all tiles of x of a group, each block of channels of an image by way of a frame of zeros."""
-    pitch, inside = (job.step * job.across + 2) * NBYTES, frame + job.pad_left * NBYTES
-    inside += job.pad_top * pitch
+def _row_in(job: Any, x: int, top: int, frame: int, pitch: int) -> None:
+    """Bring six rows of an image into the frame, whose ends are 0; rows outside the image are."""
+    for i in range(TILE):
+        row, at = frame + i * pitch + job.pad_left * NBYTES, x + (top + i) * job.x_width * NBYTES
+        if 0 <= top + i < job.x_height:
+            for j in range(0, job.x_width * NBYTES, NBYTES):
+                store(row + j, load(at + j))
+        else:
+            for j in range(0, job.x_width * NBYTES, NBYTES):
+                store(row + j, splat(np.float32(0)))
+
+
+@inlined
+def _tiles_in(job: Any, first: int, last: int, group: int, v: int, frame: int) -> None:
+    """Transform rows of tiles of x, of all channels of a group."""
+    pitch = (job.step * job.across + TILE - job.step) * NBYTES
     for block in range(job.blocks_in):
         to = v + block * job.v_panel
-        for image in range(job.tiles // (job.down * job.across)):
+        for row in range(first, last):
+            image, i = divmod(row, job.down)
             x = job.x + image * job.x_image + (group * job.blocks_in + block) * job.x_plane
-            for i in range(job.x_height):
-                row, at = inside + i * pitch, x + i * job.x_width * NBYTES
-                for j in range(job.x_width):
-                    store(row + j * NBYTES, load(at + j * NBYTES))
-            for i in range(job.down):
-                for j in range(job.across):
-                    transform_in(frame + job.step * (i * pitch + j * NBYTES), pitch, to, job.v_place)
-                    to += NBYTES
+            _row_in(job, x, job.step * i - job.pad_top, frame, pitch)
+            for j in range(job.across):
+                transform_in(frame + job.step * j * NBYTES, pitch, to, job.v_place)
+                to += NBYTES
 
 
 OF_BLOCK, LINES = 9 * FILTER, 12
@@ -97,7 +106,7 @@ def _two_rows(w: int, w_block: int, pair: int, width: int, u: int, u_place: int)
 
 
 @inlined
-def _strip_of_y(job: Any, v: int, w: int, w_block: int, width: int, u: int, m: int) -> None:
+def _strip_of_y(job: Any, tiles: int, v: int, w: int, w_block: int, width: int, u: int, m: int) -> None:
     """All products for a strip of y, two of the six rows of places at a time."""
     for pair in range(3):
         first, second = (0, 5) if pair == 0 else (2 * pair - 1, 2 * pair)
@@ -108,32 +117,39 @@ def _strip_of_y(job: Any, v: int, w: int, w_block: int, width: int, u: int, m: i
                 place = 6 * first + j if j < 6 else 6 * second + j - 6
                 of_v, of_u, of_m = a + place * job.v_place, u + j * job.u_place, to + place * job.m_place
                 ahead = at + OF_BLOCK + j * LINES * NBYTES if pair == 0 else 0
-                _multiply(of_v, of_u, of_m, job.tiles, i % SUMMED > 0, ahead, w_block)
+                _multiply(of_v, of_u, of_m, tiles, i % SUMMED > 0, ahead, w_block)
     for i in range(SUMMED, job.blocks_in, SUMMED):
         for at in range(m, m + job.m_panel, NBYTES):
             store(at, load(at) + load(at + i // SUMMED * job.m_panel))
 
 
 def convolve_few(pointer: Any) -> None:
-    """y = bias + w * x for 3x3 filters. Items: for each group, each part of y."""
+    """y = bias + w * x for 3x3 filters. Items: for each chunk of rows of tiles, each group, each part of y.
+
+    A thread begins with a share of the items that is its own each time; then it takes what is left of others' shares.
+    """
     job = compiler.carray(pointer, 1)[0]
-    own = take_number(pointer) * job.of_thread
+    number = take_number(pointer)
+    first_item, own = number * job.items // job.threads, number * job.of_thread
     v, m, u, frame = job.v + own, job.m + own, job.u + own, job.patch + own
-    for i in range((job.step * job.down + 2) * (job.step * job.across + 2)):
+    for i in range(TILE * (job.step * job.across + TILE - job.step)):
         store(frame + i * NBYTES, splat(np.float32(0)))
-    w_block = job.blocks_in * OF_BLOCK
-    item, seen = take_ticket(pointer), -1
-    while item < job.items:
-        group, part = divmod(item, job.parts_of_group)
-        if seen != group:
-            seen = group
-            _tiles_in(job, group, v, frame)
-        begin = part * job.blocks_of_part
-        for i in range(begin, min(job.blocks_out, begin + job.blocks_of_part), STRIP):
-            width, block = min(STRIP, job.blocks_out - i), group * job.blocks_out + i
-            _strip_of_y(job, v, job.w + block * w_block, w_block, width, u, m)
-            tiles_out(job, 0, job.tiles, block, width, m, PITCH, u)
-        item = take_ticket(pointer)
+    w_block, rows, seen = job.blocks_in * OF_BLOCK, job.tiles // job.across, -1
+    for i in range(job.items):
+        item = (first_item + i) % job.items
+        if not claim(job.claims + 8 * item):
+            continue
+        chunk, part = divmod(item, job.parts)
+        group, part = divmod(part, job.parts_of_group)
+        first, last = chunk * rows // job.chunks, (chunk + 1) * rows // job.chunks
+        if seen != item // job.parts_of_group:
+            seen = item // job.parts_of_group
+            _tiles_in(job, first, last, group, v, frame)
+        first, last, begin = first * job.across, last * job.across, part * job.blocks_of_part
+        for k in range(begin, min(job.blocks_out, begin + job.blocks_of_part), STRIP):
+            width, block = min(STRIP, job.blocks_out - k), group * job.blocks_out + k
+            _strip_of_y(job, last - first, v, job.w + block * w_block, w_block, width, u, m)
+            tiles_out(job, first, last, block, width, m, PITCH, u)
 
 
 LOOPS = {"convolve_few": (convolve_few, JOB)}
