@@ -52,6 +52,7 @@ def test_the_container(folder: Path) -> None:
     assert said["USER"] == "10001"
     assert set(said["EXPOSE"].split()) == {address.rpartition(":")[2] for address in (options.address, options.http)}
     assert [instruction for instruction, _ in words].count("FROM") == 2
+    assert any("libgomp1" in rest for instruction, rest in words if instruction == "RUN"), "oneDNN cannot be loaded"
     assert said["STOPSIGNAL"] == "SIGTERM"
 
 

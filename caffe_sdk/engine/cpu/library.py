@@ -28,6 +28,8 @@ from caffe_sdk.threads import generation, num_threads, settle
 
 PACKAGE = "onednn-cpu-gomp"
 REMEDY = f"pip install {PACKAGE}==2023.2.0 (Linux on x86-64)"
+OPENMP = "libgomp.so.1"
+OPENMP_REMEDY = "install GNU OpenMP's library: apt-get install libgomp1, or dnf install libgomp"
 
 CPU = 1  # dnnl_cpu, an engine's kind
 IN_ORDER = 1  # dnnl_stream_in_order
@@ -148,16 +150,20 @@ class _Version(ctypes.Structure):
     )
 
 
+def _loaded(name: str, remedy: str) -> Any:
+    try:
+        return ctypes.CDLL(name)
+    except OSError as error:
+        raise DeviceError("oneDNN", f"{name} cannot be loaded: {error}", remedy) from None
+
+
 class Library:
     """The loaded library with its one engine and one stream; `library` is how to get it."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            with _patience():
-                self.dnnl: Any = ctypes.CDLL(str(path))
-            self.omp: Any = ctypes.CDLL("libgomp.so.1")  # loaded already: oneDNN depends on it
-        except OSError as error:
-            raise DeviceError("oneDNN", f"{path} cannot be loaded: {error}", REMEDY) from None
+        with _patience():
+            self.omp: Any = _loaded(OPENMP, OPENMP_REMEDY)  # oneDNN depends on it
+            self.dnnl: Any = _loaded(str(path), REMEDY)
         self.dnnl.dnnl_version.restype = POINTER(_Version)
         found = self.dnnl.dnnl_version()[0]
         self.version = f"{found.major}.{found.minor}.{found.patch}"
