@@ -1,4 +1,8 @@
-"""How loops are compiled. Importing this imports Numba, so only functions that need a loop do."""
+"""How loops are compiled. Importing this imports Numba, so only functions that need a loop do.
+
+Loops copy number by number: where an array is assigned to a slice Numba compiles the words of its error too, which
+takes two seconds for each number of axes.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def products_of_rows(x: Array, weight: Array, y: Array) -> None:
     at_once = SOME if m <= SOME else MANY
     apart = (whole // LANES | 1) * LANES  # an odd number of cache lines, so that rows do not meet in the cache
     rows = np.zeros(((m + at_once - 1) // at_once * at_once, apart), np.float32)
-    rows[:m, :whole] = x[:, :whole]
+    for i in range(m):
+        for k in range(whole):
+            rows[i, k] = x[i, k]
     sums = np.empty((len(rows), 2, LANES), np.float32)
     x_row, w_row = 4 * apart, 4 * depth
     for first in range(0, n, 2):

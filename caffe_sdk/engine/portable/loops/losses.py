@@ -51,10 +51,9 @@ def softmax_loss_grad(prob: Array, label: Array, ignored: float, dx: Array) -> i
             at = class_of(label[i, j], classes, ignored)
             if at == WRONG:
                 return WRONG
-            if at == IGNORED:
-                dx[i, :, j] = 0
-            else:
-                dx[i, :, j] = prob[i, :, j]
+            for k in range(classes):
+                dx[i, k, j] = 0 if at == IGNORED else prob[i, k, j]
+            if at != IGNORED:
                 dx[i, at, j] -= 1
                 counted += 1
     return counted

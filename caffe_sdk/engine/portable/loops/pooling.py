@@ -82,8 +82,8 @@ def max_pool_where(x: Array, y: Array, mask: Array, window: Window, lowest: floa
                 if part == across:
                     slot, part = slot + 1, 0
             best, chosen = y[plane, row], mask[plane, row]
-            best[:] = values[0, :columns]
-            chosen[:] = places[0, :columns]
+            for q in range(columns):
+                best[q], chosen[q] = values[0, q], places[0, q]
             for j in range(1, kw):
                 first, part = divmod(j, across)
                 others, theirs = values[part, first : first + columns], places[part, first : first + columns]
