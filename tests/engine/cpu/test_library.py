@@ -57,7 +57,7 @@ def test_a_file_that_is_no_library_is_an_error(tmp_path):
 def test_a_system_without_openmp_is_told_what_to_install(monkeypatch):
     """Slim container images have none."""
     monkeypatch.setattr(library, "OPENMP", "libgomp.so.none")
-    with pytest.raises(DeviceError, match="none cannot be loaded: .*; install GNU OpenMP's library"):
+    with pytest.raises(DeviceError, match=r"none cannot be loaded: .*; install GNU OpenMP's library"):
         library.Library(library.find())
 
 
