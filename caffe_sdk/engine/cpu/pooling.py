@@ -6,12 +6,13 @@ is enough. `Workspace` makes that a place of the mask's memory, so who looks at 
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import Any
 
 import numpy as np
 
-from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, any_layout, plain
+from caffe_sdk.engine.cpu.descriptors import Descriptor, Key, any_layout, plain, tagged
 from caffe_sdk.engine.cpu.layouts import reorder
 from caffe_sdk.engine.cpu.library import Unsupported, axes
 from caffe_sdk.engine.cpu.plan import Plan
@@ -27,9 +28,11 @@ from caffe_sdk.engine.cpu.primitives import (
 )
 from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import PoolingGeometry
+from caffe_sdk.engine.reference.pooling import divisors
 from caffe_sdk.memory import Array, Place, Shape
 
 MAXIMUM, AVERAGE_WITH_PADDING, AVERAGE_OF_IMAGE = 0x1FF, 0x2FF, 0x3FF  # dnnl_pooling_*
+BLOCK = 16  # channels
 
 _workspaces: weakref.WeakValueDictionary[Key, Workspace] = weakref.WeakValueDictionary()
 
@@ -111,34 +114,71 @@ def max_pool_grad(plan: Plan, work: Work) -> None:
 
 
 def average_pool(plan: Plan, work: Work) -> None:
-    """y = the average of each window, where oneDNN divides by what Caffe divides by."""
+    """y = the average of each window. Where oneDNN divides by more than Caffe does, at edges, y is then multiplied."""
     x, y, geometry = work["x"], work["y"], work["geometry"]
-    computation = _forward(_average(x.shape, y.shape, geometry), plan.shaped(x), y.shape, geometry, training=False)
-    plan.execute(computation, {SRC: plan.read(x, computation.layout(SRC)), DST: plan.write(y, computation.layout(DST))})
+    computation = _forward(_average(geometry), plan.shaped(x), y.shape, geometry, training=False)
+    edges = Edges.of(x.shape, y.shape, geometry, computation.layout(DST))
+    operands = {SRC: plan.read(x, computation.layout(SRC)), DST: plan.write(y, computation.layout(DST))}
+    plan.execute(computation, operands)
+    if edges is not None:
+        plan.step("loop edges", edges.multiply, operands[DST])
 
 
 def average_pool_grad(plan: Plan, work: Work) -> None:
     """dx += dy / divisor at every place of its window."""
     dy, dx, geometry = work["dy"], work["dx"], work["geometry"]
-    kind = _average(dx.shape, dy.shape, geometry)
+    kind = _average(geometry)
     layout = plan.shaped(dy)
     forward = _forward(kind, plain(dx.shape), dy.shape, geometry, training=True)
     computation = _backward(kind, any_layout(dx.shape), layout, geometry, forward)
-    operands = {DIFF_DST: plan.read(dy, layout), DIFF_SRC: plan.write(dx, computation.layout(DIFF_SRC))}
-    plan.execute(computation, operands)
+    edges = Edges.of(dx.shape, dy.shape, geometry, layout)
+    gradient = plan.read(dy, layout)
+    if edges is not None:
+        multiplied = plan.room(layout)
+        plan.step("loop edges", edges.multiply_copy, gradient, multiplied)
+        gradient = multiplied
+    plan.execute(computation, {DIFF_DST: gradient, DIFF_SRC: plan.write(dx, computation.layout(DIFF_SRC))})
 
 
-def _average(x: Shape, y: Shape, geometry: PoolingGeometry) -> int:
+def _average(geometry: PoolingGeometry) -> int:
     """Which of oneDNN's averages is Caffe's. Caffe divides by the part of the window inside image and padding.
 
-    Without padding that is the part inside the image. With padding it is the whole window, unless one reaches past
-    the padding: then neither agrees.
+    Without padding that is the part inside the image. With padding it is the whole window, but for `Edges`.
     """
-    if geometry.pad == (0, 0):
-        return AVERAGE_OF_IMAGE
-    if all(geometry.stride[i] * (y[2 + i] - 1) + geometry.kernel[i] <= x[2 + i] + 2 * geometry.pad[i] for i in (0, 1)):
-        return AVERAGE_WITH_PADDING
-    raise Unsupported("oneDNN", "an average over windows that reach past the padding")
+    return AVERAGE_OF_IMAGE if geometry.pad == (0, 0) else AVERAGE_WITH_PADDING
+
+
+class Edges:
+    """Windows that reach past the padding, in the last rows and columns: Caffe divides by the part that does not."""
+
+    def __init__(self, factors: Array, lanes: int) -> None:
+        self._factors = factors[:, :, None].astype(np.float32)
+        rows, columns = (np.flatnonzero((factors != 1).all(axis=1 - axis)) for axis in (0, 1))
+        self._row = int(rows[0]) if rows.size else factors.shape[0]
+        self._column = int(columns[0]) if columns.size else factors.shape[1]
+        self._shape = (-1, *factors.shape, lanes)
+
+    @staticmethod
+    def of(x: Shape, y: Shape, geometry: PoolingGeometry, layout: Descriptor) -> Edges | None:
+        """Those of a pooling, in the layout of y; None if there are none. Unsupported for a layout of other blocks."""
+        factors = math.prod(geometry.kernel) / divisors(x, y, geometry, np.dtype(np.float64))
+        if _average(geometry) == AVERAGE_OF_IMAGE or (factors == 1).all():
+            return None
+        for lanes, known in ((BLOCK, tagged(y, "aBcd16b")), (1, plain(y))):
+            if layout == known:
+                return Edges(factors, lanes)
+        raise Unsupported("oneDNN", f"edges in {layout}")
+
+    def multiply(self, y: Array) -> None:
+        """Divide by the part instead of the whole window."""
+        images, factors = y.reshape(self._shape), self._factors
+        images[:, self._row :] *= factors[self._row :]
+        images[:, : self._row, self._column :] *= factors[: self._row, self._column :]
+
+    def multiply_copy(self, dy: Array, copy: Array) -> None:
+        """The same for a gradient, whose own numbers stay."""
+        copy[...] = dy
+        self.multiply(copy)
 
 
 def _windows(x: Shape, y: Shape, geometry: PoolingGeometry) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import pytest
 from caffe_sdk.engine.cpu.pooling import Workspace
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.memory import HOST
-from tests.engine.cpu.twins import agree, compiled, left_to_reference, numbers, tensors
+from tests.engine.cpu.twins import agree, compiled, geometry, left_to_reference, numbers, tensors
 
 POOLINGS = {
     "exact": ((2, 16, 8, 8), PoolingGeometry((2, 2), (2, 2), (0, 0))),
@@ -61,7 +61,27 @@ def test_average_pool_and_gradient(case):
         engine.average_pool(t["x"], t["y"], g)
         engine.average_pool_grad(t["dy"], t["dx"], g)
 
-    agree(shapes, calls)
+    program = agree(shapes, calls)
+    assert left_to_reference(program) == (["average_pool", "average_pool_grad"] if "misses" in case else [])
+
+
+@pytest.mark.parametrize("case", ["padding, cut short", "large window", "cut short down", "cut short across"])
+def test_averages_cut_short_stay_in_blocks(case):
+    oblong = {"cut short down": (1, 8, 8, 9), "cut short across": (2, 8, 9, 8)}
+    shapes, g = pooling_shapes("padding, cut short" if case in oblong else case)
+    n, _, *size = oblong.get(case, shapes["x"])
+    out = g.output_size(size)
+    shapes = {"data": (n, 32, *size), "w": (32, 32, 1, 1), "x": (n, 32, *size), "y": (n, 32, *out)}
+    shapes |= {"dy": (n, 32, *out), "dx": (n, 32, *size), "dw": (32, 32, 1, 1)}
+
+    def calls(engine, t):
+        engine.convolution(t["data"], t["w"], None, t["x"], geometry((1, 1)))
+        engine.average_pool(t["x"], t["y"], g)
+        engine.relu(t["dy"], t["y"], 1.0)
+        engine.average_pool_grad(t["y"], t["dx"], g)
+        engine.convolution_grad_weight(t["data"], t["dx"], t["dw"], None, geometry((1, 1)))
+
+    assert left_to_reference(agree(shapes, calls, runs=1)) == []
 
 
 def test_the_first_of_equal_numbers_is_the_maximum():
