@@ -109,10 +109,10 @@ def cupy_array(blob: Blob, part: str = "data") -> Any:
     if part not in ("data", "diff"):
         raise ArgumentError("cupy_array", f"'{part}' is no part of a blob", "ask for 'data' or 'diff'")
     from caffe_sdk.engine.cuda.base import CudaBase
-    from caffe_sdk.engine.cuda.place import DevicePlace, NarrowPlace
+    from caffe_sdk.engine.cuda.place import DevicePlace, LastPlace, NarrowPlace
 
     memory = blob.data_memory if part == "data" else blob.diff_memory
-    places = [place.wide if isinstance(place, NarrowPlace) else place for place in memory.fresh]
+    places = [place.wide if isinstance(place, (NarrowPlace, LastPlace)) else place for place in memory.fresh]
     places = [place for place in places if isinstance(place, DevicePlace)] if engine.on_gpu() else []
     gpu = engine.select(places[0].name) if places else engine.current()
     if not isinstance(gpu, CudaBase):

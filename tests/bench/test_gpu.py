@@ -42,6 +42,14 @@ serve_many("9.9", ways)
 """
 
 
+def test_both_orders_can_be_measured():
+    how, asked = turns.How(python=Path("python")), bench.arguments(["--precisions", "float16", "float16-nchw"])
+    last, first = turns.groups(["lenet"], [1], [], asked.precisions)
+    assert [turns.environment(group, how).get("CAFFE_CHANNELS_LAST") for group in (last, first)] == [None, "0"]
+    assert [turns.commands(group, how, Path())["pytorch"][-1] for group in (last, first)] == ["float16"] * 2
+    assert set(bench.arguments([]).precisions) == {turns.stored(precision) for precision in turns.PRECISIONS}
+
+
 @pytest.mark.slow
 def test_all_parts_beside_a_stand_in(tmp_path, monkeypatch):
     worker = tmp_path / "stand_in.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +14,14 @@ from caffe_sdk.engine.cuda.device import THREADS, Buffer, Device, Product
 from caffe_sdk.engine.cuda.dnn.jobs import Job, Run
 from caffe_sdk.engine.cuda.draws import SEAT, Draw, Seats
 from caffe_sdk.engine.cuda.formats import FLOAT32, Format
+from caffe_sdk.engine.cuda.layout import lying
 from caffe_sdk.engine.cuda.options import Options
 from caffe_sdk.engine.cuda.place import DevicePlace, NarrowPlace, Now
 from caffe_sdk.engine.cuda.precision import Places
 from caffe_sdk.engine.cuda.sources import Arguments, kernels
 from caffe_sdk.engine.cuda.structures import MOST_STREAMS, Stream, streams
 from caffe_sdk.errors import DeviceError
-from caffe_sdk.memory import Place, SyncedMemory, Tensor
+from caffe_sdk.memory import Place, Shape, SyncedMemory, Tensor
 
 FLOAT = 4
 """Bytes of a value."""
@@ -53,7 +55,9 @@ class CudaBase(EngineBase):
         self.now = Now()
         self.precision = self.options.precision
         values, gradients = (NarrowPlace(self.place, self.precision, scaled, self.now) for scaled in (False, True))
-        self.places = Places(self.place, values, gradients, self.precision)
+        asked = self.options.channels_last
+        last = device.dnn.there if asked is None else asked
+        self.places = Places(self.place, values, gradients, self.precision, last)
         self.lock = threading.RLock()
         """Held while a program runs: all share the device's order of work, and the scratch memory."""
         self._scratch: dict[str, Buffer] = {}
@@ -78,7 +82,7 @@ class CudaBase(EngineBase):
             return 0
         place = self.now.places.get(tensor.memory, self.place)
         buffer = tensor.memory.write(place)
-        if place == self.places.gradients:
+        if isinstance(place, NarrowPlace) and place.scaled:
             buffer.scale = self.now.scale
         return self._address(tensor, buffer, place)
 
@@ -96,8 +100,9 @@ class CudaBase(EngineBase):
     def brought(self, memory: SyncedMemory, places: Sequence[Place]) -> None:
         """A replay left a memory's numbers at these places."""
         memory.wrote(places)
-        if self.places.gradients in places:
-            memory.buffer(self.places.gradients).scale = self.now.scale
+        for place in places:
+            if isinstance(place, NarrowPlace) and place.scaled:
+                memory.buffer(place).scale = self.now.scale
 
     def scratch(self, use: str, count: int, real: Format = FLOAT32) -> int:
         """The address of room for some values. What a use had before may be gone."""
@@ -125,6 +130,15 @@ class CudaBase(EngineBase):
             place.match(buffer)
         pointer: int = buffer.pointer
         return pointer
+
+    def around(self, shape: Shape, axis: int, axes: int = 1) -> tuple[int, int, int]:
+        """Values before, along and behind an axis, or so many, in the order in which they lie now."""
+        order = tuple(range(len(shape)))
+        if self.now.last:
+            order = lying(order, True)
+            axis = order.index(axis)
+        sizes = [shape[i] for i in order]
+        return math.prod(sizes[:axis]), math.prod(sizes[axis : axis + axes]), math.prod(sizes[axis + axes :])
 
     # -- random numbers ------------------------------------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caffe_sdk.engine.cuda.affine import CudaSums
 from caffe_sdk.engine.cuda.device import Product
-from caffe_sdk.engine.cuda.dnn.shapes import TYPES, convolved
+from caffe_sdk.engine.cuda.dnn.shapes import TYPES, Convolved, Layout, convolved
 from caffe_sdk.engine.cuda.formats import FLOAT32, Format
+from caffe_sdk.engine.cuda.layout import last, moved
 from caffe_sdk.engine.cuda.structures import windows
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.reference.convolution import Convolution
@@ -94,18 +95,39 @@ class CudaConvolution(CudaSums, Convolution):
         negative_slope: float | None,
     ) -> None:
         image, matrix, offsets, result = self.source(x), self.source(weight), self.source(bias), self.target(y)
-        shape = convolved(x.shape, weight.shape[0], geometry, TYPES[self.now.real])
+        shape = self._convolved(x.shape, weight.shape[0], geometry)
+        if self._by_cudnn(shape, image, matrix, offsets, result, negative_slope):
+            return
+        if shape.layout is Layout.NHWC:
+            image, matrix = self._copied("x", image, x.shape), self._copied("weight", matrix, weight.shape)
+            shape, to = replace(shape, layout=Layout.NCHW), self.scratch("y", y.count, self.now.real)
+            if not self.device.dnn.forward(shape, image, matrix, to, self._room):
+                self._unrolled(x.shape, image, matrix, to, self._sizes(x.shape, weight.shape[0], geometry), geometry)
+            self._copy_back(to, result, y.shape)
+        else:
+            self._unrolled(x.shape, image, matrix, result, self._sizes(x.shape, weight.shape[0], geometry), geometry)
+        self._finish(shape, offsets, result, negative_slope)
+
+    def _by_cudnn(
+        self, shape: Convolved, image: int, matrix: int, offsets: int, result: int, negative_slope: float | None
+    ) -> bool:
+        """Whether cuDNN convolved, as values lie."""
         dnn, rectified = self.device.dnn, negative_slope is not None
         if offsets and not negative_slope:
-            added = self._as_values(offsets, weight.shape[0])
+            added = self._as_values(offsets, shape.w[0])
             if dnn.biased(shape, image, matrix, added, result, rectified, self._room):
-                return
-        s = sizes_of(x.shape, weight.shape[0], geometry, self.now.real)
+                return True
         if not dnn.forward(shape, image, matrix, result, self._room):
-            self._unrolled(x.shape, image, matrix, result, s, geometry)
+            return False
+        self._finish(shape, offsets, result, negative_slope)
+        return True
+
+    def _finish(self, shape: Convolved, offsets: int, result: int, negative_slope: float | None) -> None:
+        """Add a bias, and the ReLU."""
+        rectified, count = negative_slope is not None, math.prod(shape.y)
         if offsets or rectified:
-            channels = s.groups * s.outputs
-            self.launch("add_bias", y.count, offsets, result, channels, s.places, rectified, negative_slope or 0.0)
+            _, channels, inner = self.around(shape.y, 1)
+            self.launch("add_bias", count, offsets, result, channels, inner, rectified, negative_slope or 0.0)
 
     def _unrolled(
         self, x: Shape, image: int, matrix: int, result: int, s: Sizes, geometry: ConvolutionGeometry
@@ -117,29 +139,42 @@ class CudaConvolution(CudaSums, Convolution):
 
     def convolution_grad_data(self, dy: Tensor, weight: Tensor, dx: Tensor, geometry: ConvolutionGeometry) -> None:
         """dx = the transpose of the convolution applied to dy."""
-        s = sizes_of(dx.shape, weight.shape[0], geometry, self.now.real)
         gradient, matrix, result = self.source(dy), self.source(weight), self.target(dx)
-        shape = convolved(dx.shape, weight.shape[0], geometry, TYPES[self.now.real])
-        if self.device.dnn.grad_data(shape, matrix, gradient, result, self._room):
+        shape, dnn = self._convolved(dx.shape, weight.shape[0], geometry), self.device.dnn
+        if dnn.grad_data(shape, matrix, gradient, result, self._room):
             return
+        s = self._sizes(dx.shape, weight.shape[0], geometry)
+        if shape.layout is Layout.NCHW:
+            self._rolled(dx.shape, matrix, gradient, result, s, geometry)
+            return
+        gradient, matrix = self._copied("y", gradient, dy.shape), self._copied("weight", matrix, weight.shape)
+        shape, to = replace(shape, layout=Layout.NCHW), self.scratch("x", dx.count, self.now.real)
+        if not dnn.grad_data(shape, matrix, gradient, to, self._room):
+            self._rolled(dx.shape, matrix, gradient, to, s, geometry)
+        self._copy_back(to, result, dx.shape)
+
+    def _rolled(
+        self, x: Shape, matrix: int, gradient: int, result: int, s: Sizes, geometry: ConvolutionGeometry
+    ) -> None:
+        """The gradient of x by products of matrices."""
         for first, count in self._shares(s):
             to = result + first * s.image * s.size
             columns = to if s.direct else self.scratch("columns", count * s.columns, s.real)
             given = gradient + first * s.result * s.size
             self._per_group(s, count, s.rows, s.places, s.outputs, matrix, given, columns, transposed=True)
             if not s.direct:
-                self._roll(dx.shape, columns, to, count * s.image, geometry)
+                self._roll(x, columns, to, count * s.image, geometry)
 
     def convolution_grad_weight(
         self, x: Tensor, dy: Tensor, dweight: Tensor | None, dbias: Tensor | None, geometry: ConvolutionGeometry
     ) -> None:
         """dweight[o, c, k] += sum over n and p of dy[o, p] x[c, p, k];  dbias[o] += sum over n and p of dy[o, p]."""
-        s = sizes_of(x.shape, dy.shape[geometry.axis], geometry, self.now.real)
         image, gradient = self.source(x), self.source(dy)
         if dweight is not None:
-            self._grad_weight(x.shape, image, gradient, dweight, s, geometry)
+            self._grad_weight(x, dy, dweight, image, gradient, geometry)
         if dbias is not None:
-            self.add_channel_sums(gradient, 0, dbias, s.images, s.places)
+            outer, _, inner = self.around(dy.shape, geometry.axis)
+            self.add_channel_sums(gradient, 0, dbias, outer, inner)
 
     def im2col(self, x: Tensor, y: Tensor, geometry: ConvolutionGeometry) -> None:
         """y (*batch, c k, *out) = every window of x (*batch, c, *spatial) as a column."""
@@ -161,23 +196,60 @@ class CudaConvolution(CudaSums, Convolution):
         return narrow
 
     def _grad_weight(
-        self, x: Shape, image: int, gradient: int, dweight: Tensor, s: Sizes, geometry: ConvolutionGeometry
+        self, x: Tensor, dy: Tensor, dweight: Tensor, image: int, gradient: int, geometry: ConvolutionGeometry
     ) -> None:
-        """Add to dweight. cuDNN stores what it adds up as values are stored, our own products add to floats."""
-        result, dnn, real = self.both(dweight), self.device.dnn, self.now.real
-        shape, to = convolved(x, s.groups * s.outputs, geometry, TYPES[real]), result
-        if real != FLOAT32 and dnn.there:
-            to = self.scratch("narrow filter", dweight.count, real)
-            self.device.clear(to, dweight.count * real.nbytes)
-        if dnn.grad_weight(shape, image, gradient, to, self._room):
-            if to != result:
-                self.launch("added", dweight.count, to, result, self.true)
+        """Add to dweight."""
+        result, outputs = self.both(dweight), dy.shape[geometry.axis]
+        shape = self._convolved(x.shape, outputs, geometry)
+        if self._added_by_cudnn(shape, image, gradient, result):
             return
+        if shape.layout is Layout.NHWC:
+            image, gradient = self._copied("x", image, x.shape), self._copied("y", gradient, dy.shape)
+            if self._added_by_cudnn(replace(shape, layout=Layout.NCHW), image, gradient, result):
+                return
+        s = self._sizes(x.shape, outputs, geometry)
         for first, count in self._shares(s):
             at, given = image + first * s.image * s.size, gradient + first * s.result * s.size
-            self._add_weight_gradient(x, at, given, result, count, s, geometry)
+            self._add_weight_gradient(x.shape, at, given, result, count, s, geometry)
+
+    def _added_by_cudnn(self, shape: Convolved, image: int, gradient: int, result: int) -> bool:
+        """Whether cuDNN computed what is to be added to a gradient. It stores it as values are stored."""
+        dnn, real, count = self.device.dnn, self.now.real, math.prod(shape.w)
+        if real == FLOAT32 or not dnn.there:
+            return dnn.grad_weight(shape, image, gradient, result, self._room)
+        narrow = self.scratch("narrow filter", count, real)
+        self.device.clear(narrow, count * real.nbytes)
+        if not dnn.grad_weight(shape, image, gradient, narrow, self._room):
+            return False
+        order = last(shape.w) if shape.layout is Layout.NHWC else None
+        moved(self.device, "added", real, count, (narrow, result), (order, None), self.true)
+        return True
+
+    # -- channels last, where nobody convolves so ----------------------------------------------------------------------
+
+    def _copied(self, use: str, address: int, shape: Shape) -> int:
+        """The address of a copy in Caffe's order."""
+        real, count, order = self.now.real, math.prod(shape), last(shape)
+        if order is None:
+            return address
+        copy = self.scratch(use, count, real)
+        moved(self.device, "rescaled", real, count, (address, copy), (order, None), 1.0)
+        return copy
+
+    def _copy_back(self, copy: int, address: int, shape: Shape) -> None:
+        """Have values lie as they should."""
+        real, count = self.now.real, math.prod(shape)
+        moved(self.device, "rescaled", real, count, (copy, address), (None, last(shape)), 1.0)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _convolved(self, x: Shape, outputs: int, geometry: ConvolutionGeometry) -> Convolved:
+        """What is to be convolved, as values are stored and lie now."""
+        layout = Layout.NHWC if self.now.last else Layout.NCHW
+        return convolved(x, outputs, geometry, TYPES[self.now.real], layout)
+
+    def _sizes(self, x: Shape, outputs: int, geometry: ConvolutionGeometry) -> Sizes:
+        return sizes_of(x, outputs, geometry, self.now.real)
 
     def _room(self, use: str, nbytes: int) -> int:
         return self.scratch(use, -(-nbytes // FLOAT32.nbytes))

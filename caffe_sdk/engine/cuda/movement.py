@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from caffe_sdk.engine.cuda.base import CudaBase
-from caffe_sdk.engine.cuda.softmax import cut
+from caffe_sdk.engine.cuda.layout import lying
 from caffe_sdk.engine.cuda.structures import Sizes, sizes
 from caffe_sdk.engine.reference.movement import Movement
 from caffe_sdk.memory import Shape, Tensor
@@ -17,7 +17,7 @@ class CudaMovement(CudaBase, Movement):
 
     def concatenate(self, xs: Sequence[Tensor], y: Tensor, axis: int) -> None:
         """y = the xs, one after the other along an axis."""
-        _, size, inner = cut(y.shape, axis)
+        _, size, inner = self.around(y.shape, axis)
         sources, target, start = [self.source(x) for x in xs], self.target(y), 0
         for x, source in zip(xs, sources, strict=True):
             self.launch("join", x.count, source, target, x.shape[axis], size, start, inner)
@@ -25,22 +25,24 @@ class CudaMovement(CudaBase, Movement):
 
     def crop(self, x: Tensor, y: Tensor, offsets: Shape) -> None:
         """y = the part of x, as large as y, that begins at ``offsets``, one for each axis."""
-        self.launch("crop", y.count, self.source(x), self.target(y), *_part(x, y, offsets))
+        self.launch("crop", y.count, self.source(x), self.target(y), *self._part(x, y, offsets))
 
     def crop_grad(self, dy: Tensor, dx: Tensor, offsets: Shape) -> None:
         """dx = dy at its part, 0 around it."""
-        self.launch("crop_grad", dx.count, self.source(dy), self.target(dx), *_part(dx, dy, offsets))
+        self.launch("crop_grad", dx.count, self.source(dy), self.target(dx), *self._part(dx, dy, offsets))
 
     def tile(self, x: Tensor, y: Tensor, axis: int, tiles: int) -> None:
         """y = x, repeated along an axis."""
-        size = math.prod(x.shape[axis:])
+        size = math.prod(self.around(x.shape, axis)[1:])
         self.launch("tile", y.count, self.source(x), self.target(y), size, tiles)
 
     def tile_grad(self, dy: Tensor, dx: Tensor, axis: int, tiles: int) -> None:
         """dx = the sum of the repeats' gradients."""
-        size = math.prod(dx.shape[axis:])
+        size = math.prod(self.around(dx.shape, axis)[1:])
         self.launch("tile_grad", dx.count, self.source(dy), self.target(dx), size, tiles)
 
-
-def _part(whole: Tensor, part: Tensor, offsets: Shape) -> tuple[int, Sizes, Sizes, Sizes]:
-    return len(whole.shape), sizes(whole.shape), sizes(part.shape), sizes(tuple(offsets))
+    def _part(self, whole: Tensor, part: Tensor, offsets: Shape) -> tuple[int, Sizes, Sizes, Sizes]:
+        """A part and where it begins, along the axes in the order in which they lie now."""
+        shapes = whole.shape, part.shape, tuple(offsets)
+        whole_sizes, part_sizes, begins = (sizes(lying(shape, self.now.last)) for shape in shapes)
+        return len(whole.shape), whole_sizes, part_sizes, begins

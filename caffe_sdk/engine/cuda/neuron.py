@@ -6,18 +6,19 @@ import math
 
 import numpy as np
 
-from caffe_sdk.engine.cuda.base import CudaBase
+from caffe_sdk.engine.cuda.affine import CudaSums, Shares
 from caffe_sdk.engine.cuda.dnn.descriptors import Activation
 from caffe_sdk.engine.cuda.dnn.neuron import Activate, ActivateGrad
 from caffe_sdk.engine.cuda.dnn.shapes import TYPES, planes
 from caffe_sdk.engine.cuda.draws import Draw, skip_halves
+from caffe_sdk.engine.cuda.place import LastPlace
 from caffe_sdk.engine.reference.neuron import Neuron
 from caffe_sdk.memory import Tensor
 
 DRAWS = 8  # as in random.cu: numbers of 64 bits that a thread draws at a stretch
 
 
-class CudaNeuron(CudaBase, Neuron):
+class CudaNeuron(CudaSums, Neuron):
     """A launch each, or for some a call of cuDNN."""
 
     def relu(self, x: Tensor, y: Tensor, negative_slope: float) -> None:
@@ -33,20 +34,19 @@ class CudaNeuron(CudaBase, Neuron):
 
     def prelu(self, x: Tensor, slope: Tensor, y: Tensor) -> None:
         """y = max(x, 0) + slope min(x, 0)."""
-        channels, inner = _slopes(x, slope)
+        channels, inner = self._slopes(x, slope)
         self.launch("prelu", y.count, self.source(x), self.source(slope), self.target(y), channels, inner)
 
     def prelu_grad_data(self, x: Tensor, slope: Tensor, dy: Tensor, dx: Tensor) -> None:
         """dx = dy where x > 0, else slope dy."""
         sources = map(self.source, (x, slope, dy))
-        self.launch("prelu_grad_data", dx.count, *sources, self.target(dx), *_slopes(x, slope))
+        self.launch("prelu_grad_data", dx.count, *sources, self.target(dx), *self._slopes(x, slope))
 
     def prelu_grad_slope(self, x: Tensor, dy: Tensor, dslope: Tensor) -> None:
         """dslope += sum of dy min(x, 0) over what shares the slope."""
-        channels, inner = _slopes(x, dslope)
-        outer = x.count // max(1, channels * inner)
-        pointers = self.source(x), self.source(dy), self.both(dslope)
-        self.launch_rows("prelu_grad_slope", channels, *pointers, outer, inner, self.true)
+        channels, inner = self._slopes(x, dslope)
+        shares = Shares(channels, x.count // max(1, channels * inner), inner)
+        self.add_parts("slope_parts", (self.source(x), self.source(dy)), dslope, shares)
 
     def dropout(self, x: Tensor, y: Tensor, mask: Tensor, ratio: float, rng: np.random.Generator) -> None:
         """y = x mask, where mask is 0 with probability ratio, else 1 / (1 - ratio): that of the other engines."""
@@ -55,7 +55,9 @@ class CudaNeuron(CudaBase, Neuron):
         begin = self.drawn(Draw(rng, skip_halves, mask.count))
         kept = 1 / (1 - ratio) if ratio < 1 else math.inf
         stretches = -(-mask.count // (2 * DRAWS))
-        self.launch("dropout_mask", stretches, factors, mask.count, ratio, kept, begin)
+        lies = self.now.places.get(mask.memory)
+        order = (lies.last.channels, lies.last.places) if isinstance(lies, LastPlace) else (1, 1)
+        self.launch("dropout_mask", stretches, factors, mask.count, ratio, kept, begin, *order)
         self.launch("multiply", y.count, values, factors, self.target(y))
 
     def dropout_grad(self, dy: Tensor, mask: Tensor, dx: Tensor) -> None:
@@ -153,13 +155,12 @@ class CudaNeuron(CudaBase, Neuron):
         sources = self.source(x), self.source(dy)
         self.launch("logarithm_grad", dx.count, *sources, self.target(dx), factor, scale, shift)
 
+    def _slopes(self, x: Tensor, slope: Tensor) -> tuple[int, int]:
+        """How many slopes there are, and how many neighbours share one."""
+        return (1, x.count) if slope.count == 1 else self.around(x.shape, 1)[1:]
+
     def _activate(self, kind: Activation, y: Tensor, alpha: float = 0.0) -> Activate:
         return Activate(kind, planes(y.shape), TYPES[self.now.real], alpha)
 
     def _activate_grad(self, kind: Activation, dx: Tensor) -> ActivateGrad:
         return ActivateGrad(kind, planes(dx.shape), TYPES[self.now.real])
-
-
-def _slopes(x: Tensor, slope: Tensor) -> tuple[int, int]:
-    """How many slopes there are, and how many neighbours share one."""
-    return (1, x.count) if slope.count == 1 else (slope.count, math.prod(x.shape[2:]))

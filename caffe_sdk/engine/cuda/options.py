@@ -13,7 +13,7 @@ MEGABYTE = 1 << 20
 
 VARIABLES = (
     *("CAFFE_TF32", "CAFFE_CUDNN", "CAFFE_CUDNN_SEARCH", "CAFFE_DETERMINISTIC", "CAFFE_WORKSPACE_MB"),
-    *("CAFFE_NCCL", "CAFFE_PINNED_MB", "CAFFE_PRECISION", "CAFFE_LOSS_SCALE"),
+    *("CAFFE_NCCL", "CAFFE_PINNED_MB", "CAFFE_PRECISION", "CAFFE_CHANNELS_LAST", "CAFFE_LOSS_SCALE"),
 )
 """Their names."""
 
@@ -49,6 +49,8 @@ class Options:
     """Sums are made in the same order always."""
     precision: Format = field(default_factory=lambda: named(os.environ.get("CAFFE_PRECISION") or "float32"))
     """What values between layers are stored in."""
+    channels_last: bool | None = field(default_factory=lambda: perhaps("CAFFE_CHANNELS_LAST"))
+    """Values of 16 bits lie channels last: where cuDNN convolves, if None."""
     loss_scale: int = field(default_factory=lambda: whole("CAFFE_LOSS_SCALE", 0, least=0))
     """What gradients in float16 are multiplied by; 0 for what a solver finds out."""
     workspace: int = field(default_factory=lambda: whole("CAFFE_WORKSPACE_MB", 256, least=0) * MEGABYTE)
@@ -87,12 +89,18 @@ def file(name: str) -> str:
     return said
 
 
-def switch(name: str, otherwise: bool) -> bool:
-    """Whether a variable is 1, or what it means where it is not set. ArgumentError for what is neither 0 nor 1."""
+def perhaps(name: str) -> bool | None:
+    """Whether a variable is 1; None where it is not set. ArgumentError for what is neither 0 nor 1."""
     said = os.environ.get(name, "")
     if said not in ("", "0", "1"):
         raise ArgumentError(name, f"'{said}' is neither 0 nor 1", "give 1 for yes, 0 for no")
-    return said == "1" if said else otherwise
+    return said == "1" if said else None
+
+
+def switch(name: str, otherwise: bool) -> bool:
+    """The same with what it means where it is not set."""
+    said = perhaps(name)
+    return otherwise if said is None else said
 
 
 def whole(name: str, otherwise: int, least: int) -> int:

@@ -107,13 +107,14 @@ class CudaProgram(EagerProgram):
 
     def _do(self, step: StepName, compute: Callable[[], None], how: How) -> None:
         now, where = self._engine.now, step.calls[0].where
-        self._engine.where, now.real, now.places = where, how.real, how.places
+        self._engine.where, now.real, now.places, now.last = where, how.real, how.places, how.last
         try:
             compute()
         except CaffeError as error:
             raise (error.at(where) if where else error) from None
         finally:
-            self._engine.where, now.real, now.places = "", AS_FLOATS.real, AS_FLOATS.places
+            floats = AS_FLOATS
+            self._engine.where, now.real, now.places, now.last = "", floats.real, floats.places, floats.last
 
     def _replay(self, between: Between | None) -> None:
         if between is not None:
@@ -169,11 +170,12 @@ class CudaProgram(EagerProgram):
 
 def _apart(step: Step, hows: Mapping[Call, How]) -> list[Step]:
     """A step, or its calls one by one where they do not all store values alike."""
-    if len({hows[call].real for call in step[1]}) == 1:
-        return [step]
-    return [(call.name, (call,), call.arguments) for call in step[1]]
+    some = [hows[call] for call in step[1]]
+    places = {(memory, place) for how in some for memory, place in how.places.items()}
+    alike = len({(how.real, how.last) for how in some}) == 1 and len(places) == len({memory for memory, _ in places})
+    return [step] if alike else [(call.name, (call,), call.arguments) for call in step[1]]
 
 
 def _together(hows: Sequence[How]) -> How:
     """How calls are computed that are one step."""
-    return How(hows[0].real, {memory: place for how in hows for memory, place in how.places.items()})
+    return How(hows[0].real, {memory: place for how in hows for memory, place in how.places.items()}, hows[0].last)

@@ -55,14 +55,17 @@ class Pool(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_int)
-        for name in ("h", "w", "out_h", "out_w", "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_h", "pad_w")
+        for name in (
+            *("h", "w", "out_h", "out_w", "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_h", "pad_w"),
+            "step",
+        )
     ]
 
 
 class Neighbours(ctypes.Structure):
     """Where the values of an LRN's neighbourhood are."""
 
-    _fields_ = [(name, ctypes.c_int) for name in ("channels", "h", "w", "reach", "within")]
+    _fields_ = [(name, ctypes.c_int) for name in ("channels", "h", "w", "reach", "within", "across", "along")]
 
 
 class Wide(ctypes.Structure):
@@ -120,9 +123,10 @@ def windows(channels: int, spatial: Shape, geometry: ConvolutionGeometry) -> Win
     return Windows(len(spatial), channels, *axes, sizes(geometry.dilation).at, *products)
 
 
-def pool(x: Shape, y: Shape, geometry: PoolingGeometry) -> Pool:
+def pool(x: Shape, y: Shape, geometry: PoolingGeometry, channels_last: bool = False) -> Pool:
     """The windows of a pooling from (n, c, h, w) to (n, c, out_h, out_w)."""
-    return Pool(*x[2:], *y[2:], *geometry.kernel, *geometry.stride, *geometry.pad)
+    step = x[1] if channels_last else 1
+    return Pool(*x[2:], *y[2:], *geometry.kernel, *geometry.stride, *geometry.pad, step)
 
 
 def stream(generator: np.random.Generator) -> Stream:

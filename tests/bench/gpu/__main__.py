@@ -27,7 +27,7 @@ from tests.bench.gpu import report as words
 from tests.bench.gpu.differences import Difference
 from tests.bench.gpu.operations import Measured
 from tests.bench.gpu.report import Report
-from tests.bench.gpu.turns import MEASURED, PRECISIONS, WORKERS, How, Row, groups, measure
+from tests.bench.gpu.turns import MEASURED, PRECISIONS, USUAL, WORKERS, How, Row, groups, measure
 from tests.bench.models import NETS
 from tests.bench.peers import environment
 from tests.bench.peers.rounds import WorkerFailed
@@ -52,7 +52,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS_MEASURED)
     parser.add_argument("--inference", nargs="*", type=int, default=[1, 64, 256], help="sizes of batches")
     parser.add_argument("--training", nargs="*", type=int, default=[64, 256], help="sizes of batches")
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=USUAL)
     parser.add_argument("--rounds", type=int, default=7, help="how often everybody has a turn (default: %(default)s)")
     parser.add_argument("--python", type=Path, help="a Python with PyTorch (default: one that is found or made)")
     parser.add_argument("--alone", action="store_true", help="measure nobody else")

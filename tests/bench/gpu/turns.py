@@ -22,8 +22,11 @@ PRECISIONS = {
     "tf32": {"CAFFE_PRECISION": "float32", "CAFFE_TF32": "1"},
     "float16": {"CAFFE_PRECISION": "float16"},
     "bfloat16": {"CAFFE_PRECISION": "bfloat16"},
+    "float16-nchw": {"CAFFE_PRECISION": "float16", "CAFFE_CHANNELS_LAST": "0"},
+    "bfloat16-nchw": {"CAFFE_PRECISION": "bfloat16", "CAFFE_CHANNELS_LAST": "0"},
 }
-"""What tells our engine of each."""
+"""What tells our engine of each; 16 bits lie channels last, or not."""
+USUAL = ("float32", "tf32", "float16", "bfloat16")
 MEASURED = {"CAFFE_CUDNN_SEARCH": "60", "CAFFE_WORKSPACE_MB": "1024"}
 """Has cuDNN's algorithms measured on our side too, as cudnn.benchmark does; ours must add in the same order always."""
 TOLERANCES = {"float32": 1e-3, "tf32": 2e-2, "float16": 2e-2, "bfloat16": 1e-1}
@@ -120,11 +123,16 @@ def measure(group: Group, how: How, until: float, nets: Path) -> Iterator[Row]:
             yield row
 
 
+def stored(precision: str) -> str:
+    """A precision whatever the order."""
+    return precision.partition("-")[0]
+
+
 def commands(group: Group, how: How, folder: Path) -> dict[str, list[str]]:
     """What starts each program."""
     found = {OURS: [sys.executable, str(WORKERS / "ours.py"), str(folder), group.way]}
     if how.python is not None:
-        found["pytorch"] = [str(how.python), str(how.worker), str(folder), group.way, group.precision]
+        found["pytorch"] = [str(how.python), str(how.worker), str(folder), group.way, stored(group.precision)]
     return found
 
 
@@ -156,7 +164,7 @@ def _check(row: Row, ways: dict[str, Worker]) -> None:
     ours = _asked(ways[OURS], f"check {OURS}")
     for way in [way for way in ways if way != OURS]:
         off = row.differs[way] = distance(row, ours, _asked(ways[way], f"check {way}"))
-        tolerance = LOSSES if row.way == "training" else TOLERANCES[row.precision]
+        tolerance = LOSSES if row.way == "training" else TOLERANCES[stored(row.precision)]
         if not off <= tolerance:
             row.failures[way] = f"differs from ours by {off:.2g}"
             del ways[way]

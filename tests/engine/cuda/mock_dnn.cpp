@@ -59,15 +59,17 @@ static std::set<Descriptor*> descriptors;
 static std::map<std::string, int> dnn_calls;
 static std::string dnn_words;
 static size_t dnn_version = 91002;
-static bool dnn_refuses;
-static int dnn_last[3] = {-1, -1, -1};
+static bool dnn_refuses, dnn_refuses_last;
+static int dnn_last[3] = {-1, -1, -1}, dnn_layout[3];
 
 extern "C" {
 
 // -- for the tests
 void mock_dnn_set(size_t version, int refuses) { dnn_version = version; dnn_refuses = refuses; }
+void mock_dnn_refuse_last(int refuses) { dnn_refuses_last = refuses; }  // whatever lies channels last
 int mock_dnn_calls(const char* name) { return dnn_calls[name]; }
 int mock_dnn_last(int way) { return dnn_last[way]; }  // 10 * algorithm + math
+int mock_dnn_layout(int way) { return dnn_layout[way]; }  // of the last one
 size_t mock_dnn_descriptors() { return descriptors.size(); }
 
 static int dnn_check(const char* name, bool in_context) {
@@ -191,7 +193,7 @@ static int check_all(DnnHandle* handle, Descriptor* x, Descriptor* w, Descriptor
     DNN_NEED(y->rank == x->rank && std::equal(sizes, sizes + y->rank, y->size), DNN_BAD_PARAM);
     DNN_NEED(x->type == w->type && x->type == y->type && x->layout == w->layout && x->layout == y->layout, DNN_BAD_PARAM);
     DNN_NEED(!x->type || c->math != 3, DNN_NOT_SUPPORTED);
-    DNN_NEED(!dnn_refuses, DNN_NOT_SUPPORTED);
+    DNN_NEED(!dnn_refuses && !(dnn_refuses_last && x->layout), DNN_NOT_SUPPORTED);
     return 0;
 }
 static int check_numbers(const Descriptor* it, const void* at) {
@@ -206,9 +208,10 @@ static bool small_windows(const Descriptor* w, const Descriptor* c) {
         if (w->size[i + 2] != 3 || c->stride[i] != 1 || c->dilation[i] != 1) return false;
     return c->axes == 2;
 }
+// Of those for each way only one computes channels last.
 static const Algorithm* algorithm_of(int way, int number, const Descriptor* w, const Descriptor* c) {
     for (auto& one : algorithms[way])
-        if (one.number == number && (!one.small || small_windows(w, c))) return &one;
+        if (one.number == number && (!one.small || small_windows(w, c)) && (!w->layout || number == 1)) return &one;
     return 0;
 }
 
@@ -384,6 +387,7 @@ static int compute(int way, DnnHandle* handle, const void* alpha, Descriptor* x,
     DNN_NEED((uintptr_t)workspace % 16 == 0, DNN_MISALIGNED);
     float factor = *(const float*)alpha, kept = *(const float*)beta;
     dnn_last[way] = 10 * number + c->math;
+    dnn_layout[way] = x->layout;
     Descriptor dx = *x, dw = *w, dy = *y, windows = *c;  // cuDNN looks at descriptors when it is called
     return enqueue(handle->stream, [=] {
         if (bytes) memset(workspace, 0xff, bytes);

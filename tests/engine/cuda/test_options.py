@@ -23,6 +23,7 @@ GIVEN = {
     "CAFFE_NCCL": ("nccl", __file__, __file__),
     "CAFFE_PINNED_MB": ("pinned", "4", 4 << 20),
     "CAFFE_PRECISION": ("precision", "float16", FLOAT16),
+    "CAFFE_CHANNELS_LAST": ("channels_last", "0", False),
     "CAFFE_LOSS_SCALE": ("loss_scale", "1024", 1024),
 }
 NONSENSE = {
@@ -30,6 +31,7 @@ NONSENSE = {
     "CAFFE_CUDNN": ("9", "'9' is none of 0, 1, all, search"),
     "CAFFE_CUDNN_SEARCH": ("1.5", "'1.5' is not a whole number from 0"),
     "CAFFE_DETERMINISTIC": ("no", "'no' is neither 0 nor 1"),
+    "CAFFE_CHANNELS_LAST": ("last", "'last' is neither 0 nor 1"),
     "CAFFE_LOSS_SCALE": ("much", "'much' is not a whole number from 0"),
     "CAFFE_PRECISION": ("half", "'half' is no precision; give one of float32, float16, bfloat16"),
     "CAFFE_WORKSPACE_MB": ("-1", "'-1' is not a whole number from 0; give one, such as 256"),

@@ -10,7 +10,7 @@ from caffe_sdk.engine import use
 from caffe_sdk.engine.cuda import precision
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16, FLOAT32
 from caffe_sdk.engine.cuda.options import Options
-from caffe_sdk.engine.cuda.precision import MULTIPLY, NARROW
+from caffe_sdk.engine.cuda.precision import ALIKE, MASKS, MULTIPLY, NARROW, SHAPED
 from caffe_sdk.engine.cuda.program import CudaProgram
 from caffe_sdk.engine.operation import OPERATIONS, Recorder
 from caffe_sdk.memory import HOST, transfers
@@ -24,6 +24,7 @@ from tests.solver.models import LINEAR
 
 DIGITS = {FLOAT16: 2**-11, BFLOAT16: 2**-8}
 each_half = pytest.mark.parametrize("real", DIGITS, ids=lambda real: real.name)
+each_order = pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
 
 
 def engine_of(real):
@@ -33,6 +34,7 @@ def engine_of(real):
 def test_names_are_those_of_operations_and_their_tensors():
     for name, tensors_named in (NARROW | MULTIPLY).items():
         assert set(tensors_named.split()) <= set(OPERATIONS[name].signature.parameters), name
+    assert (NARROW | MULTIPLY).keys() >= ALIKE | SHAPED >= MASKS.keys()
 
 
 @pytest.fixture
@@ -50,24 +52,27 @@ def _planned(monkeypatch):
 
 @pytest.mark.usefixtures("_planned")
 @each_half
+@each_order
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_cases(case: Case, real, monkeypatch):
-    """By the rule, and where every operation that can take values of 16 bits does."""
+def test_cases(case: Case, last, real, monkeypatch):
+    """By the rule, and where every operation that can take values of 16 bits does, and channels last."""
     expected, gradients = run(case, REFERENCE, case.values())
     for everywhere in (False, True):
         if everywhere:
             monkeypatch.setattr(precision, "MULTIPLY", NARROW | MULTIPLY)
-        got, got_gradients = run(case, usual(real), case.values(), programs=True)
+            monkeypatch.setattr(precision, "SEEK", ALIKE | SHAPED)
+        got, got_gradients = run(case, usual(real, last), case.values(), programs=True)
         assert_close(got, expected, 10 * DIGITS[real])
         assert_close(got_gradients, gradients, 12 * DIGITS[real])
 
 
 @pytest.mark.usefixtures("_planned")
 @each_half
-def test_lenet_updates_as_with_floats(real):
+@each_order
+def test_lenet_updates_as_with_floats(real, last):
     """As far as rounding lets steps of such a size be compared; more of them are another course."""
     n, losses = 6, []
-    for engine in (REFERENCE, usual(real)):
+    for engine in (REFERENCE, usual(real, last)):
         t = lenet.lenet(n)
         forward, backward = programs(engine, t)
         losses.append([])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,9 +31,17 @@ def on_a_gpu() -> bool:
     return os.environ.get("CAFFE_ENGINE") == "cuda" and devices.count() > 0
 
 
-def usual(real: Format = FLOAT32) -> CudaEngine:
-    """The GPU's, else a new simulated one."""
-    return devices.made(0, real.name) if on_a_gpu() else simulated(Options(precision=real))
+def usual(real: Format = FLOAT32, last: bool | None = None) -> CudaEngine:
+    """The GPU's, else a new simulated one; with channels last or not, if that is said."""
+    if not on_a_gpu():
+        return simulated(Options(precision=real, channels_last=last))
+    return devices.made(0, real.name) if last is None else _ordered(real, last)
+
+
+@functools.cache
+def _ordered(real: Format, last: bool) -> CudaEngine:
+    device, options, checks = devices._device(0)
+    return CudaEngine(device, f"cuda:0:{real.name}", replace(options, precision=real, channels_last=last), checks)
 
 
 def tensors(shapes: dict[str, Shape]) -> dict[str, Tensor]:

@@ -91,6 +91,7 @@ class Normalize:
     shape: Shape
     type: DataType
     eps: float
+    layout: Layout = Layout.NCHW
 
     @property
     def made(self) -> tuple[int, ...]:
@@ -99,7 +100,7 @@ class Normalize:
 
     def planned(self, dnn: Dnn, handle: c_void_p) -> Run:
         """One call."""
-        values = TensorDescriptor(dnn, self.shape, self.type, Layout.NCHW)
+        values = TensorDescriptor(dnn, self.shape, self.type, self.layout)
         of_channels = TensorDescriptor(dnn, (1, self.shape[1], 1, 1), DataType.FLOAT, Layout.NCHW)
 
         def run(x: int, scale: int, shift: int, mean: int, variance: int, y: int) -> None:

@@ -75,7 +75,13 @@ class Convolved:
         return replace(self, x=x, w=w, y=y, pad=pad, stride=stride, dilation=dilation)
 
 
-def convolved(x: Shape, outputs: int, geometry: ConvolutionGeometry, kind: DataType = DataType.FLOAT) -> Convolved:
+def convolved(
+    x: Shape,
+    outputs: int,
+    geometry: ConvolutionGeometry,
+    kind: DataType = DataType.FLOAT,
+    layout: Layout = Layout.NCHW,
+) -> Convolved:
     """A convolution of x (*batch, c, *spatial) to so many channels."""
     axis, spatial = geometry.axis, x[geometry.axis + 1 :]
     images, channels = math.prod(x[:axis]), x[axis]
@@ -83,5 +89,5 @@ def convolved(x: Shape, outputs: int, geometry: ConvolutionGeometry, kind: DataT
         (images, channels, *spatial),
         (outputs, channels // geometry.group, *geometry.kernel),
         (images, outputs, *geometry.output_size(spatial)),
-        *(geometry.pad, geometry.stride, geometry.dilation, geometry.group, kind),
+        *(geometry.pad, geometry.stride, geometry.dilation, geometry.group, kind, layout),
     )

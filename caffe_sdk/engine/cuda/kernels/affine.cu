@@ -16,33 +16,22 @@ KERNEL add_bias(int n, const float* bias, real* y, int channels, int inner, int 
     }
 }
 
-// parts[part][c] = the sum of a b (of a, where there is no b) over the part of all (outer, inner) that a block has.
+// parts[share][c] = the sum of a b (of a, where there is no b) over a share of all (outer, inner).
 KERNEL channel_parts(int blocks, const real* a, const real* b, float* parts, int channels, int outer, int inner, int shares) {
     EACH_ROW(block, blocks) {
+        Walk w = walk(block, channels, outer, inner, shares);
         float sum = 0;
-        ALONG_PART(w, block, channels, outer, inner, shares) sum += b ? a[w.at] * b[w.at] : a[w.at];
-        sum = block_sum(sum);
-        if (threadIdx.x == 0) parts[block] = sum;
-    }
-}
-
-// The same for inner = 1, where neighbours in memory are of different channels: a thread has a channel.
-KERNEL column_parts(int n, const real* a, const real* b, float* parts, int channels, int outer, int shares) {
-    EACH(i, n) {
-        int c = i % channels, part = i / channels;
-        int each = (outer + shares - 1) / shares;
-        int end = min((part + 1) * each, outer);
-        float sum = 0;
-        for (int k = part * each; k < end; k++) sum += b ? a[k * channels + c] * b[k * channels + c] : a[k * channels + c];
-        parts[i] = sum;
+        ALONG_PART(&w) sum += b ? a[w.at] * b[w.at] : a[w.at];
+        sum = block_part_sum(sum, w);
+        if (w.writes) parts[w.part] = sum;
     }
 }
 
 // total += factor times the sum over all parts.
-KERNEL add_parts(int channels, const float* parts, float* total, int shares, float factor) {
-    EACH(c, channels) {
-        float sum = 0;
-        for (int part = 0; part < shares; part++) sum += parts[part * channels + c];
-        total[c] += factor * sum;
+KERNEL add_parts(int tiles, const float* parts, float* total, int channels, int shares, float factor) {
+    EACH_ROW(tile, tiles) {
+        Walk w;
+        float sum = block_total(&w, parts, tile, channels, shares);
+        if (w.writes) total[w.channel] += factor * sum;
     }
 }

@@ -9,9 +9,8 @@
 // All of n values, shared out among the threads of a block.
 #define ALONG(i, n) for (int i = threadIdx.x; i < (n); i += blockDim.x)
 
-// The values of a channel that a block of `shares` times `channels` has, shared out among its threads: `w.at` is where.
-#define ALONG_PART(w, block, channels, outer, inner, shares) \
-    for (Walk w = walk(block, channels, outer, inner, shares); w.left > 0; step(&w))
+// A thread's values of a part of (outer, channels, inner): `w->at` is where.
+#define ALONG_PART(w) for (; (w)->left > 0; step(w))
 
 #define LOWEST_FLOAT (-3.402823466e38f)
 #define WARP 32
@@ -60,8 +59,12 @@ typedef REAL real;
 typedef float real;
 #endif
 
-// A thread's way through a part of a channel of (outer, channels, inner): it divides once, and only adds from then on.
+// A thread's way through a block's part of (outer, channels, inner): it divides once, and only adds from then on. A
+// part is of one channel. Where inner = 1, and so neighbours are of different channels, it is of as many channels as a
+// warp has threads, and the warps share out the rest.
 struct Walk {
+    int channel, part;      // whose values they are, and the number of the sum over them
+    int writes;             // whether the thread is the one to store that sum
     int at, place;          // in memory, and along `inner`
     int left;               // values between here and the part's end
     int threads, inner;
@@ -69,13 +72,24 @@ struct Walk {
 };
 
 __device__ Walk walk(int block, int channels, int outer, int inner, int shares) {
-    int c = block % channels, each = (outer * inner + shares - 1) / shares;
-    int begin = block / channels * each, i = begin + threadIdx.x;
     Walk w;
+    int tiles = inner == 1 ? (channels + WARP - 1) / WARP : channels, share = block / tiles;
+    int each = (outer * inner + shares - 1) / shares, begin = share * each, i = begin;
+    if (inner == 1) {
+        w.channel = block % tiles * WARP + threadIdx.x % WARP;
+        w.threads = blockDim.x / WARP;
+        w.writes = threadIdx.x < WARP && w.channel < channels;
+        i += threadIdx.x / WARP;
+    } else {
+        w.channel = block % tiles;
+        w.threads = blockDim.x;
+        w.writes = threadIdx.x == 0;
+        i += threadIdx.x;
+    }
+    w.part = share * channels + w.channel;
     w.place = i % inner;
-    w.at = (i / inner * channels + c) * inner + w.place;
-    w.left = min(begin + each, outer * inner) - i;
-    w.threads = blockDim.x;
+    w.at = (i / inner * channels + w.channel) * inner + w.place;
+    w.left = w.channel < channels ? min(begin + each, outer * inner) - i : 0;
     w.inner = inner;
     w.along = w.threads % inner;
     w.jump = w.threads / inner * channels * inner + w.along;
@@ -117,6 +131,27 @@ __device__ float block_sum(float value) {
     float total = 0;
     for (int warp = 0; warp * WARP < blockDim.x; warp++) total += parts[warp];
     return total;
+}
+
+// The sum over all threads of a block that have values of one part.
+__device__ float block_part_sum(float value, Walk w) {
+    __shared__ float parts[MOST_WARPS][WARP];
+    if (w.inner > 1) return block_sum(value);
+    int lane = threadIdx.x % WARP;
+    __syncthreads();
+    parts[threadIdx.x / WARP][lane] = value;
+    __syncthreads();
+    float total = 0;
+    for (int warp = 0; warp * WARP < blockDim.x; warp++) total += parts[warp][lane];
+    return total;
+}
+
+// The sum over all parts[share][channel] for each channel of a tile; `w` says which is whose.
+__device__ float block_total(Walk* w, const float* parts, int tile, int channels, int shares) {
+    *w = walk(tile, channels, shares, 1, 1);
+    float sum = 0;
+    ALONG_PART(w) sum += parts[w->at];
+    return block_part_sum(sum, *w);
 }
 
 // The largest value over a block's threads, for all of them; NaN counts for nothing.

@@ -25,16 +25,14 @@ KERNEL prelu_grad_data(
     EACH(i, n) dx[i] = x[i] > 0 ? dy[i] : slope[i / inner % channels] * dy[i];
 }
 
-// dslope += factor times the sum
-KERNEL prelu_grad_slope(int channels, const real* x, const real* dy, float* dslope, int outer, int inner, float factor) {
-    EACH_ROW(c, channels) {
+// parts[share][c] = the sum of dy min(x, 0) over a share of what has slope c.
+KERNEL slope_parts(int blocks, const real* x, const real* dy, float* parts, int channels, int outer, int inner, int shares) {
+    EACH_ROW(block, blocks) {
+        Walk w = walk(block, channels, outer, inner, shares);
         float sum = 0;
-        ALONG(i, outer * inner) {
-            int at = (i / inner * channels + c) * inner + i % inner;
-            sum += dy[at] * (x[at] <= 0 ? x[at] : x[at] > 0 ? 0.0f : x[at]);
-        }
-        sum = block_sum(sum);
-        if (threadIdx.x == 0) dslope[c] += factor * sum;
+        ALONG_PART(&w) sum += dy[w.at] * (x[w.at] <= 0 ? x[w.at] : x[w.at] > 0 ? 0.0f : x[w.at]);
+        sum = block_part_sum(sum, w);
+        if (w.writes) parts[w.part] = sum;
     }
 }
 

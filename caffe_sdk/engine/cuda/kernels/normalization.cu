@@ -4,24 +4,25 @@
 struct Neighbours {
     int channels, h, w, reach;  // reach = size / 2
     int within;
+    int across, along;  // from one channel to the next, and from one place to the next
 };
 
 // The sum over the neighbourhood of value i: of x^2, or of dy y / scale where there is a scale.
 __device__ float neighbours_sum(int i, const real* x, const real* dy, const real* scale, Neighbours s) {
-    int area = s.h * s.w, channel = i / area % s.channels, row = i / s.w % s.h, column = i % s.w;
     float sum = 0;
     if (!s.within) {
-        int end = min(channel + s.reach, s.channels - 1);
+        int channel = i / s.across % s.channels, end = min(channel + s.reach, s.channels - 1);
         for (int c = max(channel - s.reach, 0); c <= end; c++) {
-            int at = i + (c - channel) * area;
+            int at = i + (c - channel) * s.across;
             sum += scale ? dy[at] * x[at] / scale[at] : x[at] * x[at];
         }
         return sum;
     }
+    int row = i / s.along / s.w % s.h, column = i / s.along % s.w;
     int end_r = min(row + s.reach, s.h - 1), end_c = min(column + s.reach, s.w - 1);
     for (int r = max(row - s.reach, 0); r <= end_r; r++)
         for (int c = max(column - s.reach, 0); c <= end_c; c++) {
-            int at = i + (r - row) * s.w + c - column;
+            int at = i + ((r - row) * s.w + c - column) * s.along;
             sum += scale ? dy[at] * x[at] / scale[at] : x[at] * x[at];
         }
     return sum;
@@ -50,17 +51,17 @@ KERNEL lrn_grad(
     EACH(i, n) dx[i] = dy[i] * shrink(scale[i], beta) - factor * x[i] * neighbours_sum(i, y, dy, scale, s);
 }
 
-// parts[part][c] = the sum of x over the part of channel c that a block has; where there are means, of (x - mean)^2.
+// parts[share][c] = the sum of x over a share of channel c; where there are means, of (x - mean)^2.
 KERNEL moment_parts(int blocks, const real* x, const float* means, float* parts, int channels, int outer, int places, int shares) {
     EACH_ROW(block, blocks) {
-        int c = block % channels;
-        float mean = means ? means[c] : 0.0f, sum = 0;
-        ALONG_PART(w, block, channels, outer, places, shares) {
+        Walk w = walk(block, channels, outer, places, shares);
+        float mean = means && w.left > 0 ? means[w.channel] : 0.0f, sum = 0;
+        ALONG_PART(&w) {
             float v = x[w.at] - mean;
             sum += means ? v * v : v;
         }
-        sum = block_sum(sum);
-        if (threadIdx.x == 0) parts[block] = sum;
+        sum = block_part_sum(sum, w);
+        if (w.writes) parts[w.part] = sum;
     }
 }
 
@@ -70,47 +71,50 @@ __device__ float behind(const real* dy, const real* top, float slope, int i) {
     return top && !(top[i] > 0) ? slope * d : d;
 }
 
-// parts[k][part][c] = a sum over the part of channel c that a block has: of dy, of dy y, and of dy x where there is x.
+// parts[k][share][c] = a sum over a share of channel c: of dy, of dy y, and of dy x where there is x.
 KERNEL gradient_parts(
     int blocks, const real* y, const real* dy, const real* top, const real* x, float* parts, int channels, int outer, int places,
     int shares, float slope
 ) {
     EACH_ROW(block, blocks) {
+        Walk w = walk(block, channels, outer, places, shares);
         float sum = 0, along = 0, other = 0;
-        ALONG_PART(w, block, channels, outer, places, shares) {
+        ALONG_PART(&w) {
             float d = behind(dy, top, slope, w.at);
             sum += d;
             along += d * y[w.at];
             if (x) other += d * x[w.at];
         }
-        sum = block_sum(sum);
-        along = block_sum(along);
-        other = block_sum(other);
-        if (threadIdx.x) continue;
-        parts[block] = sum;
-        parts[blocks + block] = along;
-        parts[2 * blocks + block] = other;
+        sum = block_part_sum(sum, w);
+        along = block_part_sum(along, w);
+        other = block_part_sum(other, w);
+        if (!w.writes) continue;
+        parts[w.part] = sum;
+        parts[channels * shares + w.part] = along;
+        parts[2 * channels * shares + w.part] = other;
     }
 }
 
-__device__ float mean_of(const float* parts, int c, int channels, int shares, int count) {
-    float sum = 0;
-    for (int part = 0; part < shares; part++) sum += parts[part * channels + c];
-    return sum / count;
-}
-
-// means[k][c] = the mean over channel c of what parts[k] are sums of
-KERNEL means_of_parts(int n, const float* parts, float* means, int channels, int shares, int count) {
-    EACH(i, n) means[i] = mean_of(parts + i / channels * channels * shares, i % channels, channels, shares, count);
+// means[k][c] = the mean over channel c of what parts[k] are sums of; there are so many tiles of channels for each k.
+KERNEL means_of_parts(int all, const float* parts, float* means, int tiles, int channels, int shares, int count) {
+    EACH_ROW(row, all) {
+        Walk w;
+        int k = row / tiles;
+        float sum = block_total(&w, parts + k * channels * shares, row % tiles, channels, shares);
+        if (w.writes) means[k * channels + w.channel] = sum / count;
+    }
 }
 
 // The deviation of each channel of the mean of squares, and the running sums that follow.
 KERNEL batch_statistics(
-    int channels, const float* parts, const float* means, float* deviation, float* mean, float* variance, float* weight,
+    int tiles, const float* parts, const float* means, float* deviation, float* mean, float* variance, float* weight, int channels,
     int shares, int count, float eps, float fraction, float unbiased
 ) {
-    EACH(c, channels) {
-        float v = mean_of(parts, c, channels, shares, count);
+    EACH_ROW(tile, tiles) {
+        Walk w;
+        float v = block_total(&w, parts, tile, channels, shares) / count;
+        if (!w.writes) continue;
+        int c = w.channel;
         deviation[c] = sqrtf(v + eps);
         mean[c] = fraction * mean[c] + means[c];
         variance[c] = fraction * variance[c] + v * unbiased;

@@ -1,8 +1,9 @@
-// Windows over the two spatial axes of (planes, h, w).
+// Windows over the two spatial axes of (outer, h, w, step): step is the number of channels where they are last, else 1.
 
 struct Pool {
     int h, w, out_h, out_w;
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    int step;
 };
 
 struct Window {
@@ -24,6 +25,24 @@ __device__ Window window_at(Pool p, int row, int column) {
     return s;
 }
 
+// Where value i of (outer, h, w, step) is.
+struct Spot {
+    int outer, row, column, channel;
+};
+
+__device__ Spot spot_of(int i, int h, int w, int step) {
+    Spot s;
+    int rest = i / step;
+    s.channel = i % step;
+    s.column = rest % w;
+    s.row = rest / w % h;
+    s.outer = rest / w / h;
+    return s;
+}
+
+// Where the plane that a spot is on begins; its values are `step` apart.
+__device__ int plane_of(Spot s, int h, int w, int step) { return s.outer * h * w * step + s.channel; }
+
 // The first and the one after the last window, of `count`, that sees a position.
 __device__ int first_window(int position, int kernel, int stride, int pad) {
     int reach = position + pad - kernel;
@@ -35,14 +54,14 @@ __device__ int end_window(int position, int stride, int pad, int count) { return
 
 KERNEL max_pool(int n, const real* x, real* y, int* mask, Pool p) {
     EACH(i, n) {
-        int column = i % p.out_w, row = i / p.out_w % p.out_h;
-        const real* plane = x + i / p.out_w / p.out_h * p.h * p.w;
-        Window s = window_at(p, row, column);
+        Spot spot = spot_of(i, p.out_h, p.out_w, p.step);
+        const real* plane = x + plane_of(spot, p.h, p.w, p.step);
+        Window s = window_at(p, spot.row, spot.column);
         float best = LOWEST_FLOAT;
         int chosen = -1, any = !s.whole;  // what is outside the image counts as LOWEST_FLOAT, and is nowhere
         for (int r = s.top; r < s.bottom; r++)
             for (int c = s.left; c < s.right; c++) {
-                float v = plane[r * p.w + c];
+                float v = plane[(r * p.w + c) * p.step];
                 if (!any || v > best || (v != v && best == best)) {
                     best = v;
                     chosen = r * p.w + c;
@@ -56,13 +75,14 @@ KERNEL max_pool(int n, const real* x, real* y, int* mask, Pool p) {
 
 KERNEL max_pool_grad(int n, const real* dy, const int* mask, real* dx, Pool p) {
     EACH(i, n) {
-        int at = i % (p.h * p.w), column = at % p.w, row = at / p.w;
-        int base = i / (p.h * p.w) * p.out_h * p.out_w;
-        int end_r = end_window(row, p.stride_h, p.pad_h, p.out_h), end_c = end_window(column, p.stride_w, p.pad_w, p.out_w);
+        Spot spot = spot_of(i, p.h, p.w, p.step);
+        int base = plane_of(spot, p.out_h, p.out_w, p.step), at = spot.row * p.w + spot.column;
+        int end_r = end_window(spot.row, p.stride_h, p.pad_h, p.out_h);
+        int end_c = end_window(spot.column, p.stride_w, p.pad_w, p.out_w);
         float sum = 0;
-        for (int r = first_window(row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
-            for (int c = first_window(column, p.kernel_w, p.stride_w, p.pad_w); c < end_c; c++) {
-                int o = base + r * p.out_w + c;
+        for (int r = first_window(spot.row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
+            for (int c = first_window(spot.column, p.kernel_w, p.stride_w, p.pad_w); c < end_c; c++) {
+                int o = base + (r * p.out_w + c) * p.step;
                 if (mask[o] == at) sum += dy[o];
             }
         dx[i] = sum;
@@ -71,40 +91,43 @@ KERNEL max_pool_grad(int n, const real* dy, const int* mask, real* dx, Pool p) {
 
 KERNEL average_pool(int n, const real* x, real* y, Pool p) {
     EACH(i, n) {
-        const real* plane = x + i / p.out_w / p.out_h * p.h * p.w;
-        Window s = window_at(p, i / p.out_w % p.out_h, i % p.out_w);
+        Spot spot = spot_of(i, p.out_h, p.out_w, p.step);
+        const real* plane = x + plane_of(spot, p.h, p.w, p.step);
+        Window s = window_at(p, spot.row, spot.column);
         float sum = 0;
         for (int r = s.top; r < s.bottom; r++)
-            for (int c = s.left; c < s.right; c++) sum += plane[r * p.w + c];
+            for (int c = s.left; c < s.right; c++) sum += plane[(r * p.w + c) * p.step];
         y[i] = sum / s.divisor;
     }
 }
 
 KERNEL average_pool_grad(int n, const real* dy, real* dx, Pool p) {
     EACH(i, n) {
-        int at = i % (p.h * p.w), column = at % p.w, row = at / p.w;
-        const real* plane = dy + i / (p.h * p.w) * p.out_h * p.out_w;
-        int end_r = end_window(row, p.stride_h, p.pad_h, p.out_h), end_c = end_window(column, p.stride_w, p.pad_w, p.out_w);
+        Spot spot = spot_of(i, p.h, p.w, p.step);
+        const real* plane = dy + plane_of(spot, p.out_h, p.out_w, p.step);
+        int end_r = end_window(spot.row, p.stride_h, p.pad_h, p.out_h);
+        int end_c = end_window(spot.column, p.stride_w, p.pad_w, p.out_w);
         float sum = 0;
-        for (int r = first_window(row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
-            for (int c = first_window(column, p.kernel_w, p.stride_w, p.pad_w); c < end_c; c++)
-                sum += plane[r * p.out_w + c] / window_at(p, r, c).divisor;
+        for (int r = first_window(spot.row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
+            for (int c = first_window(spot.column, p.kernel_w, p.stride_w, p.pad_w); c < end_c; c++)
+                sum += plane[(r * p.out_w + c) * p.step] / window_at(p, r, c).divisor;
         dx[i] = sum;
     }
 }
 
 // y = the value at which the running sum over a window reaches draw times the whole sum; outside the image are zeros.
+// Channels are never last.
 KERNEL stochastic_pool(int n, const real* x, const float* draws, real* y, int* mask, Pool p) {
     EACH(i, n) {
-        int column = i % p.out_w, row = i / p.out_w % p.out_h;
-        const real* plane = x + i / p.out_w / p.out_h * p.h * p.w;
-        Window s = window_at(p, row, column);
+        Spot spot = spot_of(i, p.out_h, p.out_w, 1);
+        const real* plane = x + plane_of(spot, p.h, p.w, 1);
+        Window s = window_at(p, spot.row, spot.column);
         float total = 0;
         for (int r = s.top; r < s.bottom; r++)
             for (int c = s.left; c < s.right; c++) total += plane[r * p.w + c];
         float goal = draws[i] * total, sum = 0, value = 0;
         int chosen = -1, found = goal <= 0 && !s.whole;  // a place outside the image, or the window's first one
-        int top = row * p.stride_h - p.pad_h, left = column * p.stride_w - p.pad_w;
+        int top = spot.row * p.stride_h - p.pad_h, left = spot.column * p.stride_w - p.pad_w;
         if (found && top >= 0 && left >= 0 && top < p.h && left < p.w) {
             value = plane[top * p.w + left];
             chosen = top * p.w + left;
@@ -129,7 +152,7 @@ __device__ void window_sums(const real* plane, Pool p, Window s, float* sum, flo
     *sum = *squares = 0;
     for (int r = s.top; r < s.bottom; r++)
         for (int c = s.left; c < s.right; c++) {
-            float v = plane[r * p.w + c];
+            float v = plane[(r * p.w + c) * p.step];
             *sum += v;
             *squares += v * v;
         }
@@ -139,21 +162,24 @@ __device__ void window_sums(const real* plane, Pool p, Window s, float* sum, flo
 KERNEL expected_pool(int n, const real* x, real* y, Pool p) {
     EACH(i, n) {
         float sum, squares;
-        window_sums(x + i / p.out_w / p.out_h * p.h * p.w, p, window_at(p, i / p.out_w % p.out_h, i % p.out_w), &sum, &squares);
+        Spot spot = spot_of(i, p.out_h, p.out_w, p.step);
+        window_sums(x + plane_of(spot, p.h, p.w, p.step), p, window_at(p, spot.row, spot.column), &sum, &squares);
         y[i] = squares / sum;
     }
 }
 
 KERNEL expected_pool_grad(int n, const real* x, const real* dy, real* dx, Pool p) {
     EACH(i, n) {
-        int at = i % (p.h * p.w), column = at % p.w, row = at / p.w, plane = i / (p.h * p.w);
-        int end_r = end_window(row, p.stride_h, p.pad_h, p.out_h), end_c = end_window(column, p.stride_w, p.pad_w, p.out_w);
+        Spot spot = spot_of(i, p.h, p.w, p.step);
+        const real *image = x + plane_of(spot, p.h, p.w, p.step), *given = dy + plane_of(spot, p.out_h, p.out_w, p.step);
+        int end_r = end_window(spot.row, p.stride_h, p.pad_h, p.out_h);
+        int end_c = end_window(spot.column, p.stride_w, p.pad_w, p.out_w);
         float total = 0;
-        for (int r = first_window(row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
-            for (int c = first_window(column, p.kernel_w, p.stride_w, p.pad_w); c < end_c; c++) {
+        for (int r = first_window(spot.row, p.kernel_h, p.stride_h, p.pad_h); r < end_r; r++)
+            for (int c = first_window(spot.column, p.kernel_w, p.stride_w, p.pad_w); c < end_c; c++) {
                 float sum, squares;
-                window_sums(x + plane * p.h * p.w, p, window_at(p, r, c), &sum, &squares);
-                total += dy[(plane * p.out_h + r) * p.out_w + c] * (2 * x[i] - squares / sum) / sum;
+                window_sums(image, p, window_at(p, r, c), &sum, &squares);
+                total += given[(r * p.out_w + c) * p.step] * (2 * x[i] - squares / sum) / sum;
             }
         dx[i] = total;
     }

@@ -73,8 +73,15 @@ __device__ float as_factor(unsigned bits, float ratio, float kept) {
     return (bits >> 8) * (1.0f / 16777216.0f) >= ratio ? kept : 0.0f;
 }
 
-// mask = 0 with probability ratio, else kept. A thread makes a stretch of 2 DRAWS values.
-KERNEL dropout_mask(int stretches, float* mask, int count, float ratio, float kept, const Stream* at) {
+// Where value i of (images, channels, places) lies channels last.
+__device__ int last_at(int i, int channels, int places) {
+    return (i / (channels * places) * places + i % places) * channels + i / places % channels;
+}
+
+// mask = 0 with probability ratio, else kept; it lies channels last. A thread makes a stretch of 2 DRAWS values.
+KERNEL dropout_mask(
+    int stretches, float* mask, int count, float ratio, float kept, const Stream* at, int channels, int places
+) {
     Stream stream = *at;
     EACH(stretch, stretches) {
         Wide state = jumped(stream.state, stream.increment, (unsigned)stretch * DRAWS);
@@ -82,8 +89,8 @@ KERNEL dropout_mask(int stretches, float* mask, int count, float ratio, float ke
         for (int draw = 0; draw < DRAWS; draw++) {
             Word bits = drawn(&state, stream.increment);
             int place = stream.has_half + 2 * (stretch * DRAWS + draw);
-            if (place < count) mask[place] = as_factor((unsigned)bits, ratio, kept);
-            if (place + 1 < count) mask[place + 1] = as_factor((unsigned)(bits >> 32), ratio, kept);
+            if (place < count) mask[last_at(place, channels, places)] = as_factor((unsigned)bits, ratio, kept);
+            if (place + 1 < count) mask[last_at(place + 1, channels, places)] = as_factor((unsigned)(bits >> 32), ratio, kept);
         }
     }
 }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cuda import CudaEngine, devices
+from caffe_sdk.engine.cuda.devices import BFLOAT16_SINCE
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
 from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.operation import Recorder
 from caffe_sdk.memory import HOST
 from tests.engine.cuda.twins import agree, get, put, tensors
 
@@ -112,3 +117,28 @@ def test_the_same_bits_every_time(name, seconds):
     for other in found[1:]:
         for one, again in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(one, again)
+
+
+@each
+@pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
+@pytest.mark.parametrize(("real", "tolerance"), [(FLOAT16, 8e-3), (BFLOAT16, 6e-2)])
+def test_16_bits_in_both_orders(name, last, real, tolerance):
+    """As a program, captured and replayed; bfloat16 since Ampere."""
+    if real == BFLOAT16 and int(GpuDevice(0, devices.driver()).facts().capability.partition(".")[0]) < BFLOAT16_SINCE:
+        pytest.skip("this GPU does not multiply bfloat16")
+    options = Options(cudnn=Cudnn.CONVOLVES, precision=real, channels_last=last)
+    computing = CudaEngine(GpuDevice(0, devices.driver(), options=options), options=options)
+
+    def program(engine, t):
+        recorder = Recorder()
+        calls(name)(recorder, t)
+        compiled = engine.compile(recorder.calls)
+        for _ in range(3):
+            for gradient in ("dw", "db"):
+                t[gradient].memory.clear()
+            compiled.run()
+
+    x, outputs, g = CONVOLUTIONS[name]
+    scale = 1 / np.sqrt(math.prod(g.kernel) * x[1] // g.group)
+    weight = scale * np.random.default_rng(2).standard_normal((outputs, x[1] // g.group, *g.kernel))
+    agree(shapes(name), program, tolerance=tolerance, given={"w": weight}, engine=computing)
