@@ -9,8 +9,8 @@ import numpy as np
 
 from caffe_sdk.engine.cpu.dense_job import DENSE, ROWS
 from caffe_sdk.engine.portable.loops.compiled import inlined
+from caffe_sdk.engine.portable.loops.instructions import NBYTES
 from caffe_sdk.engine.portable.loops.vectors import (
-    NBYTES,
     fused,
     load,
     load_number,

@@ -12,7 +12,9 @@ import numba
 import numpy as np
 
 from caffe_sdk.engine.cpu.lanes_job import IMAGES, LANES, ROWS, WINDOW
-from caffe_sdk.engine.portable.loops.vectors import NBYTES, product_in_lanes, take_ticket
+from caffe_sdk.engine.portable.loops.instructions import NBYTES
+from caffe_sdk.engine.portable.loops.products import product_in_lanes
+from caffe_sdk.engine.portable.loops.vectors import take_ticket
 
 compiler: Any = numba
 

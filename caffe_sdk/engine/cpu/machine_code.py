@@ -22,10 +22,8 @@ HERE, PORTABLE = Path(__file__).parent, Path(__file__).parents[1] / "portable"
 SOURCES = (
     *(HERE / f"{name}.py" for name in ("machine_code", "dense_job", "dense_kernels", "folding_job", "folding_kernels")),
     *(HERE / f"{name}.py" for name in ("lanes_job", "lanes_kernels", "window_job", "window_kernels")),
-    *(
-        PORTABLE / "loops" / f"{name}.py"
-        for name in ("compiled", "vectors", "winograd", "winograd_few", "winograd_tiles")
-    ),
+    *(PORTABLE / "loops" / f"{name}.py" for name in ("compiled", "instructions", "products", "vectors")),
+    *(PORTABLE / "loops" / f"{name}.py" for name in ("winograd", "winograd_few", "winograd_tiles")),
     PORTABLE / "winograd_job.py",
 )
 """All that a loop is made from."""

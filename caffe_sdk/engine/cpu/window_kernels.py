@@ -14,16 +14,9 @@ import numpy as np
 
 from caffe_sdk.engine.cpu.window_job import PLACES, WINDOW
 from caffe_sdk.engine.portable.loops.compiled import inlined
-from caffe_sdk.engine.portable.loops.vectors import (
-    LANES,
-    NBYTES,
-    blocked_product,
-    claim,
-    load,
-    splat,
-    store,
-    take_ticket,
-)
+from caffe_sdk.engine.portable.loops.instructions import LANES, NBYTES
+from caffe_sdk.engine.portable.loops.products import blocked_product
+from caffe_sdk.engine.portable.loops.vectors import claim, load, splat, store, take_ticket
 
 compiler: Any = numba
 

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from numba import types
 
+from caffe_sdk.engine.portable.loops.instructions import LANES, NBYTES
+from caffe_sdk.engine.portable.loops.products import dot_products, product
 from caffe_sdk.engine.portable.loops.vectors import (
-    LANES,
-    NBYTES,
-    dot_products,
     load,
     prefetch,
-    product,
     rectified,
     rounded,
     splat,

@@ -6,7 +6,8 @@ import numba
 import numpy as np
 import pytest
 
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, splat
+from caffe_sdk.engine.portable.loops.instructions import LANES, NBYTES
+from caffe_sdk.engine.portable.loops.vectors import splat
 from caffe_sdk.engine.portable.loops.winograd_tiles import (
     filter_from_sums,
     filter_from_sums_5,

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
-from caffe_sdk.engine.portable.loops.vectors import LANES, NBYTES, transpose
+from caffe_sdk.engine.portable.loops.instructions import LANES, NBYTES
+from caffe_sdk.engine.portable.loops.vectors import transpose
 from caffe_sdk.memory import Array
 
 

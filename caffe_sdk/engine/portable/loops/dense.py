@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import compiled, inlined
-from caffe_sdk.engine.portable.loops.vectors import IN_REGISTERS, LANES, dot_products, load, total
+from caffe_sdk.engine.portable.loops.instructions import LANES
+from caffe_sdk.engine.portable.loops.products import IN_REGISTERS, dot_products
+from caffe_sdk.engine.portable.loops.vectors import load, total
 from caffe_sdk.memory import Array
 
 DEPTH = 512

@@ -19,18 +19,9 @@ import numba
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import inlined
-from caffe_sdk.engine.portable.loops.vectors import (
-    IN_REGISTERS,
-    LANES,
-    NBYTES,
-    load,
-    prefetch,
-    product,
-    splat,
-    store,
-    take_number,
-    take_ticket,
-)
+from caffe_sdk.engine.portable.loops.instructions import LANES, NBYTES
+from caffe_sdk.engine.portable.loops.products import IN_REGISTERS, product
+from caffe_sdk.engine.portable.loops.vectors import load, prefetch, splat, store, take_number, take_ticket
 from caffe_sdk.engine.portable.loops.winograd_tiles import (
     filter_from_sums,
     filter_from_sums_5,

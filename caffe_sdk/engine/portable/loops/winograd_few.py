@@ -14,17 +14,9 @@ import numba
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import inlined
-from caffe_sdk.engine.portable.loops.vectors import (
-    LANES,
-    NBYTES,
-    block_product,
-    claim,
-    load,
-    prefetch,
-    splat,
-    store,
-    take_number,
-)
+from caffe_sdk.engine.portable.loops.instructions import LANES, NBYTES
+from caffe_sdk.engine.portable.loops.products import block_product
+from caffe_sdk.engine.portable.loops.vectors import claim, load, prefetch, splat, store, take_number
 from caffe_sdk.engine.portable.loops.winograd import tiles_out
 from caffe_sdk.engine.portable.loops.winograd_tiles import ROWS_OF_G, inner_rows, outer_rows, transform_in
 from caffe_sdk.engine.portable.winograd_job import JOB, STRIP, SUMMED, TILE

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.portable.loops.compiled import inlined
-from caffe_sdk.engine.portable.loops.vectors import NBYTES, fused, load, rectified, rounded, splat, store, widened
+from caffe_sdk.engine.portable.loops.instructions import NBYTES
+from caffe_sdk.engine.portable.loops.vectors import fused, load, rectified, rounded, splat, store, widened
 
 POINTS = _A, _B = 0.625, 1.5
 """Where the transforms interpolate, besides 0, the same with a minus, and infinity."""
