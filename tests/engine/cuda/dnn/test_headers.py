@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import itertools
+import math
 import re
 from ctypes import POINTER, c_char_p, c_double, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
@@ -25,6 +26,7 @@ from caffe_sdk.engine.cuda.dnn.descriptors import (
 )
 from caffe_sdk.engine.cuda.dnn.library import PROTOTYPES, RESULTS, Dnn
 from caffe_sdk.engine.cuda.dnn.shapes import DataType, Layout, convolved
+from caffe_sdk.engine.cuda.layout import lying
 from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
 from caffe_sdk.errors import DeviceError
 from tests.engine.cuda.mocked import mock
@@ -133,8 +135,8 @@ def count(dnn: Dnn) -> None:
     for x, geometry in (((2, 4, 9), LINE), ((2, 4, 9, 8), PLANE), ((3, 2, 5, 6, 7), SPACE)):
         shape = convolved(x, 6, geometry).in_a_plane()
         windows = ConvolutionDescriptor(dnn, shape)
-        for math in Math:
-            windows.multiply_by(math)
+        for products in Math:
+            windows.multiply_by(products)
         for kind, layout in itertools.product(DataType, Layout):
             sides = TensorDescriptor(dnn, shape.x, kind, layout), FilterDescriptor(dnn, shape.w, kind, layout)
             assert windows.result(*sides, len(shape.y)) == shape.y
@@ -157,3 +159,15 @@ def test_the_real_one_counts_as_caffe_does_and_says_what_is_wrong(dnn):
     with pytest.raises(DeviceError, match="cudnnSetTensorNdDescriptorEx: CUDNN_STATUS_BAD_PARAM"):
         dnn.call("cudnnSetTensorNdDescriptorEx", handle, 0, 0, 4, (c_int * 4)(1, -1, 1, 1))
     dnn.destroy("cudnnDestroyTensorDescriptor", handle)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (2, 3, 4, 5, 7)])
+def test_the_real_one_steps_through_what_lies_channels_last_as_we_do(dnn, shape):
+    values = TensorDescriptor(dnn, shape, DataType.HALF, Layout.NHWC)
+    kind, axes, sizes, steps = c_int(), c_int(), (c_int * 8)(), (c_int * 8)()
+    told = ctypes.byref(kind), ctypes.byref(axes), sizes, steps
+    assert dnn._library.cudnnGetTensorNdDescriptor(values.handle, 8, *told) == 0
+    order = lying(tuple(range(len(shape))), True)
+    wanted = [math.prod(lying(shape, True)[order.index(axis) + 1 :]) for axis in range(len(shape))]
+    assert (kind.value, tuple(sizes[: axes.value])) == (DataType.HALF, shape)
+    assert steps[: axes.value] == wanted
