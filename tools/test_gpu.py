@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BENCH = Path(tempfile.gettempdir()) / f"gpu-bench-{os.getpid()}.md"
 """What the benchmark writes; its .json file lies beside it."""
 WITHOUT = (("CAFFE_CUDNN", "0"),)
+BY_CUDNN = (("CAFFE_CUDNN", "all"),)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def parts(engine: str, brief: bool) -> list[Part]:
         Part("Device", ["-m", "caffe_sdk.cli", "device_query"], whole=True),
         Part("Table of cases", [*pytest, "tests/cases", "-k", engine + only]),
         Part("Convolutions without cuDNN", [*pytest, "tests/cases", "-k", convolved], options=WITHOUT),
+        Part("All that cuDNN can compute", [*pytest, "tests/cases", "-k", engine + only], options=BY_CUDNN),
         Part("Golden vectors of BVLC Caffe", [*pytest, "tests/golden/test_golden.py", "-k", engine + only]),
         Part("The engine's own tests", [*pytest, "tests/engine/cuda/test_fusion.py" if brief else "tests/engine/cuda"]),
         *([] if brief else [Part("Training in 16 bits", [*pytest, "tests/solver/test_scaling.py"])]),

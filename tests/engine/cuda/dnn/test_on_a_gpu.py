@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from caffe_sdk.engine import user_cache
+import caffe_sdk as caffe
+from caffe_sdk.engine import selection, use, user_cache
 from caffe_sdk.engine.cuda import CudaEngine, devices
 from caffe_sdk.engine.cuda.devices import BFLOAT16_SINCE
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
+from caffe_sdk.engine.cuda.dnn.pooling import Pool
 from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
@@ -34,6 +36,19 @@ CONVOLUTIONS = {
     "3-D": ((1, 4, 8, 9, 10), 6, ConvolutionGeometry((3, 3, 2), (1, 2, 1), (1, 1, 0), (1, 1, 1))),
 }
 each = pytest.mark.parametrize("name", CONVOLUTIONS)
+NET = """
+force_backward: true
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 8 dim: 13 dim: 13 } } }
+layer { name: "lrn" type: "LRN" bottom: "data" top: "lrn" lrn_param { alpha: 0.5 } }
+layer { name: "norm" type: "BatchNorm" bottom: "lrn" top: "norm" }
+layer { name: "tanh" type: "TanH" bottom: "norm" top: "tanh" }
+layer { name: "max" type: "Pooling" bottom: "tanh" top: "max" pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "mean" type: "Pooling" bottom: "max" top: "mean" pooling_param { pool: AVE kernel_size: 3 pad: 1 } }
+layer { name: "elu" type: "ELU" bottom: "mean" top: "elu" }
+layer { name: "relu" type: "ReLU" bottom: "elu" top: "relu" }
+layer { name: "sigmoid" type: "Sigmoid" bottom: "relu" top: "sigmoid" }
+layer { name: "prob" type: "Softmax" bottom: "sigmoid" top: "prob" }
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -142,3 +157,28 @@ def test_16_bits_in_both_orders(name, last, real, tolerance):
     scale = 1 / np.sqrt(math.prod(g.kernel) * x[1] // g.group)
     weight = scale * np.random.default_rng(2).standard_normal((outputs, x[1] // g.group, *g.kernel))
     agree(shapes(name), program, tolerance=tolerance, given={"w": weight}, engine=computing)
+
+
+@pytest.mark.parametrize("phase", [caffe.TEST, caffe.TRAIN])
+@pytest.mark.parametrize("computes", [Cudnn.ALL, Cudnn.SEARCH])
+def test_what_cudnn_computes_beside_convolutions(tmp_path, monkeypatch, computes, phase):
+    """In graphs too. Whoever is quicker: the reference's numbers."""
+    computing = engine(cudnn=computes, cudnn_search=60)
+    monkeypatch.setitem(selection._made, "cuda", computing)
+    (tmp_path / "net.prototxt").write_text(NET)
+    seen = []
+    for name in ("reference", "cuda"):
+        with use(name), caffe.Net(str(tmp_path / "net.prototxt"), phase) as net:
+            rng = np.random.default_rng(1)
+            for parameter in net.params["norm"]:
+                parameter.data[...] = rng.uniform(0.5, 2, parameter.shape)
+            net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].shape)
+            net.blobs["prob"].diff[...] = rng.standard_normal(net.blobs["prob"].shape)
+            for _ in range(3):
+                net.forward()
+                net.backward()
+            seen.append([net.blobs[name].data.copy() for name in net.blobs])
+            seen[-1].append(net.blobs["data"].diff.copy())
+    assert any(isinstance(job, Pool) for job in computing.device.contest._runs)
+    for mine, theirs in zip(*seen, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
