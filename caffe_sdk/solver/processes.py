@@ -77,8 +77,9 @@ class Processes(Alone):
     def _sum(self, mine: Array) -> Array:
         first, *others = self._exchanged(mine)
         total = np.array(first)
-        for other in others:
-            total += other
+        with np.errstate(all="ignore"):  # gradients in 16 bits may overflow, which the solver finds
+            for other in others:
+                total += other
         return total
 
     def _exchanged(self, mine: Array) -> list[Array]:

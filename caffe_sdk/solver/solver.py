@@ -346,7 +346,8 @@ class Solver:
     def _change_weights(self, computing: engine.Engine, rate: float) -> None:
         param = self.param
         scale = self._clip_scale(computing) / param.iter_size
-        unless = self.scaling.check([p.blob.diff_tensor for p in self.net.learnable])
+        exchanged = [p.blob.diff_tensor for p in self.net.learnable if p.lr_mult]  # the same for all peers
+        unless = self.scaling.check(exchanged)
         if unless is not None and isinstance(self._rule, updates.ArrayRule) and unless.memory.read(HOST)[0]:
             return  # a rule on arrays does not ask the engine
         with computing.together(unless):

@@ -19,6 +19,7 @@ import pytest
 
 import caffe_sdk as caffe
 from caffe_sdk import engine, mode, ranks
+from caffe_sdk.engine.cuda import scaling
 from caffe_sdk.errors import ArgumentError, DeviceError
 from caffe_sdk.memory import SyncedMemory, transfers
 from caffe_sdk.solver import Solver, get_solver, overlap
@@ -186,6 +187,44 @@ def test_ranks_on_gpus_learn_what_one_does_from_all_the_data(
     with get_solver("solver.prototxt") as alone:
         begin(alone, 0)
         equal(on_each[0], learned(alone, 0, 1), 1e-5)
+
+
+@pytest.mark.parametrize("through", [on_gpus, lambda host: host], ids=["nccl", "host"])
+@pytest.mark.parametrize("more", ["", "iter_size: 2 ", "layer_wise_reduce: false "])
+def test_an_overflow_on_one_rank_leaves_the_update_out_on_all(
+    kind: str, more: str, through: Callable[[Processes], Alone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All halve the scale as often, and go on with the same weights."""
+    monkeypatch.setattr(scaling, "FIRST", 2.0**20)
+    monkeypatch.setattr(overlap, "PIECE", 1)
+    monkeypatch.setenv("CAFFE_PRECISION", "float16")
+    solver_file(2, more)
+    peers = hosts(2)
+    first: dict[int, list[np.ndarray]] = {}
+
+    def work(rank: int) -> tuple[list[np.ndarray], list[np.ndarray], dict[str, float] | None]:
+        joined = through(peers[rank])
+        with get_solver("solver.prototxt", peers=joined) as solver:
+            begin(solver, 0)
+            solver.net.params["ip3"][1].data[...] = [20, 0, 0, 0]  # what it is sure of: a large gradient where wrong
+            first[rank] = [p.blob.data.copy() for p in solver.net.learnable]
+            fed(solver, rank, 2)
+            solver.net.blobs["label"].data[...] = rank
+            solver.step(1)
+            after_one = [p.blob.data.copy() for p in solver.net.learnable]
+            for _ in range(5):
+                solver.step(1)
+            return after_one, [p.blob.data.copy() for p in solver.net.learnable], solver.scaling.state()
+
+    results = on_gpu_each(2, work)
+    for rank, (after_one, weights, state) in enumerate(results):
+        equal(after_one, first[rank])
+        equal(weights, results[0][1])
+        assert state == results[0][2]
+        assert state is not None
+        assert 1 <= state["skipped"] < 6
+        assert state["value"] == 2.0 ** (20 - state["skipped"])
+        assert not np.array_equal(weights[-1], after_one[-1])
 
 
 def test_gradients_never_see_the_host(kind: str) -> None:

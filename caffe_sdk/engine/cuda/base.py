@@ -52,8 +52,8 @@ class CudaBase(EngineBase):
         self.workspace = self.options.workspace
         self.checks = Checks(device) if checks is None else checks
         self.place = DevicePlace(device, name, self.checks)
-        self.now = Now()
         self.precision = self.options.precision
+        self.now = Now(float(self.options.loss_scale or 1) if self.precision.scales else 1.0)
         values, gradients = (NarrowPlace(self.place, self.precision, scaled, self.now) for scaled in (False, True))
         asked = self.options.channels_last
         last = device.dnn.there if asked is None else asked

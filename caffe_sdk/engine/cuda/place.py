@@ -31,8 +31,11 @@ class Now(threading.local):
     """Where memories are worked on that are not worked on as floats, or not in Caffe's order."""
     last = False
     """Whether values lie channels last."""
-    scale = 1.0
-    """What gradients that are stored in 16 bits are multiplied by."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        """``scale`` is that of every thread unless a solver has another."""
+        self.scale = scale
+        """What gradients that are stored in 16 bits are multiplied by."""
 
 
 class DevicePlace(Place):

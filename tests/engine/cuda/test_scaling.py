@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,28 @@ def test_one_that_was_asked_for_stays():
     scale.judge()
     scale.restore({"value": 2.0, "good": 1, "skipped": 1})
     assert scale.value == 64
+
+
+@pytest.mark.parametrize(
+    ("real", "asked", "scales"), [(FLOAT16, 4096, True), (FLOAT16, 0, False), (BFLOAT16, 4096, False)]
+)
+def test_one_that_was_asked_for_is_that_of_every_thread_without_a_solver(real, asked, scales):
+    """Small gradients of a net's own backward arrive, whoever calls it."""
+    engine, found = simulated(Options(precision=real, loss_scale=asked)), []
+    t = tensors({"x": (4, 6), "dy": (4, 3), "w": (3, 6), "dx": (4, 6)})
+    put(t["dy"], np.full(12, 2.0**-26))
+
+    def work():
+        recorder = Recorder()
+        recorder.inner_product_grad_data(t["dy"], t["w"], t["dx"], False)
+        engine.compile(recorder.calls).run()
+        found.append(get(t["dx"]).copy())
+
+    work()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    for dx in found:
+        assert (engine.now.scale == asked) == scales
+        right = np.allclose(dx, np.full((4, 3), 2.0**-26) @ get(t["w"]), rtol=2e-2, atol=1e-9)
+        assert right == (scales or real == BFLOAT16)
