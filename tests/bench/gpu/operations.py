@@ -29,7 +29,8 @@ from caffe_sdk.engine.cuda.dnn.descriptors import Pooling, PoolingDescriptor, Te
 from caffe_sdk.engine.cuda.dnn.jobs import NOTHING, ONE, Run
 from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.dnn.pooling import Pool
-from caffe_sdk.engine.cuda.dnn.shapes import TYPES
+from caffe_sdk.engine.cuda.dnn.shapes import TYPES, Layout
+from caffe_sdk.engine.cuda.precision import How
 from caffe_sdk.engine.cuda.program import CudaProgram
 from caffe_sdk.engine.operation import Call, StepName
 from caffe_sdk.memory import HOST, Tensor
@@ -163,13 +164,18 @@ def measured(name: str, batch: int, train: bool) -> Iterator[Measured]:
 
 def kinds_of(engine: CudaEngine, programs: Sequence[CudaProgram]) -> dict[tuple[str, str], Kind]:
     """The kinds of steps of programs, by their names and shapes."""
-    calls = [call for program in programs for step in program.steps() for call in step.calls]
+    hows = [
+        (call, how)
+        for program in programs
+        for how, step in zip(program._hows, program.steps(), strict=True)
+        for call in step.calls
+    ]
     kinds: dict[tuple[str, str], Kind] = {}
     for program in programs:
         for how, (step, compute) in zip(program._hows, program._steps, strict=True):
             key = step.means, shape_of(step.calls)
             if key not in kinds:
-                less, without = left_out(engine, step, calls) or (compute, "")
+                less, without = left_out(engine, step, hows) or (compute, "")
                 ours, theirs = (partial(program._do, step, work, how) for work in (compute, less))
                 kinds[key] = Kind(ours, theirs, without)
             kinds[key].count += 1
@@ -193,11 +199,11 @@ def compared(device: Device, sides: Sides, ours: Work, theirs: Work) -> tuple[fl
     return min(own for own, _ in times), min(other for _, other in times)
 
 
-def left_out(engine: CudaEngine, step: StepName, calls: Sequence[Call]) -> tuple[Work, str] | None:
+def left_out(engine: CudaEngine, step: StepName, hows: Sequence[tuple[Call, How]]) -> tuple[Work, str] | None:
     """A step as cuDNN computes it, without what it does not tell of."""
     call = step.calls[0]
     if step.means == "max_pool_grad":
-        return _max_pool_grad(engine, call, calls)
+        return _max_pool_grad(engine, call, hows)
     name = LEAVES_OUT.get(step.means)
     if name is None or call[name] is None:
         return None
@@ -205,16 +211,14 @@ def left_out(engine: CudaEngine, step: StepName, calls: Sequence[Call]) -> tuple
     return (lambda: getattr(engine, step.means)(**given)), f"without the {name}"
 
 
-def _max_pool_grad(engine: CudaEngine, call: Call, calls: Sequence[Call]) -> tuple[Work, str]:
-    forward = next(c for c in calls if c.name == "max_pool" and c["mask"].memory is call["mask"].memory)
+def _max_pool_grad(engine: CudaEngine, call: Call, hows: Sequence[tuple[Call, How]]) -> tuple[Work, str]:
+    forward, how = next((c, how) for c, how in hows if c.name == "max_pool" and c["mask"].memory is call["mask"].memory)
     x, y, dy, dx = forward["x"], forward["y"], call["dy"], call["dx"]
 
     def work() -> None:
-        job = MaxPoolGrad(Pool(Pooling.MAX, x.shape, y.shape, call["geometry"], TYPES[engine.now.real]))
-        places = dict(engine.now.places)
-        if dy.memory in places:  # narrow: so are the values
-            places |= dict.fromkeys((x.memory, y.memory), engine.places.values)
-        engine.now.places = places
+        layout = Layout.NHWC if engine.now.last else Layout.NCHW
+        job = MaxPoolGrad(Pool(Pooling.MAX, x.shape, y.shape, call["geometry"], TYPES[engine.now.real], layout))
+        engine.now.places = {**engine.now.places, **how.places}  # x and y are where forward had them
         given = [engine.source(x), engine.source(y), engine.source(dy)]
         ours = engine.kernel("max_pool_grad", 0)
         engine.either(job, given, [engine.target(dx)], ours)

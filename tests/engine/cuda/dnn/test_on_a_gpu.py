@@ -12,8 +12,8 @@ from caffe_sdk.engine import selection, use, user_cache
 from caffe_sdk.engine.cuda import CudaEngine, devices
 from caffe_sdk.engine.cuda.devices import BFLOAT16_SINCE
 from caffe_sdk.engine.cuda.dnn.convolution import DnnConvolution
-from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
 from caffe_sdk.engine.cuda.dnn.pooling import Pool
+from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
 from caffe_sdk.engine.cuda.gpu import GpuDevice
 from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.geometry import ConvolutionGeometry
