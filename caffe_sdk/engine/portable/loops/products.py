@@ -71,11 +71,15 @@ def product(rows: int, width: int, distance: int, depth: int) -> Any:
     return multiply
 
 
+FOUR = 4
+"""Steps of a block product that are written one after the other: more take long to compile, and no less to compute."""
+
+
 def block_product(rows: int, width: int, lines: int = 0) -> Any:
     """A function ``multiply(a, b, c, add, ahead)`` for ``rows`` rows of sixteen numbers times sixteen of vectors.
 
     c = a b, or c + a b if ``add``. Rows of a follow each other, and so do those of b and c, of ``width`` vectors each.
-    So many ``lines`` of 64 bytes from ``ahead`` on are brought near meanwhile, at most sixteen.
+    So many ``lines`` of 64 bytes from ``ahead`` on are brought near meanwhile, a multiple of four up to sixteen.
     """
     piece = [(i, j) for i in range(rows) for j in range(width)]
 
@@ -83,24 +87,26 @@ def block_product(rows: int, width: int, lines: int = 0) -> Any:
     def multiply(typing: Any, a: Any, b: Any, c: Any, add: Any, ahead: Any) -> Any:
         def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             a, b, c, add, ahead = arguments
-            sums: dict[tuple[int, int], Any] = {}
-            for k in range(LANES):
-                if k < lines:
-                    emit.prefetch(builder, ahead, NBYTES * k)
-                vectors = [emit.load(builder, b, NBYTES * (width * k + j)) for j in range(width)]
-                for i in range(rows):
-                    number = emit.number(builder, a, NBYTES * i + 4 * k)
-                    for j in range(width):
-                        term = builder.fmul(number, vectors[j], flags=CONTRACT)
-                        sums[i, j] = builder.fadd(sums[i, j], term, flags=CONTRACT) if k else term
-            with builder.if_else(add) as (go_on, begin):
-                with go_on:
-                    for i, j in piece:
-                        at = NBYTES * (width * i + j)
-                        emit.store(builder, builder.fadd(emit.load(builder, c, at), sums[i, j]), c, at)
-                with begin:
-                    for i, j in piece:
-                        emit.store(builder, sums[i, j], c, NBYTES * (width * i + j))
+            sums = {at: cgutils.alloca_once_value(builder, emit.ZERO) for at in piece}
+            for at in piece:
+                builder.store(emit.ZERO, sums[at])
+            with cgutils.for_range(builder, INT(LANES // FOUR)) as loop:
+                of_a = builder.add(a, builder.mul(loop.index, INT(4 * FOUR)))
+                of_b = builder.add(b, builder.mul(loop.index, INT(FOUR * width * NBYTES)))
+                line = builder.add(ahead, builder.mul(loop.index, INT(lines // FOUR * NBYTES)))
+                for k in range(FOUR):
+                    if k < lines // FOUR:
+                        emit.prefetch(builder, line, NBYTES * k)
+                    vectors = [emit.load(builder, of_b, NBYTES * (width * k + j)) for j in range(width)]
+                    for i in range(rows):
+                        number = emit.number(builder, of_a, NBYTES * i + 4 * k)
+                        for j in range(width):
+                            emit.increase(builder, sums[i, j], builder.fmul(number, vectors[j], flags=CONTRACT))
+            with builder.if_then(add):
+                for i, j in piece:
+                    emit.increase(builder, sums[i, j], emit.load(builder, c, NBYTES * (width * i + j)))
+            for i, j in piece:
+                emit.store(builder, builder.load(sums[i, j]), c, NBYTES * (width * i + j))
             return context.get_dummy_value()
 
         size = types.int64
