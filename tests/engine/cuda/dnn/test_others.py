@@ -9,7 +9,7 @@ import pytest
 
 import caffe_sdk as caffe
 from caffe_sdk.engine import use
-from caffe_sdk.engine.cuda import CudaEngine
+from caffe_sdk.engine.cuda import CudaEngine, precision
 from caffe_sdk.engine.cuda.formats import BFLOAT16, FLOAT16
 from caffe_sdk.engine.cuda.options import Cudnn, Options
 from caffe_sdk.engine.operation import Recorder
@@ -27,6 +27,7 @@ BY_TYPE = {
     "SoftmaxWithLoss": {"cudnnSoftmaxForward"},
     "Pooling": {"cudnnPoolingForward", "cudnnPoolingBackward"},
     "SPP": {"cudnnPoolingForward", "cudnnPoolingBackward"},
+    "BatchNorm": {"cudnnBatchNormalizationForwardInference"},
     "LRN": {"cudnnLRNCrossChannelBackward"},  # in training forward tells of the scale, which cuDNN does not
 }
 """What cases of a type call, all together."""
@@ -73,6 +74,21 @@ def test_the_table_of_cases(kind):
             assert_close(tops, expected_tops, 2e-5)
             assert_close(gradients, expected_gradients, 5e-5)
     assert called.names == BY_TYPE[kind]
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
+@pytest.mark.parametrize("kind", ["Sigmoid", "Pooling", "SPP", "LRN", "BatchNorm"])
+def test_the_table_of_cases_in_16_bits(monkeypatch, kind, last):
+    """In both orders, wherever an operation can take such values. An LRN that lies channels last is ours."""
+    monkeypatch.setattr(precision, "MULTIPLY", precision.NARROW | precision.MULTIPLY)
+    with Called() as called:
+        for case in (case for case in CASES if case.type == kind):
+            values = case.values()
+            got, got_gradients = run(case, engine(precision=FLOAT16, channels_last=last), values, programs=True)
+            expected, gradients = run(case, REFERENCE, values)
+            assert_close(got, expected, 10 * 2**-11)
+            assert_close(got_gradients, gradients, 12 * 2**-11)
+    assert called.names == (set() if kind == "LRN" and last else BY_TYPE[kind])
 
 
 NET = """
