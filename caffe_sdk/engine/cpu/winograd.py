@@ -35,6 +35,8 @@ from caffe_sdk.threads import num_threads
 FLOAT = 4  # bytes
 SMALL = 1 << 20
 """Bytes of transformed filters up to which they are made in every run, rather than kept: many tiles make up for it."""
+CHUNKED = 256
+"""Tiles of a single image up to which it is quicker to make such filters on the way, for each chunk."""
 
 
 def problem_of(work: Work) -> Problem:
@@ -167,7 +169,7 @@ def convolution(plan: Plan, work: Work) -> None:
     place = transformed(dims_of(p))
     operands = {"x": plan.read(x, images(p.x))}
     small = place.filters.nbytes <= SMALL
-    if p.has_few_tiles or (small and p.taps == 3 and p.x[0] == 1):
+    if p.has_few_tiles or (small and p.taps == 3 and p.x[0] == 1 and p.tiles <= CHUNKED):
         operands["w"] = plan.read(weight, place.blocked)
     elif small:
         kept = plan.read(weight, place.blocked)
