@@ -80,6 +80,10 @@ class Place:
         """Set every number of a buffer to 0."""
         raise NotImplementedError
 
+    def copy(self, source: Buffer, target: Buffer) -> None:
+        """Make one buffer's numbers another's, too. By default both are host arrays."""
+        target[...] = source
+
     def from_host(self, host: Array, buffer: Buffer) -> None:
         """Bring numbers here from a flat host array."""
         raise NotImplementedError

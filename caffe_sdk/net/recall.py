@@ -21,7 +21,7 @@ import numpy as np
 from caffe_sdk.engine import Engine
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, Needs, Program, StepName
-from caffe_sdk.memory import HOST, SyncedMemory
+from caffe_sdk.memory import HOST, Place, SyncedMemory
 
 Hook = Callable[[SyncedMemory], None]
 """What `SyncedMemory.lose` takes."""
@@ -65,7 +65,7 @@ class Recall:
             del self._copies[memory]
         for memory in self.passing - self._copies.keys():
             self._copies[memory] = SyncedMemory(memory.count, memory.dtype)
-            self._copies[memory].buffer(HOST)
+            self._copies[memory].buffer(self._place(memory))
         for memory in self._changed:
             memory.watch(self)
         self._changed = []
@@ -87,11 +87,16 @@ class Recall:
             self._copy(memory)
 
     def _copy(self, memory: SyncedMemory) -> None:
-        places = [place for place in memory.fresh if not place.derived]
-        place = HOST if HOST in places or not places else places[0]
+        place = self._place(memory)
         copy = self._copies.setdefault(memory, SyncedMemory(memory.count, memory.dtype))
-        copy.write(place)[...] = memory.read(place)
+        place.copy(memory.read(place), copy.write(place))
         self._copied.add(memory)
+
+    def _place(self, memory: SyncedMemory) -> Place:
+        """Where a memory's numbers are copied: where the engine computes, if they are there."""
+        places = [place for place in memory.fresh if not (place.derived or place.rounds)]
+        best = next((place for place in (self._engine.place, HOST) if place in places), None)
+        return best or next(iter(places), HOST)
 
     def restore(self, stand_in: SyncedMemory, memory: SyncedMemory) -> None:
         """Put a lost memory's numbers back."""

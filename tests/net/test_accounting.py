@@ -18,7 +18,7 @@ from tests.bench import models
 from tests.net.models import describe
 from tests.net.random_nets import random_net
 
-ENGINES = ("cpu", "reference", "fake")
+ENGINES = ("cpu", "reference", "fake", "simulated")
 
 
 def run(net: Net) -> None:
@@ -57,9 +57,10 @@ def test_large_nets_take_what_they_say(model: str, phase: int) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
-def test_random_nets_take_what_they_say(seed: int, phase: int) -> None:
+@pytest.mark.parametrize("name", ["cpu", "simulated"])
+def test_random_nets_take_what_they_say(name: str, seed: int, phase: int) -> None:
     text = "force_backward: true\n" + random_net(np.random.default_rng(seed), 12)
-    with engine.use("cpu"), Net(describe(text), phase) as net:
+    with engine.use(name), Net(describe(text), phase) as net:
         agrees(net)
 
 

@@ -13,24 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from caffe_sdk.memory import ALIGNMENT, Array, Place, SyncedMemory, aligned
+from caffe_sdk.engine.packing import Span, assign
+from caffe_sdk.memory import Array, Place, SyncedMemory, aligned
 
 SEVERAL = -1
 """In place of the number of a part."""
 
 
-class Room:
+class Room(Span):
     """``count`` numbers of a type, which the steps ``first`` to ``last`` use: a memory's at a place, or nobody's."""
 
-    __slots__ = ("array", "begin", "count", "dtype", "first", "last", "memory", "offset", "place", "whole")
+    __slots__ = ("array", "begin", "count", "dtype", "memory", "place", "whole")
 
     def __init__(
         self, count: int, dtype: np.dtype[Any], memory: SyncedMemory | None = None, place: Place | None = None
     ) -> None:
+        super().__init__()
         self.count, self.dtype = count, dtype
         self.memory, self.place = memory, place
-        self.first, self.last = -1, -1
-        self.offset: int | None = None  # in the area; None for a buffer of a memory's own
         self.array: Array | None = None
         self.whole: Room | None = None  # the room this is part of, from the number ``begin`` on
         self.begin = 0
@@ -39,16 +39,6 @@ class Room:
     def nbytes(self) -> int:
         """Bytes it takes."""
         return self.count * self.dtype.itemsize
-
-    def use(self, step: int) -> None:
-        """A step, no earlier than those before, works on it."""
-        if self.first < 0:
-            self.first = step
-        self.last = step
-
-    def meets(self, other: Room) -> bool:
-        """Whether both are in use at some step."""
-        return self.first <= other.last and other.first <= self.last
 
 
 class Arena:
@@ -163,38 +153,3 @@ class Arena:
         self._area = None
         for room in (*self._rooms.values(), *self._own):
             room.array = None
-
-
-def assign(rooms: Iterable[Room]) -> int:
-    """Give every room an offset such that none overlaps another that is in use at the same step; bytes in all.
-
-    The largest first, each into the tightest gap it fits into: what is small finds room between what is large. This
-    comes within a few per cent of what the busiest step needs for all the nets we know.
-    """
-    placed: list[Room] = []
-    end = 0
-    for room in sorted(rooms, key=lambda room: (-room.nbytes, room.first)):
-        room.offset = _tightest(room, [other for other in placed if other.meets(room)])
-        placed.append(room)
-        end = max(end, room.offset + room.nbytes)
-    return end
-
-
-def _tightest(room: Room, others: list[Room]) -> int:
-    """The begin of the smallest gap between others that a room fits into, else the end of them all."""
-    best, smallest, free = -1, 0, 0
-    for other in sorted(others, key=_offset):
-        gap = _offset(other) - free
-        if gap >= room.nbytes and (best < 0 or gap < smallest):
-            best, smallest = free, gap
-        free = max(free, _up(_offset(other) + other.nbytes))
-    return best if best >= 0 else free
-
-
-def _offset(room: Room) -> int:
-    assert room.offset is not None
-    return room.offset
-
-
-def _up(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT

@@ -43,7 +43,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Primitive,
     PrimitiveDescriptor,
 )
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, Array, Place, Shape, SyncedMemory, Tensor, aligned, new_tensor
 
 GIVEN_STATISTICS, HAS_SCALE, HAS_SHIFT, RECTIFY = 1, 2, 4, 8  # dnnl_normalization_flags_t

@@ -16,7 +16,7 @@ from caffe_sdk.engine.cpu import convolution, lanes, tuning, window, winograd
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.tuning import Planner
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 
 DIRECT, WINOGRAD, LOOP = "direct", "winograd", "loop"
 

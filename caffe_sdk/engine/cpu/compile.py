@@ -23,9 +23,9 @@ from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.library import Unsupported, prepare
 from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
 from caffe_sdk.engine.cpu.rewriting import rewritten
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, HasPlace, Needs, Program, StepName
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, SyncedMemory
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {

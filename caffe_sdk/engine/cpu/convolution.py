@@ -32,8 +32,8 @@ from caffe_sdk.engine.cpu.primitives import (
     PrimitiveDescriptor,
     joined_with,
 )
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import Array, Shape, Tensor
 
 DIRECT = 1  # dnnl_convolution_direct

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe_sdk.engine.cpu.work import Row, Work, single
 from caffe_sdk.engine.operation import OPERATIONS
+from caffe_sdk.engine.work import Row, Work, single
 from caffe_sdk.memory import SyncedMemory, Tensor, new_tensor
 from caffe_sdk.threads import num_threads
 
@@ -51,13 +51,6 @@ def keep_inputs(works: Sequence[Work], lost: frozenset[SyncedMemory]) -> list[Wo
                 work = work.on({"x": kept})
         result.append(work)
     return result
-
-
-def drop_unread(row: Row) -> None:
-    """Copies that nobody reads, as those for gradients that will not be computed."""
-    for i, work in row:
-        if work.name == "copy" and row.dies(i, work["y"].memory):
-            row.replace(i, None)
 
 
 def put_where_copied(row: Row) -> None:

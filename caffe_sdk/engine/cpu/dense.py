@@ -25,8 +25,8 @@ from caffe_sdk.engine.cpu.primitives import (
     Attributes,
     PrimitiveDescriptor,
 )
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.portable.job import address
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, Array, Shape, Tensor
 
 LARGE = 1 << 18

@@ -27,7 +27,7 @@ from caffe_sdk.engine.cpu.primitives import (
     PrimitiveDescriptor,
     joined_with,
 )
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, Place, Tensor
 
 INDEX = np.dtype(np.int32)

@@ -20,9 +20,9 @@ from caffe_sdk.engine.cpu.layouts import Layout
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import DST, SRC, Operand, PrimitiveDescriptor
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry, PoolingGeometry
 from caffe_sdk.engine.portable.job import address
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, Array, Shape, Tensor
 from caffe_sdk.threads import num_threads
 

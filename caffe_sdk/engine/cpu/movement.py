@@ -9,7 +9,7 @@ from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import DST, MULTIPLE_SRC, SRC, PrimitiveDescriptor
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import Tensor
 
 

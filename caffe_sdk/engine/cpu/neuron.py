@@ -28,7 +28,7 @@ from caffe_sdk.engine.cpu.primitives import (
     Operand,
     PrimitiveDescriptor,
 )
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import Array, Shape, Tensor
 
 # dnnl_alg_kind_t: dnnl_eltwise_*, those of y being the ones whose gradient is computed from the result

@@ -22,8 +22,8 @@ from caffe_sdk.engine.cpu.primitives import (
     WORKSPACE,
     PrimitiveDescriptor,
 )
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.reference.normalization import Normalization
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, Array, Tensor, new_tensor
 
 NEIGHBOURHOOD = ("size", "alpha", "beta", "k", "within")

@@ -26,9 +26,9 @@ from caffe_sdk.engine.cpu.primitives import (
     WORKSPACE,
     PrimitiveDescriptor,
 )
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import PoolingGeometry
 from caffe_sdk.engine.reference.pooling import divisors
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import Array, Place, Shape
 
 MAXIMUM, AVERAGE_WITH_PADDING, AVERAGE_OF_IMAGE = 0x1FF, 0x2FF, 0x3FF  # dnnl_pooling_*

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 
+from caffe_sdk.engine import joining
 from caffe_sdk.engine.cpu import copies, fusion
-from caffe_sdk.engine.cpu.work import Row, Work, single
 from caffe_sdk.engine.operation import Call
+from caffe_sdk.engine.work import Row, Work, single
 from caffe_sdk.memory import SyncedMemory
 
 REWRITINGS: list[Callable[[Row], None]] = [
-    copies.drop_unread,
+    joining.drop_unread,
     copies.put_where_copied,
     copies.read_what_was_copied,
-    fusion.fuse_affine,
-    fusion.fuse_norm,
-    fusion.fuse_residual,
+    joining.fuse_affine,
+    joining.fuse_norm,
+    joining.fuse_residual,
     fusion.fuse_relu,
     fusion.fuse_pool,
     fusion.fuse_affine_grad,

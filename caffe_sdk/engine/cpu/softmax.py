@@ -5,7 +5,7 @@ from __future__ import annotations
 from caffe_sdk.engine.cpu.descriptors import Descriptor, plain
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import DIFF_DST, DIFF_SRC, DST, FORWARD_TRAINING, SRC, PrimitiveDescriptor
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 
 ACCURATE = 0x30000  # dnnl_softmax_accurate
 

@@ -20,7 +20,7 @@ from caffe_sdk.engine import user_cache
 from caffe_sdk.engine.cpu.arena import Arena
 from caffe_sdk.engine.cpu.library import Unsupported, library
 from caffe_sdk.engine.cpu.plan import Plan
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 from caffe_sdk.errors import DeviceError
 from caffe_sdk.memory import HOST, Tensor, new_tensor
 from caffe_sdk.threads import num_threads

@@ -20,9 +20,9 @@ from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import Operand
 from caffe_sdk.engine.cpu.window_job import ADDRESSES, PLACES, WINDOW
 from caffe_sdk.engine.cpu.winograd import filters, images
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.geometry import ConvolutionGeometry
 from caffe_sdk.engine.portable.job import address
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import Array, Shape
 from caffe_sdk.threads import num_threads
 

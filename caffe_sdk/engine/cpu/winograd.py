@@ -24,11 +24,11 @@ from caffe_sdk.engine.cpu.layouts import Layout, reorder
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
 from caffe_sdk.engine.cpu.primitives import Operand
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.portable import filtering
 from caffe_sdk.engine.portable.filtering import Filters, Problem, blocks
 from caffe_sdk.engine.portable.job import address
 from caffe_sdk.engine.portable.winograd_job import BLOCK, JOB, PLACES, ROWS
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import Array, Place, Shape, aligned
 from caffe_sdk.threads import num_threads
 

@@ -64,6 +64,20 @@ def sizes_of(x: Shape, outputs: int, geometry: ConvolutionGeometry, real: Format
     return Sizes(math.prod(x[:axis]), group, channels, outputs // group, rows, places, math.prod(spatial), one, real)
 
 
+@dataclass(frozen=True)
+class End:
+    """What is done to what was convolved: addresses of a bias and of a residual, 0 for none, and a ReLU's slope."""
+
+    bias: int
+    residual: int
+    negative_slope: float | None
+
+    @property
+    def rectified(self) -> bool:
+        """Whether there is a ReLU."""
+        return self.negative_slope is not None
+
+
 class CudaConvolution(CudaSums, Convolution):
     """Images are independent; their columns take at most ``workspace`` bytes at a time, but those of one image."""
 
@@ -71,32 +85,23 @@ class CudaConvolution(CudaSums, Convolution):
         self, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, geometry: ConvolutionGeometry
     ) -> None:
         """y[o, p] = bias[o] + sum over c and k of weight[o, c, k] x[c, stride p + dilation k - pad]."""
-        self._convolve(x, weight, bias, y, geometry, None)
+        self.finished_convolution(x, weight, bias, y, geometry)
 
-    def rectified_convolution(
+    def finished_convolution(
         self,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
         y: Tensor,
         geometry: ConvolutionGeometry,
-        negative_slope: float,
+        negative_slope: float | None = None,
+        residual: Tensor | None = None,
     ) -> None:
-        """The same, and through a ReLU of this slope."""
-        self._convolve(x, weight, bias, y, geometry, negative_slope)
-
-    def _convolve(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        y: Tensor,
-        geometry: ConvolutionGeometry,
-        negative_slope: float | None,
-    ) -> None:
-        image, matrix, offsets, result = self.source(x), self.source(weight), self.source(bias), self.target(y)
+        """The same, and a residual, which is not where y is, added, and through a ReLU of this slope."""
+        image, matrix, offsets, other = map(self.source, (x, weight, bias, residual))
+        result, end = self.target(y), End(offsets, other, negative_slope)
         shape = self._convolved(x.shape, weight.shape[0], geometry)
-        if self._by_cudnn(shape, image, matrix, offsets, result, negative_slope):
+        if self._by_cudnn(shape, image, matrix, result, end):
             return
         if shape.layout is Layout.NHWC:
             image, matrix = self._copied("x", image, x.shape), self._copied("weight", matrix, weight.shape)
@@ -106,28 +111,26 @@ class CudaConvolution(CudaSums, Convolution):
             self._copy_back(to, result, y.shape)
         else:
             self._unrolled(x.shape, image, matrix, result, self._sizes(x.shape, weight.shape[0], geometry), geometry)
-        self._finish(shape, offsets, result, negative_slope)
+        self._finish(shape, result, end)
 
-    def _by_cudnn(
-        self, shape: Convolved, image: int, matrix: int, offsets: int, result: int, negative_slope: float | None
-    ) -> bool:
+    def _by_cudnn(self, shape: Convolved, image: int, matrix: int, result: int, end: End) -> bool:
         """Whether cuDNN convolved, as values lie."""
-        dnn, rectified = self.device.dnn, negative_slope is not None
-        if offsets and not negative_slope:
-            added = self._as_values(offsets, shape.w[0])
-            if dnn.biased(shape, image, matrix, added, result, rectified, self._room):
+        dnn = self.device.dnn
+        if end.bias and not end.negative_slope:
+            added = self._as_values(end.bias, shape.w[0]), end.residual
+            if dnn.biased(shape, image, matrix, added, result, end.rectified, self._room):
                 return True
         if not dnn.forward(shape, image, matrix, result, self._room):
             return False
-        self._finish(shape, offsets, result, negative_slope)
+        self._finish(shape, result, end)
         return True
 
-    def _finish(self, shape: Convolved, offsets: int, result: int, negative_slope: float | None) -> None:
-        """Add a bias, and the ReLU."""
-        rectified, count = negative_slope is not None, math.prod(shape.y)
-        if offsets or rectified:
+    def _finish(self, shape: Convolved, result: int, end: End) -> None:
+        """Add a bias, a residual, and the ReLU."""
+        if end.bias or end.residual or end.rectified:
             _, channels, inner = self.around(shape.y, 1)
-            self.launch("add_bias", count, offsets, result, channels, inner, rectified, negative_slope or 0.0)
+            numbers = channels, inner, end.rectified, end.negative_slope or 0.0
+            self.launch("add_bias", math.prod(shape.y), end.bias, end.residual, result, *numbers)
 
     def _unrolled(
         self, x: Shape, image: int, matrix: int, result: int, s: Sizes, geometry: ConvolutionGeometry

@@ -28,7 +28,7 @@ class CudaDense(CudaSums, Dense):
         a, b, offsets, c = self.source(x), self.source(weight), self.source(bias), self.target(y)
         self.multiply(Product(m, n, k, a, b, c, b_transposed=not transpose, factors=real, result=real))
         if offsets or negative_slope is not None:
-            self.launch("add_bias", y.count, offsets, c, n, 1, negative_slope is not None, negative_slope or 0.0)
+            self.launch("add_bias", y.count, offsets, 0, c, n, 1, negative_slope is not None, negative_slope or 0.0)
 
     def inner_product_grad_data(self, dy: Tensor, weight: Tensor, dx: Tensor, transpose: bool) -> None:
         """dx = dy weight."""

@@ -24,6 +24,7 @@ from caffe_sdk.engine.cuda.rows import CudaRows
 from caffe_sdk.engine.cuda.scaling import DynamicScale, FixedScale
 from caffe_sdk.engine.cuda.softmax import CudaSoftmax
 from caffe_sdk.engine.cuda.update import CudaUpdate
+from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Call, Program
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.engine.scaling import LossScale
@@ -66,4 +67,5 @@ class CudaEngine(
         self, calls: Sequence[Call], keep: Set[SyncedMemory] | None = None, after: Sequence[Program] = ()
     ) -> Program:
         """A program that is captured at its second run and replayed from then on."""
-        return CudaProgram(self, calls, [program.plan for program in after if isinstance(program, CudaProgram)])
+        before = [program.plan for program in after if isinstance(program, CudaProgram)]
+        return CudaProgram(self, calls, before, frozenset() if keep is None else Flow(calls).lost(keep))

@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from caffe_sdk.engine.operation import Call
 from caffe_sdk.memory import Tensor
 
-Step = tuple[str, tuple[Call, ...], dict[str, Any]]
-"""A method of the engine, the calls it computes, and what to give it."""
+
+class Step(NamedTuple):
+    """A method of the engine, the calls it computes, and what to give it."""
+
+    means: str
+    calls: tuple[Call, ...]
+    arguments: dict[str, Any]
+    instead: tuple[Call, ...] = ()
+    """Calls that do the same in a row, where they are not the ones it computes."""
+
+    @property
+    def planned(self) -> tuple[Call, ...]:
+        """What says which memories it works on, and may be computed one by one."""
+        return self.instead or self.calls
+
+
 RECTIFIED = {
-    "convolution": "rectified_convolution",
+    "convolution": "finished_convolution",
     "inner_product": "rectified_inner_product",
     "add_all": "rectified_add_all",
     "weighted_sum": "rectified_weighted_sum",
@@ -54,10 +68,10 @@ def fused(calls: Sequence[Call]) -> Iterator[Step]:
     """Every call, or several, as a step."""
     i = 0
     while i < len(calls):
-        alone = calls[i].name, (calls[i],), calls[i].arguments
+        alone = Step(calls[i].name, (calls[i],), calls[i].arguments)
         step = _rectified(calls, i) or _scaled(calls, i) or _scaled_gradient(calls, i) or alone
         yield step
-        i += len(step[1])
+        i += len(step.calls)
 
 
 def _rectified(calls: Sequence[Call], i: int) -> Step | None:
@@ -66,7 +80,7 @@ def _rectified(calls: Sequence[Call], i: int) -> Step | None:
     if calls[i].name not in RECTIFIED or relu is None:
         return None
     given = {**calls[i].arguments, "negative_slope": relu["negative_slope"]}
-    return RECTIFIED[calls[i].name], (calls[i], relu), given
+    return Step(RECTIFIED[calls[i].name], (calls[i], relu), given)
 
 
 def _scaled(calls: Sequence[Call], i: int) -> Step | None:
@@ -86,7 +100,7 @@ def _scaled(calls: Sequence[Call], i: int) -> Step | None:
     slope = None if relu is None else relu["negative_slope"]
     scaling = Scaling(kept, affine["scale"], affine["shift"], slope)
     group = tuple(calls[i : behind + (1 if relu is None else 2)])
-    return SCALED[norm.name], group, {**norm.arguments, "scaling": scaling}
+    return Step(SCALED[norm.name], group, {**norm.arguments, "scaling": scaling})
 
 
 def _scaled_gradient(calls: Sequence[Call], i: int) -> Step | None:
@@ -111,7 +125,7 @@ def _scaled_gradient(calls: Sequence[Call], i: int) -> Step | None:
         dscale=None if scale is None else scale["dscale"],
         dshift=None if shift is None else shift["dshift"],
     )
-    return "scaled_batch_norm_grad", tuple(chain), {**norm.arguments, "scaling": scaling}
+    return Step("scaled_batch_norm_grad", tuple(chain), {**norm.arguments, "scaling": scaling})
 
 
 def _in_place(call: Call, made: Tensor) -> bool:

@@ -56,6 +56,13 @@ class DevicePlace(Place):
             raise DeviceError(self.name, f"a GPU computes in float32 here, and was given {dtype}", "use float32 blobs")
         return self.device.allocate(self.nbytes(count, dtype))
 
+    def within(self, part: Room) -> Room:
+        """A buffer that is part of another."""
+        return part
+
+    def copy(self, source: Buffer, target: Buffer) -> None:
+        self.device.copy(source.pointer, target.pointer, target.nbytes)
+
     def zero(self, buffer: Buffer) -> None:
         self.device.clear(buffer.pointer, buffer.nbytes)
 
@@ -121,7 +128,11 @@ class NarrowPlace(Place):
 
     def allocate(self, count: int, dtype: np.dtype[Any]) -> NarrowBuffer:
         """Room for numbers."""
-        return NarrowBuffer(self.wide.device.allocate(self.nbytes(count, dtype)), self.scale)
+        return self.within(self.wide.device.allocate(self.nbytes(count, dtype)))
+
+    def within(self, part: Room) -> NarrowBuffer:
+        """A buffer that is part of another."""
+        return NarrowBuffer(part, self.scale)
 
     def zero(self, buffer: NarrowBuffer) -> None:
         self.wide.device.clear(buffer.pointer, buffer.nbytes)
@@ -193,6 +204,10 @@ class LastPlace(Place):
     def allocate(self, count: int, dtype: np.dtype[Any]) -> Room:
         """Room for numbers."""
         return self.wide.allocate(count, dtype)
+
+    def within(self, part: Room) -> Room:
+        """A buffer that is part of another."""
+        return part
 
     def zero(self, buffer: Buffer) -> None:
         self.wide.zero(buffer)

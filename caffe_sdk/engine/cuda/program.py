@@ -7,16 +7,18 @@ where a buffer has moved the calls are captured anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from caffe_sdk.engine.cuda.area import Area
 from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.engine.cuda.device import Buffer, Replay
 from caffe_sdk.engine.cuda.draws import SEAT, Seats
-from caffe_sdk.engine.cuda.fusion import Step, fused
+from caffe_sdk.engine.cuda.fusion import Step
+from caffe_sdk.engine.cuda.inference import arranged
 from caffe_sdk.engine.cuda.precision import AS_FLOATS, How, Plan
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, Needs, StepName
@@ -42,19 +44,33 @@ class Captured:
 
 
 class CudaProgram(EagerProgram):
-    """The calls in order, several in one step where one pass computes them."""
+    """The calls in order, several in one step where one pass computes them.
 
-    def __init__(self, engine: CudaBase, calls: Sequence[Call], before: Sequence[Plan] = ()) -> None:
+    Memories in ``lost`` have room in an area of the program's own, and no numbers after a run.
+    """
+
+    def __init__(
+        self,
+        engine: CudaBase,
+        calls: Sequence[Call],
+        before: Sequence[Plan] = (),
+        lost: Set[SyncedMemory] = frozenset(),
+    ) -> None:
         super().__init__(engine, calls)
-        self._engine, self._flow = engine, Flow(calls)
-        self.plan = Plan(calls, self._flow.needed, engine.places, before)
-        hows = dict(zip(calls, self.plan.hows, strict=True))
-        self._steps: list[tuple[StepName, Callable[[], None]]] = [
-            (StepName(means, group), partial(getattr(engine, means), **arguments))
-            for step in fused(calls)
-            for means, group, arguments in _apart(step, hows)
-        ]
-        self._hows = [_together([hows[call] for call in step.calls]) for step, _ in self._steps]
+        steps, self._foldings = arranged(calls, lost)
+        self._engine, self.lost = engine, lost
+        self._planned = [call for step in steps for call in step.planned]
+        self.plan = Plan(self._planned, Flow(self._planned).needed, engine.places, before)
+        hows = dict(zip(self._planned, self.plan.hows, strict=True))
+        self._steps: list[_Step] = [_made(engine, step, hows) for whole in steps for step in _apart(whole, hows)]
+        self._area = Area(engine.device, self.plan.used, lost)
+        self._area.lay_out([(step.name.calls[0].where, step.memories) for step in self._steps])
+        self.nbytes = self._area.nbytes
+        sources = {(memory, engine.place) for folding in self._foldings for memory in folding.sources}
+        own = {key: nbytes for key, nbytes in self.plan.used.items() if key[0] not in self._area}
+        self._used = {(memory, place): memory.nbytes(place) for memory, place in sources} | own
+        self._needed = [(memory, place) for memory, place in self.plan.needed if memory not in self._area]
+        self._left = {memory: places for memory, places in self.plan.made.items() if memory not in self._area}
         self._draws = sum(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
         self._captured: Captured | None = None
         self._prepared = -1
@@ -67,49 +83,67 @@ class CudaProgram(EagerProgram):
         """
         engine = self._engine
         with engine.lock:
+            self._prepare()
             if engine.device.replays and self._prepared == engine.scratch_moves:
                 self._replay(between)
             else:
-                self._compute(between)
+                with self._area.lent():
+                    self._compute(between)
                 self._prepared = engine.scratch_moves
         engine.checks.look()
 
     def steps(self) -> list[StepName]:
         """Every launch of the engine's by itself."""
-        return [step for step, _ in self._steps]
+        return [step.name for step in self._steps]
 
     def timed(self, clock: Clock = time.perf_counter) -> list[float]:
         """As `run`, waiting for every step to end; the seconds that each took."""
         seconds = []
         with self._engine.lock:
-            for how, (step, compute) in zip(self._hows, self._steps, strict=True):
-                self._engine.device.wait()
-                began = clock()
-                self._do(step, compute, how)
-                self._engine.device.wait()
-                seconds.append(clock() - began)
+            self._prepare()
+            with self._area.lent():
+                for step in self._steps:
+                    self._engine.device.wait()
+                    began = clock()
+                    self._do(step)
+                    self._engine.device.wait()
+                    seconds.append(clock() - began)
         self._engine.checks.look()
         return seconds
 
     def needs(self) -> Needs:
-        """Every memory's buffers, as floats and in 16 bits."""
-        return self.plan.used
+        """Every memory's buffers, as floats and in 16 bits, but those of what it loses."""
+        return self._used
+
+    def allocated(self) -> int:
+        """Bytes of room for what it loses, if it has run."""
+        return self._area.allocated()
 
     def release(self) -> None:
-        """Let go of the replay."""
+        """Let go of the replay, and of that room."""
         self._captured = None
+        self._area.release()
+
+    def _prepare(self) -> None:
+        """Make weights anew that have to be, and tell who watches what will change: what they do about it, as copying
+        what is there, has to be done before any of this is computed or captured.
+        """
+        for folding in self._foldings:
+            folding.refresh(self._engine)
+        for memory in self._left:
+            memory.changes()
 
     def _compute(self, between: Between | None = None) -> None:
-        for how, (step, compute) in zip(self._hows, self._steps, strict=True):
+        for step in self._steps:
             if between is not None:
                 between()
-            self._do(step, compute, how)
+            self._do(step)
 
-    def _do(self, step: StepName, compute: Callable[[], None], how: How) -> None:
-        now, where = self._engine.now, step.calls[0].where
+    def _do(self, step: _Step) -> None:
+        now, where, how = self._engine.now, step.name.calls[0].where, step.how
         self._engine.where, now.real, now.places, now.last = where, how.real, how.places, how.last
         try:
-            compute()
+            step.compute()
         except CaffeError as error:
             raise (error.at(where) if where else error) from None
         finally:
@@ -119,28 +153,27 @@ class CudaProgram(EagerProgram):
     def _replay(self, between: Between | None) -> None:
         if between is not None:
             between()
-        for memory, place in self.plan.needed:
+        for memory, place in self._needed:
             try:
                 self._engine.bring(memory, place)
             except DeviceError as error:
                 raise error.at(self._first_use(memory)) from None
         captured = self._captured
-        if captured is not None and self._still(captured):
-            for memory in self.plan.made:
-                memory.changes()
-            self._start(captured)
-            for memory, places in self.plan.made.items():
-                self._engine.brought(memory, places)
+        if captured is None or not self._still(captured):
+            self._captured = self._capture()
+            self._start(self._captured)
             return
-        self._captured = self._capture()
-        self._start(self._captured)
+        self._start(captured)
+        for memory, places in self._left.items():
+            self._engine.brought(memory, places)
 
     def _capture(self) -> Captured:
         engine, addresses = self._engine, self._addresses()
         room = engine.device.allocate(self._draws * SEAT) if self._draws else None
         seats = engine.seats = Seats(room.pointer if room is not None else 0)
         try:
-            replay = engine.device.capture(self._compute)
+            with self._area.lent():
+                replay = engine.device.capture(self._compute)
         finally:
             engine.seats = None
         return Captured(replay, seats, room, addresses, engine.now.scale, engine.scratch_moves, moves())
@@ -151,8 +184,7 @@ class CudaProgram(EagerProgram):
 
     def _first_use(self, memory: SyncedMemory) -> str:
         """The layer that needs a memory first."""
-        calls = (call for step, _ in self._steps for call in step.calls)
-        return next(call.where for call in calls if any(t.memory is memory for t in (*call.reads(), *call.writes())))
+        return next(call.where for call in self._planned if memory in _memories(call))
 
     def _still(self, captured: Captured) -> bool:
         """Whether everything is where it was."""
@@ -165,15 +197,36 @@ class CudaProgram(EagerProgram):
         return True
 
     def _addresses(self) -> list[int]:
-        return [memory.buffer(place).pointer for memory, place in self.plan.used]
+        return [memory.buffer(place).pointer for memory, place in self._used]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is done at once."""
+
+    name: StepName
+    compute: Callable[[], None]
+    how: How
+    memories: Set[SyncedMemory]
+    """That it works on."""
+
+
+def _made(engine: CudaBase, step: Step, hows: Mapping[Call, How]) -> _Step:
+    compute = partial(getattr(engine, step.means), **step.arguments)
+    memories = {memory for call in step.planned for memory in _memories(call)}
+    return _Step(StepName(step.means, step.calls), compute, _together([hows[call] for call in step.planned]), memories)
+
+
+def _memories(call: Call) -> set[SyncedMemory]:
+    return {tensor.memory for tensor in (*call.reads(), *call.writes())}
 
 
 def _apart(step: Step, hows: Mapping[Call, How]) -> list[Step]:
     """A step, or its calls one by one where they do not all store values alike."""
-    some = [hows[call] for call in step[1]]
+    some = [hows[call] for call in step.planned]
     places = {(memory, place) for how in some for memory, place in how.places.items()}
     alike = len({(how.real, how.last) for how in some}) == 1 and len(places) == len({memory for memory, _ in places})
-    return [step] if alike else [(call.name, (call,), call.arguments) for call in step[1]]
+    return [step] if alike else [Step(call.name, (call,), call.arguments) for call in step.planned]
 
 
 def _together(hows: Sequence[How]) -> How:

@@ -14,8 +14,9 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from ctypes import c_void_p
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -155,28 +156,26 @@ def measured(name: str, batch: int, train: bool) -> Iterator[Measured]:
         fill(net, batch)
         engine = net.engine
         assert isinstance(engine, CudaEngine)
-        kinds, sides = kinds_of(engine, programs_of(net, engine, train)), Sides(engine.device)
+        programs, sides = programs_of(net, engine, train), Sides(engine.device)
         how = name, "training" if train else "inference", engine.precision.name
-        for (step, shape), kind in kinds.items():
-            times = compared(engine.device, sides, kind.ours, kind.theirs)
-            yield Measured(*how, step, shape, kind.count, *times, kind.without)
+        with ExitStack() as rooms:
+            for program in programs:
+                rooms.enter_context(program._area.lent())
+            for (step, shape), kind in kinds_of(engine, programs).items():
+                times = compared(engine.device, sides, kind.ours, kind.theirs)
+                yield Measured(*how, step, shape, kind.count, *times, kind.without)
 
 
 def kinds_of(engine: CudaEngine, programs: Sequence[CudaProgram]) -> dict[tuple[str, str], Kind]:
     """The kinds of steps of programs, by their names and shapes."""
-    hows = [
-        (call, how)
-        for program in programs
-        for how, step in zip(program._hows, program.steps(), strict=True)
-        for call in step.calls
-    ]
+    hows = [(call, step.how) for program in programs for step in program._steps for call in step.name.calls]
     kinds: dict[tuple[str, str], Kind] = {}
     for program in programs:
-        for how, (step, compute) in zip(program._hows, program._steps, strict=True):
-            key = step.means, shape_of(step.calls)
+        for step in program._steps:
+            key = step.name.means, shape_of(step.name.calls)
             if key not in kinds:
-                less, without = left_out(engine, step, hows) or (compute, "")
-                ours, theirs = (partial(program._do, step, work, how) for work in (compute, less))
+                less, without = left_out(engine, step.name, hows) or (step.compute, "")
+                ours, theirs = (partial(program._do, replace(step, compute=work)) for work in (step.compute, less))
                 kinds[key] = Kind(ours, theirs, without)
             kinds[key].count += 1
     return kinds

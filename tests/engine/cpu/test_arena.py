@@ -1,62 +1,16 @@
-"""Rooms that are in use together never overlap, and little is wasted."""
+"""Rooms of memories and of nobody, and what of them is in one area."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from caffe_sdk.engine.cpu.arena import Arena, Room, assign
-from caffe_sdk.memory import ALIGNMENT, HOST, SyncedMemory
+from caffe_sdk.engine.cpu.arena import Arena
+from caffe_sdk.memory import HOST, SyncedMemory
 
 FLOAT = np.dtype(np.float32)
 
 
-def room(count: int, first: int, last: int) -> Room:
-    made = Room(count, FLOAT)
-    made.use(first)
-    made.use(last)
-    return made
-
-
-def busiest(rooms: list[Room]) -> int:
-    """Bytes in use at the step that uses most: no arena can be smaller."""
-    last = max(room.last for room in rooms)
-    return max(sum(r.nbytes for r in rooms if r.first <= step <= r.last) for step in range(last + 1))
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_no_two_rooms_in_use_overlap(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    rooms = []
-    for _ in range(60):
-        first = int(generator.integers(0, 40))
-        rooms.append(room(int(generator.integers(0, 5000)), first, first + int(generator.integers(0, 8))))
-    nbytes = assign(rooms)
-    for i, one in enumerate(rooms):
-        assert one.offset is not None
-        assert one.offset % ALIGNMENT == 0
-        assert one.offset + one.nbytes <= nbytes
-        for other in rooms[:i]:
-            if one.meets(other):
-                assert other.offset is not None
-                apart = one.offset + one.nbytes <= other.offset or other.offset + other.nbytes <= one.offset
-                assert apart or not one.nbytes or not other.nbytes
-    assert nbytes <= 1.35 * busiest(rooms)
-
-
-def test_a_chain_takes_two_rooms() -> None:
-    rooms = [room(1600, i, i + 1) for i in range(10)]
-    assert assign(rooms) == 2 * 6400
-
-
-def test_small_rooms_go_between_large_ones() -> None:
-    large = [room(1600, 0, 1), room(1600, 1, 2), room(3200, 4, 5)]
-    small = room(800, 2, 4)
-    assert assign([small, *large]) == 2 * 6400 + 3200
-
-
 def test_no_rooms() -> None:
-    assert assign([]) == 0
     arena = Arena()
     arena.lay_out(frozenset())
     assert arena.nbytes == 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from caffe_sdk.engine.cpu import choice, window, winograd
-from caffe_sdk.engine.cpu.work import Work
 from caffe_sdk.engine.portable.filtering import Problem
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import new_tensor
 from tests.engine.cpu.twins import agree, compiled, geometry, tensors
 

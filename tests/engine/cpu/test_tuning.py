@@ -14,7 +14,7 @@ import pytest
 
 from caffe_sdk.engine.cpu import tuning
 from caffe_sdk.engine.cpu.library import Unsupported
-from caffe_sdk.engine.cpu.work import Work
+from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import new_tensor
 from caffe_sdk.threads import num_threads, set_num_threads
 from tests.engine.cpu.twins import agree, geometry

@@ -373,7 +373,7 @@ template <class Each> static void each_product(const Descriptor& x, const Descri
 extern "C" {
 
 static int compute(int way, DnnHandle* handle, const void* alpha, Descriptor* x, const void* xs, Descriptor* w, const void* ws, Descriptor* y, const void* ys,
-                   Descriptor* c, int number, void* workspace, size_t room, const void* beta, const void* bias = 0, int mode = 5) {
+                   Descriptor* c, int number, void* workspace, size_t room, const void* beta, const void* bias = 0, int mode = 5, const void* other = 0) {
     size_t bytes = 0;
     if (int status = check_all(handle, x, w, y, c)) return status;
     const Algorithm* one = algorithm_of(way, number, w, c);
@@ -400,7 +400,7 @@ static int compute(int way, DnnHandle* handle, const void* alpha, Descriptor* x,
             else sums[j] += read(&dx, xs, i) * read(&dy, ys, k);
         });
         for (size_t i = 0; i < sums.size(); i++) {
-            float value = factor * sums[i] + (kept ? kept * read(&result, to, i) : 0);
+            float value = factor * sums[i] + (kept ? kept * read(&result, other ? other : to, i) : 0);
             if (bias) value += read(&dy, bias, dy.layout ? i % dy.size[1] : i / dy.inner() % dy.size[1]);
             write(&result, to, i, mode == 1 && value <= 0 ? 0 : value);
         }
@@ -428,9 +428,10 @@ int cudnnConvolutionBiasActivationForward(DnnHandle* h, const void* alpha, Descr
     DNN_KNOWN(end, ACTIVATION);
     DNN_KNOWN(b, TENSOR);
     DNN_NEED(b->rank == y->rank && b->size[0] == 1 && b->size[1] == y->size[1] && b->inner() == 1 && b->type == y->type, DNN_BAD_PARAM);
-    DNN_NEED(z == y && zs == ys && *(const float*)alpha2 == 0, DNN_BAD_PARAM);
+    DNN_NEED(z == y && (zs == ys) == (*(const float*)alpha2 == 0), DNN_BAD_PARAM);
+    DNN_NUMBERS(z, zs);
     DNN_NEED(end->mode == 1 || number == 1, DNN_NOT_SUPPORTED);
     DNN_NUMBERS(b, bias);
-    return compute(FORWARD, h, alpha, x, xs, w, ws, y, ys, c, number, workspace, room, alpha2, bias, end->mode);
+    return compute(FORWARD, h, alpha, x, xs, w, ws, y, ys, c, number, workspace, room, alpha2, bias, end->mode, zs);
 }
 }

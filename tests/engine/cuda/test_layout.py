@@ -127,7 +127,7 @@ def program(record):
         for _ in range(3):
             compiled.run()
         if isinstance(engine, CudaEngine):
-            assert all(how.last for how in compiled._hows)
+            assert all(how.last for how in compiled.plan.hows)
 
     return calls
 

@@ -88,6 +88,54 @@ def test_a_release_lets_go_of_the_replay():
     np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
 
 
+def losing(engine):
+    """A program that loses what is between x and y."""
+    t, r = tensors({"x": (2, 50), "a": (2, 50), "b": (2, 50), "y": (2, 50)}), Recorder()
+    r.scale(t["x"], t["a"], 2.0)
+    r.scale(t["a"], t["b"], 2.0)
+    r.scale(t["b"], t["y"], 2.0)
+    return t, engine.compile(r.calls, keep={t["y"].memory})
+
+
+def test_what_is_lost_has_room_in_the_program_only():
+    engine = simulated()
+    t, program = losing(engine)
+    assert program.lost == {t["a"].memory, t["b"].memory}
+    assert program.nbytes == 512 + 400
+    assert {memory for memory, _ in program.needs()} == {t["x"].memory, t["y"].memory}
+    counted = captures(engine)
+    for value in range(4):
+        put(t["x"], np.full(100, value))
+        program.run()
+        np.testing.assert_array_equal(get(t["y"]), 8 * get(t["x"]))
+        assert t["a"].memory.allocated() == t["b"].memory.allocated() == 0
+        assert program.allocated() == program.nbytes
+    program.release()
+    assert program.allocated() == 0
+    program.run()
+    np.testing.assert_array_equal(get(t["y"]), 24)
+    assert len(program.timed()) == 3
+    assert len(counted) == 2
+
+
+def test_who_watches_is_told_before_anything_is_computed_or_captured():
+    """What is done because of it, as copying what was there, is not to be part of a step or of the replay."""
+
+    class Watcher:
+        def __init__(self):
+            self.seen = []
+
+        def before_change(self, memory):
+            self.seen.append((engine.device._captured, engine.where))
+
+    engine, t, program = made()
+    for _ in range(3):
+        watcher = Watcher()
+        t["y"].memory.watch(watcher)
+        program.run()
+        assert watcher.seen == [(None, "")]
+
+
 def drawing(engine, rng, layers):
     """A program of several layers that draw from one generator; its masks."""
     t, recorder = tensors({"x": (4, 5, 5), "y": (4, 5, 5)}), Recorder()

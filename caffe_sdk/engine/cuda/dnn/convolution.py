@@ -51,8 +51,8 @@ class Plan:
     bias: TensorDescriptor
     windows: ConvolutionDescriptor
     choices: dict[Way, list[Choice]] = field(default_factory=dict)
-    unfused: set[bool] = field(default_factory=set)
-    """Whether followed by a ReLU: what could not be computed together with a bias."""
+    unfused: set[tuple[bool, bool]] = field(default_factory=set)
+    """Whether with something else to add, and followed by a ReLU: what could not be computed together with a bias."""
 
     def sides(self, way: Way) -> tuple[c_void_p, c_void_p, c_void_p]:
         """The descriptors of what is read, twice, and of what is written."""
@@ -97,19 +97,23 @@ class DnnConvolution:
         """dw += the gradient of the weights."""
         return self._computed(shape, Way.FILTER, (x, dy, dw), 1.0, room)
 
-    def biased(self, shape: Convolved, x: int, w: int, bias: int, y: int, rectified: bool, room: Room) -> bool:
-        """y = x convolved with w + bias, and through a ReLU if ``rectified``."""
+    def biased(
+        self, shape: Convolved, x: int, w: int, added: tuple[int, int], y: int, rectified: bool, room: Room
+    ) -> bool:
+        """y = x convolved with w + a bias and if it is there something else, and through a ReLU if ``rectified``."""
+        bias, other = added
+        kind = other != 0, rectified
         with self._turn:
             plan = self._plan(shape)
-            if plan is None or rectified in plan.unfused:
+            if plan is None or kind in plan.unfused:
                 return False
             choices = self._choices(plan, Way.FORWARD, (x, w, y), room)
             if not choices or not (rectified or choices[0].algorithm == IMPLICIT_PRECOMP_GEMM):
                 return False
-            run = partial(self._run_biased, plan, choices[0], (x, w, bias, y), rectified)
+            run = partial(self._run_biased, plan, choices[0], (x, w, bias, other, y), rectified)
             if self._done(plan, Way.FORWARD, choices[0], run, room):
                 return True
-            plan.unfused.add(rectified)
+            plan.unfused.add(kind)
             return False
 
     # -- steps ---------------------------------------------------------------------------------------------------------
@@ -228,13 +232,19 @@ class DnnConvolution:
         self._dnn.call(f"cudnnConvolution{way.value}", self._handle, one, *read, kept, third, pointers[2])
 
     def _run_biased(
-        self, plan: Plan, choice: Choice, pointers: tuple[int, int, int, int], rectified: bool, at: int, workspace: int
+        self,
+        plan: Plan,
+        choice: Choice,
+        pointers: tuple[int, int, int, int, int],
+        rectified: bool,
+        at: int,
+        workspace: int,
     ) -> None:
-        x, w, bias, y = pointers
+        x, w, bias, other, y = pointers
         end = self._ends[Activation.RELU if rectified else Activation.IDENTITY]
-        one, nothing = ctypes.byref(c_float(1)), ctypes.byref(c_float(0))
+        one, share = ctypes.byref(c_float(1)), ctypes.byref(c_float(1 if other else 0))
         read = plan.x.handle, x, plan.w.handle, w, plan.windows.handle, choice.algorithm, at, workspace
-        added = nothing, plan.y.handle, y, plan.bias.handle, bias  # nothing of what y was
+        added = share, plan.y.handle, other or y, plan.bias.handle, bias  # nothing of what y was
         done = end.handle, plan.y.handle, y
         self._dnn.call("cudnnConvolutionBiasActivationForward", self._handle, one, *read, *added, *done)
 

@@ -22,8 +22,10 @@ class Convolver(Protocol):
     def forward(self, shape: Convolved, x: int, w: int, y: int, room: Room) -> bool:
         """y = x convolved with w."""
 
-    def biased(self, shape: Convolved, x: int, w: int, bias: int, y: int, rectified: bool, room: Room) -> bool:
-        """y = x convolved with w + bias, and through a ReLU if ``rectified``."""
+    def biased(
+        self, shape: Convolved, x: int, w: int, added: tuple[int, int], y: int, rectified: bool, room: Room
+    ) -> bool:
+        """y = x convolved with w + a bias and if it is there something else, and through a ReLU if ``rectified``."""
 
     def grad_data(self, shape: Convolved, w: int, dy: int, dx: int, room: Room) -> bool:
         """dx = the transpose of the convolution applied to dy."""
@@ -44,7 +46,9 @@ class NoConvolver:
         """No."""
         return False
 
-    def biased(self, shape: Convolved, x: int, w: int, bias: int, y: int, rectified: bool, room: Room) -> bool:
+    def biased(
+        self, shape: Convolved, x: int, w: int, added: tuple[int, int], y: int, rectified: bool, room: Room
+    ) -> bool:
         """No."""
         return False
 

@@ -8,11 +8,29 @@ KERNEL affine(int n, const real* x, const float* scale, const float* shift, real
     }
 }
 
-// y = bias, over the same values and then through a ReLU of this slope if `rectified`.
-KERNEL add_bias(int n, const float* bias, real* y, int channels, int inner, int rectified, float slope) {
+// y += bias and what else there is to add, and then through a ReLU of this slope if `rectified`.
+KERNEL add_bias(int n, const float* bias, const real* other, real* y, int channels, int inner, int rectified, float slope) {
     EACH(i, n) {
         float v = bias ? y[i] + bias[i / inner % channels] : y[i];
+        if (other) v += other[i];
         y[i] = rectified && v <= 0 ? (slope ? slope * v : 0.0f) : v;
+    }
+}
+
+// Weights, so many each channel, and a bias that do what weight, bias, a normalization, scale and shift do: what is not there does nothing.
+KERNEL fold(
+    int n, const float* weight, const float* bias, const float* means, const float* deviation, const float* scale, const float* shift,
+    float* folded, float* offsets, int each
+) {
+    EACH(i, n) {
+        int c = i / each;
+        float factor = scale ? scale[c] : 1;
+        if (deviation) factor /= deviation[c];
+        folded[i] = factor * weight[i];
+        if (i % each) continue;
+        float offset = bias ? bias[c] : 0;
+        if (means) offset -= means[c];
+        offsets[c] = factor * offset + (shift ? shift[c] : 0);
     }
 }
 

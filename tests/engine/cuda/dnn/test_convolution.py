@@ -417,6 +417,7 @@ def test_other_numbers_and_layouts(kind, layout, rng):
     shape = Convolved((2, 4, 6, 5), (6, 2, 3, 3), (2, 6, 6, 5), (1, 1), (1, 1), (1, 1), 2, kind, layout)
     g, it = geometry(group=2), device()
     t = tensors({"x": shape.x, "w": shape.w, "b": (6,), "y": shape.y, "dx": shape.x, "dw": shape.w})
+    t |= tensors({"z": shape.y, "sum": shape.y})
     buffers, values = {}, {}
     for name, tensor in t.items():
         stored, values[name] = rounded(get(tensor), kind)
@@ -436,13 +437,16 @@ def test_other_numbers_and_layouts(kind, layout, rng):
 
     assert it.dnn.grad_data(shape, at["w"], at["y"], at["dx"], room)
     assert it.dnn.grad_weight(shape, at["x"], at["y"], at["dw"], room)
-    assert it.dnn.biased(shape, at["x"], at["w"], at["b"], at["y"], True, room)
+    assert it.dnn.biased(shape, at["x"], at["w"], (at["b"], 0), at["y"], True, room)
+    assert it.dnn.biased(shape, at["x"], at["w"], (at["b"], at["z"]), at["sum"], True, room)
     REFERENCE.convolution_grad_data(t["y"], t["w"], t["dx"], g)
     REFERENCE.convolution_grad_weight(t["x"], t["y"], t["dw"], None, g)
     REFERENCE.convolution(t["x"], t["w"], t["b"], t["y"], g)
-    REFERENCE.relu(t["y"], t["y"], 0.0)
+    REFERENCE.add_all([t["y"], t["z"]], t["sum"])
+    for name in ("y", "sum"):
+        REFERENCE.relu(t[name], t[name], 0.0)
     tolerance = {DataType.FLOAT: 1e-5, DataType.HALF: 1e-3, DataType.BFLOAT16: 8e-3}[kind]
-    for name in ("dx", "dw", "y"):
+    for name in ("dx", "dw", "y", "sum"):
         wanted = get(t[name])
         got = np.empty(wanted.size, {DataType.FLOAT: np.float32, DataType.HALF: np.float16}.get(kind, np.uint16))
         it.download(at[name], got)

@@ -65,7 +65,17 @@ def shapes(name):
     x, outputs, g = CONVOLUTIONS[name]
     y = (x[0], outputs, *g.output_size(x[2:]))
     w = (outputs, x[1] // g.group, *g.kernel)
-    return {"x": x, "w": w, "b": (outputs,), "y": y, "z": y, "dx": x, "dw": w, "db": (outputs,)}
+    return {"x": x, "w": w, "b": (outputs,), "y": y, "z": y, "sum": y, "dx": x, "dw": w, "db": (outputs,)}
+
+
+def finished(computing, t, g):
+    """sum = a convolution with a bias + y, and through a ReLU."""
+    if isinstance(computing, CudaEngine):
+        computing.finished_convolution(t["x"], t["w"], t["b"], t["sum"], g, 0.0, residual=t["y"])
+    else:
+        computing.convolution(t["x"], t["w"], t["b"], t["sum"], g)
+        computing.add_all([t["sum"], t["y"]], t["sum"])
+        computing.relu(t["sum"], t["sum"], 0.0)
 
 
 def calls(name):
@@ -75,6 +85,7 @@ def calls(name):
         computing.convolution(t["x"], t["w"], t["b"], t["y"], g)
         computing.convolution(t["x"], t["w"], None, t["z"], g)
         computing.relu(t["z"], t["z"], 0.0)
+        finished(computing, t, g)
         computing.convolution_grad_data(t["y"], t["w"], t["dx"], g)
         computing.convolution_grad_weight(t["x"], t["y"], t["dw"], t["db"], g)
 
@@ -108,11 +119,11 @@ def test_nan_stays_nan_behind_a_relu(name):
         values.reshape(-1)[0] = np.nan
         put(t["x"], values)
         put(t["y"], np.full(t["y"].count, np.nan))
-        computing.rectified_convolution(t["x"], t["w"], t["b"], t["y"], CONVOLUTIONS[name][2], 0.0)
+        computing.finished_convolution(t["x"], t["w"], t["b"], t["y"], CONVOLUTIONS[name][2], 0.0)
         assert np.isnan(get(t["y"])).any()
         put(t["x"], np.zeros(t["x"].count))
         put(t["y"], np.full(t["y"].count, np.nan))
-        computing.rectified_convolution(t["x"], t["w"], t["b"], t["y"], CONVOLUTIONS[name][2], 0.0)
+        computing.finished_convolution(t["x"], t["w"], t["b"], t["y"], CONVOLUTIONS[name][2], 0.0)
         assert not np.isnan(get(t["y"])).any()
 
 
@@ -124,7 +135,7 @@ def test_the_same_bits_every_time(name, seconds):
         computing = engine(cudnn_search=seconds)
         for _ in range(3):
             t = tensors(shapes(name))
-            computing.rectified_convolution(t["x"], t["w"], t["b"], t["y"], g, 0.0)
+            computing.finished_convolution(t["x"], t["w"], t["b"], t["y"], g, 0.0)
             computing.convolution_grad_data(t["y"], t["w"], t["dx"], g)
             t["dw"].memory.update(HOST)[...] = 0
             computing.convolution_grad_weight(t["x"], t["y"], t["dw"], t["db"], g)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from caffe_sdk.engine.cpu.work import Row, fuse, single
 from caffe_sdk.engine.operation import OPERATIONS
+from caffe_sdk.engine.work import Row, fuse, single
 from tests.engine.cpu.twins import tensors
 
 T = tensors(dict.fromkeys("abcd", (3,)))
