@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -20,13 +20,15 @@ from caffe_sdk.engine.cpu import (
     softmax,
 )
 from caffe_sdk.engine.cpu.arena import Arena
-from caffe_sdk.engine.cpu.library import Unsupported, prepare
+from caffe_sdk.engine.cpu.library import Unsupported, alone, prepare
+from caffe_sdk.engine.cpu.pace import Pace
 from caffe_sdk.engine.cpu.plan import Places, Plan, Stretch
 from caffe_sdk.engine.cpu.rewriting import rewritten
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, HasPlace, Needs, Program, StepName
 from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import HOST, SyncedMemory
+from caffe_sdk.threads import num_threads
 
 PLANNERS: dict[str, Callable[[Plan, Work], None]] = {
     **choice.PLANNERS,
@@ -96,6 +98,7 @@ class CompiledProgram:
         self.engine = engine
         self.calls = list(calls)
         self.lost: Set[SyncedMemory] = frozenset() if keep is None else Flow(calls).lost(keep)
+        self._pace = Pace() if all(map(_makes_numbers_anew, calls)) else None
         self._arriving: Places = {}
         for program in after:
             if isinstance(program, CompiledProgram):
@@ -105,8 +108,17 @@ class CompiledProgram:
     def run(self, between: Between | None = None) -> None:
         """Compute everything once, in order."""
         with self._ready():
-            for part in self.parts:
-                part.run(between)
+            if self._pace is None or num_threads() == 1:
+                self._run(between)
+                return
+            began = self._pace.begin()
+            with alone() if self._pace.alone else nullcontext():
+                self._run(between)
+            self._pace.end(began)
+
+    def _run(self, between: Between | None) -> None:
+        for part in self.parts:
+            part.run(between)
 
     def steps(self) -> list[StepName]:
         """What is computed, step by step, and for which calls."""
@@ -226,6 +238,11 @@ class _Builder:
             self.parts.append(self.plan.finish())
             self.plan = Plan(self.expected, self.arena)
             self.arena.part += 1
+
+
+def _makes_numbers_anew(call: Call) -> bool:
+    """Whether one thread makes the bits that several make: gradients and statistics are sums that threads divide."""
+    return not call.operation.updates and "grad" not in call.name
 
 
 def _check(work: Work) -> None:

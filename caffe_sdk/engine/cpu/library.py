@@ -18,7 +18,7 @@ import importlib.metadata
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
@@ -233,3 +233,33 @@ def prepare() -> int:
         _of_caller.count = count
         settle()
     return generation()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Have the calling thread compute without others, but what is to be computed `in_team`.
+
+    OpenMP's teams then have one thread, as within another team: what they are asked for is computed as it would be by
+    several, by one after the other.
+    """
+    omp = library().omp
+    _of_caller.levels = omp.omp_get_max_active_levels()
+    omp.omp_set_max_active_levels(0)
+    try:
+        yield
+    finally:
+        omp.omp_set_max_active_levels(_of_caller.levels)
+        _of_caller.levels = None
+
+
+def in_team(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that has to be computed by as many threads as it was made for, as its sums are divided."""
+    levels = getattr(_of_caller, "levels", None)
+    if levels is None:
+        return function(*arguments)
+    change = library().omp.omp_set_max_active_levels
+    change(levels)
+    try:
+        return function(*arguments)
+    finally:
+        change(0)

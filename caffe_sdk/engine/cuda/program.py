@@ -23,7 +23,7 @@ from caffe_sdk.engine.cuda.precision import AS_FLOATS, How, Plan
 from caffe_sdk.engine.flow import Flow
 from caffe_sdk.engine.operation import Between, Call, Clock, EagerProgram, Needs, StepName
 from caffe_sdk.errors import CaffeError, DeviceError
-from caffe_sdk.memory import SyncedMemory, moves
+from caffe_sdk.memory import Place, SyncedMemory, moves
 
 
 @dataclass
@@ -70,6 +70,9 @@ class CudaProgram(EagerProgram):
         own = {key: nbytes for key, nbytes in self.plan.used.items() if key[0] not in self._area}
         self._used = {(memory, place): memory.nbytes(place) for memory, place in sources} | own
         self._needed = [(memory, place) for memory, place in self.plan.needed if memory not in self._area]
+        self._brought: list[Set[Place] | None] = []
+        """Of each of them where its numbers were current when they had been brought, for gradients of a scale."""
+        self._brought_by = 0.0
         self._left = {memory: places for memory, places in self.plan.made.items() if memory not in self._area}
         self._draws = sum(isinstance(value, np.random.Generator) for call in calls for value in call.arguments.values())
         self._captured: Captured | None = None
@@ -153,11 +156,7 @@ class CudaProgram(EagerProgram):
     def _replay(self, between: Between | None) -> None:
         if between is not None:
             between()
-        for memory, place in self._needed:
-            try:
-                self._engine.bring(memory, place)
-            except DeviceError as error:
-                raise error.at(self._first_use(memory)) from None
+        self._bring()
         captured = self._captured
         if captured is None or not self._still(captured):
             self._captured = self._capture()
@@ -166,6 +165,20 @@ class CudaProgram(EagerProgram):
         self._start(captured)
         for memory, places in self._left.items():
             self._engine.brought(memory, places)
+
+    def _bring(self) -> None:
+        """Have what is needed where it is needed. A memory that says the same as after the last run is left alone."""
+        scale = self._engine.now.scale
+        if self._brought_by != scale:
+            self._brought, self._brought_by = [None] * len(self._needed), scale
+        for i, (memory, place) in enumerate(self._needed):
+            if memory.fresh is self._brought[i]:
+                continue
+            try:
+                self._engine.bring(memory, place)
+            except DeviceError as error:
+                raise error.at(self._first_use(memory)) from None
+            self._brought[i] = memory.fresh
 
     def _capture(self) -> Captured:
         engine, addresses = self._engine, self._addresses()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -75,6 +77,31 @@ def test_a_program_goes_on_with_another_number_of_threads(threads):
     program.run()
     assert program.parts is not parts
     np.testing.assert_allclose(numbers(t["y"]), before, rtol=1e-5, atol=1e-5)
+
+
+def test_alone_there_is_one_thread_but_in_a_team(threads):
+    set_num_threads(2)
+    library.prepare()
+    seen = []
+    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda nothing: seen.append(threading.get_ident()))
+    begin = library.library().omp.GOMP_parallel
+
+    def team():
+        seen.clear()
+        begin(work, None, 2, 0)
+        return len(seen)
+
+    assert team() == library.in_team(team) == 2
+    with library.alone():
+        assert team() == 1
+        assert library.in_team(team) == 2
+        with pytest.raises(ZeroDivisionError):
+            library.in_team(lambda: 1 // 0)
+        assert team() == 1
+    assert team() == 2
+    with pytest.raises(ZeroDivisionError), library.alone():
+        raise ZeroDivisionError
+    assert team() == library.in_team(team) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -88,6 +88,21 @@ def test_a_release_lets_go_of_the_replay():
     np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
 
 
+def test_only_what_has_changed_is_brought():
+    engine, t, program = made()
+    brought, bring = [], engine.bring
+    engine.bring = lambda memory, place: (brought.append(memory), bring(memory, place))[1]
+    for changed in ("", "", "", "x", "x w", "", "b"):
+        for name in changed.split():
+            put(t[name], 2 * get(t[name]))
+        t["b"].memory.clear() if changed == "b" else None
+        brought.clear()
+        program.run()
+        if changed or len(brought) != 3:  # at the first replay all are
+            assert brought == [t[name].memory for name in changed.split()]
+        np.testing.assert_allclose(get(t["y"]), expected(t), rtol=1e-5)
+
+
 def losing(engine):
     """A program that loses what is between x and y."""
     t, r = tensors({"x": (2, 50), "a": (2, 50), "b": (2, 50), "y": (2, 50)}), Recorder()
