@@ -243,7 +243,7 @@ def alone() -> Iterator[None]:
     several, by one after the other.
     """
     omp = library().omp
-    _of_caller.levels = omp.omp_get_max_active_levels()
+    _of_caller.levels = max(1, omp.omp_get_max_active_levels())  # 0 where an old OpenMP has one number for all threads
     omp.omp_set_max_active_levels(0)
     try:
         yield
