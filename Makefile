@@ -1,7 +1,7 @@
 # Each target does all its own set-up; a second run finds it done.
 bin := .venv/bin
 
-.PHONY: help setup octave node clients demo test check style types rungs protos layers docs test-gpu bench-gpu bench clean
+.PHONY: help setup nvidia octave node clients demo test check style types rungs protos layers docs test-gpu bench-gpu bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -10,6 +10,9 @@ setup: .venv/ready ## make .venv with the package (editable) and every tool of t
 
 .venv/ready: pyproject.toml tools/setup.sh
 	@tools/setup.sh python
+
+nvidia: .venv/ready
+	@tools/setup.sh nvidia
 
 octave: .venv/ready
 	@tools/setup.sh octave
@@ -23,7 +26,7 @@ clients: .venv/ready
 demo: .venv/ready ## train LeNet on handwritten digits and draw what it predicts
 	@$(bin)/python tools/demo.py
 
-test: .venv/ready octave clients ## run every test, with coverage
+test: .venv/ready nvidia octave clients ## run every test, with coverage
 	@$(bin)/python -m pytest --cov --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 check: style types rungs protos layers docs ## everything that judges the code without running it

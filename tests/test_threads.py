@@ -17,14 +17,6 @@ from caffe_sdk.errors import ArgumentError
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    """Every test leaves the number of threads as it was."""
-    before = threads.num_threads()
-    yield
-    threads.set_num_threads(before)
-
-
 def test_quota_of_control_groups(tmp_path):
     membership = tmp_path / "cgroup"
     membership.write_text("0::/slice/unit\n")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` needs on a fresh machine. tools/setup.sh python|octave|node|clients|csharp|rust|grpcurl
+# What `make` needs on a fresh machine. tools/setup.sh python|nvidia|octave|node|clients|csharp|rust|grpcurl
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +17,17 @@ python() {
     # Compiling every file that may never be imported takes longer than all the rest.
     .venv/bin/python -m pip install --no-compile --quiet --disable-pip-version-check --editable '.[dev]'
     touch .venv/ready
+}
+
+# cuDNN and NCCL for the tests that hold what we know of them against their headers, and load them: it takes no GPU. What
+# they compute by is not needed for that, and large. .venv/nvidia remembers.
+nvidia() {
+    [ .venv/nvidia -nt pyproject.toml ] && return
+    [ "$(uname -sm)" = "Linux x86_64" ] || { say "cuDNN and NCCL have no wheels for this system, so their headers are not looked at"; return; }
+    say "installing cuDNN and NCCL, for their headers"
+    .venv/bin/python -m pip install --no-compile --no-deps --quiet --disable-pip-version-check \
+        'nvidia-cudnn-cu12>=9,<10' 'nvidia-nccl-cu12>=2.18' || { say "they are not to be had, so their headers are not looked at"; return; }
+    touch .venv/nvidia
 }
 
 # Octave with its sockets, and gnuplot, with which it draws without a screen, for the tests of the MATLAB client;

@@ -93,6 +93,15 @@ def minus_channels(pixels, top, left, mirror, mean, scale, out):  # type: ignore
 
 
 @_compiled
+def _fetch_rows(floats, first, second, third, width):  # type: ignore[no-untyped-def]
+    """Begin to bring rows of three planes into the cache, so many before they are written."""
+    for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
+        _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
+        _fetch(floats, second + np.uintp(x))
+        _fetch(floats, third + np.uintp(x))
+
+
+@_compiled
 def minus_image_together(pixels, top, left, mirror, mean, scale, out):  # type: ignore[no-untyped-def]
     """See `kernels_numpy.minus_image_together`."""
     _, height, width = out.shape
@@ -101,10 +110,7 @@ def minus_image_together(pixels, top, left, mirror, mean, scale, out):  # type: 
     for y in range(height):
         first = np.uintp(y * width)
         second, third = first + plane, first + plane + plane
-        for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
-            _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
-            _fetch(floats, second + np.uintp(x))
-            _fetch(floats, third + np.uintp(x))
+        _fetch_rows(floats, first, second, third, width)
         begin = np.uintp((top + y) * pixels.shape[1] + left)
         if mirror:
             begin += np.uintp(width - 1)
@@ -133,10 +139,7 @@ def minus_channels_together(pixels, top, left, mirror, mean, scale, out):  # typ
     for y in range(height):
         first = np.uintp(y * width)
         second, third = first + plane, first + plane + plane
-        for x in range(_AHEAD * width, (_AHEAD + 1) * width, _LINE):
-            _fetch(floats, first + np.uintp(x))  # type: ignore[call-arg]
-            _fetch(floats, second + np.uintp(x))
-            _fetch(floats, third + np.uintp(x))
+        _fetch_rows(floats, first, second, third, width)
         begin = np.uintp(3 * ((top + y) * pixels.shape[1] + left))
         if mirror:
             end = begin + np.uintp(3 * (width - 1))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from caffe_sdk.engine.naming import Name, parsed
 from caffe_sdk.engine.per_thread import PerThread
 from caffe_sdk.engine.reference import ReferenceEngine
-from caffe_sdk.errors import ArgumentError
+from caffe_sdk.errors import ArgumentError, DeviceError
 
 
 def _reference() -> ReferenceEngine:
@@ -79,6 +79,19 @@ def gpus() -> int:
     from caffe_sdk.engine.cuda import devices
 
     return devices.count()
+
+
+def has_driver() -> bool:
+    """Whether there is a driver of GPUs. It is not made ready: a process that is forked later could not use it then."""
+    if _gpu_kind() == "simulated":
+        return True
+    from caffe_sdk.engine.cuda import libraries
+
+    try:
+        libraries.driver()
+    except DeviceError:
+        return False
+    return True
 
 
 def check_gpu(number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caffe_sdk import ranks
+from caffe_sdk import engine, ranks
 from caffe_sdk.engine.cuda import nccl
 from caffe_sdk.engine.cuda.base import CudaBase
 from caffe_sdk.errors import ArgumentError, DeviceError
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 def has_nccl() -> bool:
-    """Whether gradients can be exchanged between GPUs: whether NCCL is found."""
+    """Whether gradients can be exchanged between GPUs: whether NCCL is found, and NVIDIA's driver.
+
+    Caffe says whether it was built with NCCL, which it was only where there are GPUs: scripts choose one if this is
+    true.
+    """
     try:
         nccl.wanted()
     except DeviceError:
         return False
-    return True
+    return engine.has_driver()
 
 
 class NCCL:

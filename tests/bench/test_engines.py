@@ -6,15 +6,7 @@ import sys
 
 import pytest
 
-from caffe_sdk.threads import num_threads, set_num_threads
 from tests.bench import engines
-
-
-@pytest.fixture(autouse=True)
-def same_threads():
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 @pytest.mark.parametrize("more", [[], ["--train", "--clock", "cpu"]])

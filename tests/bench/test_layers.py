@@ -8,7 +8,6 @@ import pytest
 
 from caffe_sdk.engine.cpu.library import find
 from caffe_sdk.errors import DeviceError
-from caffe_sdk.threads import num_threads, set_num_threads
 from tests.bench import layers
 
 try:
@@ -27,13 +26,6 @@ class Net:
 
 NETS = {"lenet": Net}
 """
-
-
-@pytest.fixture(autouse=True)
-def same_threads():
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 def run(monkeypatch, *arguments):

@@ -8,8 +8,9 @@ import pytest
 
 from caffe_sdk import engine
 from caffe_sdk.engine import Engine, choose, current, names, select, use
+from caffe_sdk.engine.cuda import libraries
 from caffe_sdk.engine.per_thread import PerThread
-from caffe_sdk.errors import ArgumentError
+from caffe_sdk.errors import ArgumentError, DeviceError
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +95,17 @@ def test_engines_are_made_once_by_threads_that_ask_at_once(monkeypatch: pytest.M
     for wrong in ("cpu:1", "simulated:", "simulated:1:float16:2"):
         with pytest.raises(ArgumentError, match=f"'{wrong}' is not an engine"):
             select(wrong)
+
+
+def test_a_driver_is_looked_for_and_not_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    def there() -> object:
+        return object()
+
+    def missing() -> None:
+        raise DeviceError("GPU", "there is no NVIDIA driver here", "install it")
+
+    for found, said in ((there, True), (missing, False)):
+        monkeypatch.setattr(libraries, "driver", found)
+        assert engine.has_driver() is said
+    monkeypatch.setenv("CAFFE_ENGINE", "simulated")
+    assert engine.has_driver()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import math
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -500,11 +502,25 @@ def test_arguments_that_make_no_sense(tmp_path: Path) -> None:
         linear(tmp_path, SGD).step(-1)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@contextmanager
+def like_anybody() -> Iterator[None]:
+    """What root may do with files that others may not is set aside, for the calling thread."""
+    if os.geteuid():
+        yield
+        return
+    become = ctypes.CDLL(None).setfsuid
+    before = become(65534)  # nobody
+    try:
+        yield
+    finally:
+        become(before)
+
+
 def test_a_folder_without_permission_is_found_out_at_once(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     (tmp_path / "locked").mkdir(mode=0o500)
     solver = linear(tmp_path, SGD + 'snapshot: 5 snapshot_prefix: "locked/s"')
-    with pytest.raises(WriteError, match="Cannot write to snapshot prefix 'locked/s'"):
+    with like_anybody(), pytest.raises(WriteError, match=r"Cannot write to snapshot prefix 'locked/s': .*denied"):
         solver.step(1)
 
 

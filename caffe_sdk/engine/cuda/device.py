@@ -183,6 +183,20 @@ class Device(Protocol):
         """Things to know."""
 
 
+def replayed(device: Device, work: Callable[[], None], repeats: int) -> float:
+    """The seconds that a piece of work takes, done so many times without the host between: as in a program's replay."""
+
+    def repeated() -> None:
+        for _ in range(repeats):
+            work()
+
+    replay = device.capture(repeated)
+    replay.launch()
+    first = device.mark(timed=True)
+    replay.launch()
+    return device.seconds(first, device.mark(timed=True)) / repeats
+
+
 def check_number(number: int, count: int) -> None:
     """DeviceError, with what there is, where there is no GPU of this number among so many."""
     if not 0 <= number < count:

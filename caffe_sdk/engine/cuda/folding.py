@@ -16,6 +16,12 @@ from caffe_sdk.memory import SyncedMemory, Tensor, new_tensor
 STATISTICS = ("mean", "variance", "weight")
 
 
+def sources_of(weight: Tensor, bias: Tensor | None, norm: Work) -> set[SyncedMemory]:
+    """What weights and a bias would be made of."""
+    parts = [norm.arguments.get(name) for name in (*STATISTICS, "scale", "shift")]
+    return {tensor.memory for tensor in (weight, bias, *parts) if tensor is not None}
+
+
 class Folding:
     """Weights and a bias, made of others and of what a normalization, a Scale, or both, know of each channel."""
 
@@ -28,8 +34,7 @@ class Folding:
     @property
     def sources(self) -> set[SyncedMemory]:
         """What they are made of."""
-        parts = [self._norm.arguments.get(name) for name in (*STATISTICS, "scale", "shift")]
-        return {tensor.memory for tensor in (self._weight, self._bias, *parts) if tensor is not None}
+        return sources_of(self._weight, self._bias, self._norm)
 
     def before_change(self, memory: SyncedMemory) -> None:
         """They have to be made anew."""

@@ -11,7 +11,7 @@ from ctypes import c_int, c_size_t, c_ulonglong, c_void_p
 
 from caffe_sdk.engine.cuda import compiler, driver, lanes, libraries
 from caffe_sdk.engine.cuda.blas import WORKSPACE, Blas
-from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Guard, Mark, Product, check_number
+from caffe_sdk.engine.cuda.device import Buffer, Device, Facts, Guard, Mark, Product, check_number, replayed
 from caffe_sdk.engine.cuda.dnn import library as dnn_library
 from caffe_sdk.engine.cuda.dnn.choices import Budget, Rules
 from caffe_sdk.engine.cuda.dnn.contest import Contest, DnnContest, Judge, NoContest
@@ -293,17 +293,8 @@ class GpuDevice:
         return self._turn.capturing
 
     def _seconds_of(self, work: Callable[[], None]) -> float:
-        """What a piece of work takes, done some times without the host between: as in a graph, where it will be."""
-
-        def repeated() -> None:
-            for _ in range(REPEATS):
-                work()
-
-        graph = self.capture(repeated)
-        graph.launch()
-        first = self.mark(timed=True)
-        graph.launch()
-        return self.seconds(first, self.mark(timed=True)) / REPEATS
+        """What a piece of work takes, done some times."""
+        return replayed(self, work, REPEATS)
 
     def _name(self) -> str:
         return self._cuda.name_of(self._device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from caffe_sdk.engine.cuda.folding import Folding
+from caffe_sdk.engine.cuda.folding import Folding, sources_of
 from caffe_sdk.engine.cuda.fusion import Step, fused
 from caffe_sdk.engine.joining import drop_unread, fuse_affine, fuse_norm, fuse_relu, fuse_residual
 from caffe_sdk.engine.operation import OPERATIONS, Call
@@ -44,7 +44,7 @@ def _finishes(work: Work, made: Set[SyncedMemory]) -> bool:
         return False
     y, residual, norm = work["y"].memory, work.arguments.get("residual"), work.arguments.get("norm")
     apart = work["x"].memory is not y and (residual is None or residual.memory is not y)
-    return apart and (norm is None or Folding(work["weight"], work["bias"], norm, "").sources.isdisjoint(made))
+    return apart and (norm is None or sources_of(work["weight"], work["bias"], norm).isdisjoint(made))
 
 
 def _finished(work: Work, foldings: list[Folding]) -> Step:

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from caffe_sdk.engine.cuda import CudaEngine
-from caffe_sdk.engine.cuda.device import Device
+from caffe_sdk.engine.cuda.device import Device, replayed
 from caffe_sdk.engine.cuda.dnn.contest import NoContest
 from caffe_sdk.engine.cuda.dnn.convolver import NoConvolver
-from caffe_sdk.engine.cuda.dnn.descriptors import Pooling, PoolingDescriptor, TensorDescriptor
+from caffe_sdk.engine.cuda.dnn.descriptors import Pooling
 from caffe_sdk.engine.cuda.dnn.jobs import NOTHING, ONE, Run
 from caffe_sdk.engine.cuda.dnn.library import Dnn
 from caffe_sdk.engine.cuda.dnn.pooling import Pool
@@ -76,11 +76,10 @@ class MaxPoolGrad:
 
     def planned(self, dnn: Dnn, handle: c_void_p) -> Run | None:
         """One call."""
-        pool = self.pool
-        x, y = (TensorDescriptor(dnn, shape, pool.type, pool.layout) for shape in (pool.x, pool.y))
-        windows = PoolingDescriptor(dnn, pool.kind, pool.windows)
-        if windows.result(x, len(pool.x)) != pool.y:
+        described = self.pool.described(dnn)
+        if described is None:
             return None
+        x, y, windows = described
 
         def run(values: int, result: int, dy: int, dx: int) -> None:
             given = ONE, y.handle, result, y.handle, dy, x.handle, values
@@ -128,16 +127,7 @@ def seconds(device: Device, work: Work, repeats: int = 0) -> float:
     """What a device takes to do a piece of work once, when it has nothing to wait for; the mean over so many times."""
     if not repeats:
         repeats = max(1, min(REPEATS, int(ROUND_SECONDS / max(1e-9, seconds(device, work, 1)))))
-
-    def repeated() -> None:
-        for _ in range(repeats):
-            work()
-
-    graph = device.capture(repeated)
-    graph.launch()
-    first = device.mark(timed=True)
-    graph.launch()
-    return device.seconds(first, device.mark(timed=True)) / repeats
+    return replayed(device, work, repeats)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from caffe_sdk.engine.operation import OPERATIONS
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.errors import InternalError
 from caffe_sdk.memory import HOST, new_tensor, transfers
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.cpu import lenet
 from tests.engine.cpu.twins import agree, close, compiled, geometry, left_to_reference, numbers, tensors
 
@@ -310,10 +310,7 @@ def test_a_tensor_that_is_part_of_a_memory():
 @pytest.fixture
 def one_thread():
     """One thread, so that many small steps are quick on busy cores too."""
-    before = num_threads()
     set_num_threads(1)
-    yield
-    set_num_threads(before)
 
 
 def resident() -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from caffe_sdk.engine.cpu import choice
 from caffe_sdk.engine.geometry import PoolingGeometry
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.cpu import lenet
 from tests.engine.cpu.twins import agree, geometry
 
@@ -35,10 +35,7 @@ OTHERS = {
 @pytest.fixture(params=[1, 2, 3])
 def threads(request):
     """So many threads."""
-    before = num_threads()
     set_num_threads(request.param)
-    yield
-    set_num_threads(before)
 
 
 def sizes(x, out, g, pool=HALF):

@@ -27,14 +27,6 @@ def convolve(engine, t):
     engine.convolution(t["x"], t["weight"], t["bias"], t["y"], GEOMETRY)
 
 
-@pytest.fixture
-def threads():
-    """Lets a test change the number of threads."""
-    before = num_threads()
-    yield
-    set_num_threads(before)
-
-
 def test_finds_the_package_s_library():
     assert library.find().name.startswith("libdnnl.so.3")
     assert library.library().version.startswith("3.")
@@ -66,7 +58,7 @@ def test_a_system_without_openmp_is_told_what_to_install(monkeypatch):
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_program_goes_on_with_another_number_of_threads(threads):
+def test_a_program_goes_on_with_another_number_of_threads():
     set_num_threads(2)
     t = tensors(SHAPES)
     program = compiled(convolve, t)
@@ -79,7 +71,7 @@ def test_a_program_goes_on_with_another_number_of_threads(threads):
     np.testing.assert_allclose(numbers(t["y"]), before, rtol=1e-5, atol=1e-5)
 
 
-def test_alone_there_is_one_thread_but_in_a_team(threads):
+def test_alone_there_is_one_thread_but_in_a_team():
     set_num_threads(2)
     library.prepare()
     seen = []
@@ -106,7 +98,7 @@ def test_alone_there_is_one_thread_but_in_a_team(threads):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_child_computes_alone_and_does_not_hang(threads):
+def test_a_forked_child_computes_alone_and_does_not_hang():
     set_num_threads(2)
     t = tensors(SHAPES)
     program = compiled(convolve, t)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import pytest
 
 from caffe_sdk.engine.geometry import PoolingGeometry
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.cpu.twins import agree, geometry, left_to_reference
 
 
 @pytest.fixture(params=[1, 2])
 def threads(request):
     """With one thread, and with two."""
-    before = num_threads()
     set_num_threads(request.param)
-    yield request.param
-    set_num_threads(before)
+    return request.param
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, 3])

@@ -16,7 +16,7 @@ from caffe_sdk.engine.cpu import tuning
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.work import Work
 from caffe_sdk.memory import new_tensor
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.cpu.twins import agree, geometry
 
 SAME = geometry((3, 3), pad=1)
@@ -166,12 +166,10 @@ def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
 
 
 def test_files_are_of_a_number_of_threads(monkeypatch):
-    before = num_threads()
     paths = set()
     for count in (1, 2):
         set_num_threads(count)
         paths.add(tuning.file_of_choices())
-    set_num_threads(before)
     assert len(paths) == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from caffe_sdk.engine.cpu import compile as compiling
 from caffe_sdk.engine.cpu import window
 from caffe_sdk.memory import HOST
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.cpu.twins import agree, compiled, geometry, left_to_reference, numbers, tensors
 
 ALONE, SAME = geometry((1, 1)), geometry((3, 3), pad=1)
@@ -33,10 +33,7 @@ SHAPES = {
 @pytest.fixture(params=[1, 2, 3])
 def threads(request):
     """So many threads."""
-    before = num_threads()
     set_num_threads(request.param)
-    yield
-    set_num_threads(before)
 
 
 @pytest.fixture

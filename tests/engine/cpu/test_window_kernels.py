@@ -10,7 +10,7 @@ from caffe_sdk.engine.cpu.job import Job
 from caffe_sdk.engine.cpu.window_job import PLACES, WINDOW
 from caffe_sdk.engine.portable.job import address
 from caffe_sdk.engine.portable.loops.compiled import as_instructions
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 
 
 def test_a_loop_becomes_a_function_of_a_known_name() -> None:
@@ -46,23 +46,19 @@ def test_places_are_taken_and_zeros_around_them(height: int, width: int, top: in
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_every_run_computes_every_item_once(threads: int) -> None:
-    before = num_threads()
     set_num_threads(threads)
-    try:
-        x, w, y = (
-            np.ones((1, 40, 16), np.float32),
-            np.ones((3, 1, 16, 16), np.float32),
-            np.empty((3, 40, 16), np.float32),
-        )
-        scale, shift = np.ones(48, np.float32), np.zeros(48, np.float32)
-        values = {"items": 6, "threads": threads, "pieces": 3, "places": 14, "parts": 2, "blocks_of_part": 2}
-        values |= {"height": 1, "width": 40, "blocks_in": 1, "blocks_out": 3, "x_block": x.nbytes, "x_row": x.nbytes}
-        values |= {"x_height": 1, "down": 1, "across": 1, "depth": 1}
-        where = {"x": x, "w": w, "y": y, "scale": scale, "shift": shift, "residual": y}
-        job = Job("convolve_windows", WINDOW, values | {name: address(array) for name, array in where.items()})
-        for _ in range(3):
-            y[:] = 5
-            job.run()
-            assert (y == 5 + 16).all()
-    finally:
-        set_num_threads(before)
+    x, w, y = (
+        np.ones((1, 40, 16), np.float32),
+        np.ones((3, 1, 16, 16), np.float32),
+        np.empty((3, 40, 16), np.float32),
+    )
+    scale, shift = np.ones(48, np.float32), np.zeros(48, np.float32)
+    values = {"items": 6, "threads": threads, "pieces": 3, "places": 14, "parts": 2, "blocks_of_part": 2}
+    values |= {"height": 1, "width": 40, "blocks_in": 1, "blocks_out": 3, "x_block": x.nbytes, "x_row": x.nbytes}
+    values |= {"x_height": 1, "down": 1, "across": 1, "depth": 1}
+    where = {"x": x, "w": w, "y": y, "scale": scale, "shift": shift, "residual": y}
+    job = Job("convolve_windows", WINDOW, values | {name: address(array) for name, array in where.items()})
+    for _ in range(3):
+        y[:] = 5
+        job.run()
+        assert (y == 5 + 16).all()

@@ -11,7 +11,7 @@ from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.portable.filtering import Problem
 from caffe_sdk.engine.reference import ReferenceEngine
 from caffe_sdk.memory import HOST, new_tensor, transfers
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.cpu.twins import agree, close, compiled, geometry, left_to_reference, numbers, tensors
 
 SHAPES = {
@@ -39,10 +39,7 @@ SHAPES = {
 @pytest.fixture(params=[1, 2, 3])
 def threads(request):
     """So many threads."""
-    before = num_threads()
     set_num_threads(request.param)
-    yield
-    set_num_threads(before)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from caffe_sdk.engine.portable.job import Record, run
 from caffe_sdk.engine.portable.loops.compiled import as_instructions
 from caffe_sdk.engine.portable.loops.winograd import LOOPS
 from caffe_sdk.engine.portable.winograd_job import JOB
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -16,12 +16,8 @@ def test_a_job_without_tiles_only_takes_tickets(threads: int, monkeypatch: pytes
     made: list[Record] = []
     begin = Record.begin
     monkeypatch.setattr(Record, "begin", lambda record: (made.append(record), begin(record)))
-    before = num_threads()
     set_num_threads(threads)
-    try:
-        run("convolve", JOB, {"items": 7, "parts": 1, "parts_of_group": 1, "blocks_out": 1}, threads)
-    finally:
-        set_num_threads(before)
+    run("convolve", JOB, {"items": 7, "parts": 1, "parts_of_group": 1, "blocks_out": 1}, threads)
     (record,) = made
     assert int(record.numbers["ticket"][0]) == 7 + threads  # each learns from one more that none are left
     assert int(record.numbers["thread"][0]) == threads

@@ -7,15 +7,8 @@ import threading
 import pytest
 
 from caffe_sdk.engine.portable import team
-from caffe_sdk.threads import num_threads, set_num_threads
+from caffe_sdk.threads import set_num_threads
 from tests.engine.portable import test_convolution, test_dense, test_normalization, test_pooling, test_winograd
-
-
-@pytest.fixture(autouse=True)
-def same_threads():
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -17,12 +15,9 @@ from caffe_sdk.threads import num_threads, set_num_threads
 
 
 @pytest.fixture(params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+def threads(request: pytest.FixtureRequest) -> None:
     """So many threads."""
-    before = num_threads()
     set_num_threads(request.param)
-    yield
-    set_num_threads(before)
 
 
 SIZES = {

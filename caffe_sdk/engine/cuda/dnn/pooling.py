@@ -34,12 +34,18 @@ class Pool:
         """The bytes of y."""
         return (math.prod(self.y) * self.type.nbytes,)
 
-    def planned(self, dnn: Dnn, handle: c_void_p) -> Run | None:
-        """One call."""
+    def described(self, dnn: Dnn) -> tuple[TensorDescriptor, TensorDescriptor, PoolingDescriptor] | None:
+        """x, y and the windows, where cuDNN counts as many."""
         x, y = (TensorDescriptor(dnn, shape, self.type, self.layout) for shape in (self.x, self.y))
         windows = PoolingDescriptor(dnn, self.kind, self.windows)
-        if windows.result(x, len(self.x)) != self.y:
+        return (x, y, windows) if windows.result(x, len(self.x)) == self.y else None
+
+    def planned(self, dnn: Dnn, handle: c_void_p) -> Run | None:
+        """One call."""
+        described = self.described(dnn)
+        if described is None:
             return None
+        x, y, windows = described
 
         def run(values: int, result: int) -> None:
             given, to = (ONE, x.handle, values), (NOTHING, y.handle, result)
@@ -61,11 +67,10 @@ class AveragePoolGrad:
 
     def planned(self, dnn: Dnn, handle: c_void_p) -> Run | None:
         """One call. It takes x and y too, and reads neither for an average: it is given gradients."""
-        pool = self.pool
-        x, y = (TensorDescriptor(dnn, shape, pool.type, pool.layout) for shape in (pool.x, pool.y))
-        windows = PoolingDescriptor(dnn, pool.kind, pool.windows)
-        if windows.result(x, len(pool.x)) != pool.y:
+        described = self.pool.described(dnn)
+        if described is None:
             return None
+        x, y, windows = described
 
         def run(dy: int, dx: int) -> None:
             given = ONE, y.handle, dy, y.handle, dy, x.handle, dx
