@@ -126,7 +126,7 @@ class _Lease:
 
     def __init__(self, buffer: Array) -> None:
         self.buffer = buffer
-        self.__array_interface__ = buffer.__array_interface__
+        self.__array_struct__ = buffer.__array_struct__
 
 
 class Watcher(Protocol):
@@ -254,6 +254,22 @@ class SyncedMemory:
             return False
         self.fresh = AT_HOST
         return True
+
+    def become(self, place: Place) -> bool:
+        """Bring the numbers to a place in the very buffer that the host has them in, which the host then has no more.
+
+        False, with nothing changed, where somebody else may want the host's copy or the place cannot do that.
+        """
+        with self._alone():
+            if HOST not in self.fresh or place in self._buffers or not self._leaves_host(place):
+                return False
+            if not place.in_place(self._buffers[HOST]):
+                return False
+            self._buffers[place] = self._buffers.pop(HOST)
+            self.fresh = (self.fresh - {HOST}) | {place}
+            transfers[HOST.name, place.name] += 1
+            _moved()
+            return True
 
     def settle(self) -> None:
         """After a run: if a view is alive, bring what was computed to the host so that the view shows it."""
@@ -384,12 +400,7 @@ class SyncedMemory:
             self.fresh = AT_HOST
             if place is HOST:
                 return
-        alone = self.held_once and place is not HOST and not place.derived and not place.rounds and not self.leased
-        if alone and HOST in self.fresh and place not in self._buffers and place.in_place(self._buffers[HOST]):
-            self._buffers[place] = self._buffers.pop(HOST)
-            self.fresh = (self.fresh - {HOST}) | {place}
-            transfers[HOST.name, place.name] += 1
-            _moved()
+        if self.become(place):
             return
         target = self.buffer(place)
         if not self.fresh:
@@ -397,8 +408,12 @@ class SyncedMemory:
         else:
             self._convert(place, target)
         self.fresh = self.fresh | {place}  # a new set: another thread may be looking at the old one
-        if alone:
+        if self._leaves_host(place):
             self.release(HOST)
+
+    def _leaves_host(self, place: Place) -> bool:
+        """Whether numbers that are brought to a place need not stay on the host."""
+        return self.held_once and not (place is HOST or place.derived or place.rounds or self.leased)
 
     @staticmethod
     def _may_be_read(other: Place, place: Place) -> bool:

@@ -157,13 +157,14 @@ class Executor:
 
     def _forward_run(self, first: int, last: int, held: Set[SyncedMemory]) -> Program | Lean:
         """What runs a stretch forward: whatever takes least memory while these memories can change unseen."""
-        found = self._lean(first, last)
+        engine = self.engine
+        found = self._lean(engine, first, last)
         if found is not None and held:
             self._asked |= {i for i, blob in enumerate(self.blobs) if blob.data_memory in held & found.hooks.keys()}
-            found = self._lean(first, last) if held.isdisjoint(found.constant) else None
+            found = self._lean(engine, first, last) if held.isdisjoint(found.constant) else None
         if found is None:
             return self._program("forward", first, last)
-        whole = self._programs.get((id(self.engine), "forward", first, last))
+        whole = self._programs.get((id(engine), "forward", first, last))
         if whole is not None:
             whole[1].release()  # nobody may need again what it holds
         return found
@@ -184,11 +185,10 @@ class Executor:
         runs += [(key, lean.program) for key, (_, _, lean) in self._leans.items() if lean is not None]
         return [program for (number, way, _, _), program in runs if number == id(engine) and way == "forward"]
 
-    def _lean(self, first: int, last: int) -> Lean | None:
+    def _lean(self, engine: Engine, first: int, last: int) -> Lean | None:
         """The program of a stretch forward that keeps what is wanted; None where it would not take less memory."""
         if not self.may_lose:
             return None
-        engine = self.engine
         key = (id(engine), "forward", first, last)
         found = self._leans.get(key)
         if found is None or found[1] != self._asked:

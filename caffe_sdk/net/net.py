@@ -99,6 +99,12 @@ class Net(Contents):
         }
         self.debug_info: bool = self.graph.config.debug_info
         """Whether to log mean absolute values of every blob and parameter as the net runs."""
+        self._losses = [
+            (layer, top)
+            for layer, node in enumerate(self.graph.nodes)
+            for top, weight in zip(node.tops, node.loss_weights, strict=True)
+            if weight
+        ]
         self._closed = False
         self._memories: list[SyncedMemory] = []
         self._fit()
@@ -293,11 +299,10 @@ class Net(Contents):
 
     def _loss(self, first: int, last: int) -> float:
         total = 0.0
-        for node in self.graph.nodes[first : last + 1]:
-            for top, weight in zip(node.tops, node.loss_weights, strict=True):
-                if weight:
-                    blob = self._blobs[top]
-                    total += float(np.dot(blob.data_memory.read(HOST), blob.diff_memory.read(HOST)))
+        for layer, top in self._losses:
+            if first <= layer <= last:
+                blob = self._blobs[top]
+                total += float(np.dot(blob.data_memory.read(HOST), blob.diff_memory.read(HOST)))
         return total
 
     def clear_param_diffs(self) -> None:

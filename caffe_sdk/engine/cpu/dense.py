@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from caffe_sdk.engine.cpu import lanes
-from caffe_sdk.engine.cpu.dense_job import ADDRESSES, DENSE, ROWS
+from caffe_sdk.engine.cpu.compact import Compact, Matrix
 from caffe_sdk.engine.cpu.descriptors import Descriptor, any_layout, plain, strided
-from caffe_sdk.engine.cpu.job import Job
 from caffe_sdk.engine.cpu.layouts import place_of
 from caffe_sdk.engine.cpu.library import Unsupported
 from caffe_sdk.engine.cpu.plan import Plan
@@ -53,7 +52,9 @@ class _Shapes:
 def inner_product(plan: Plan, work: Work) -> None:
     """y = x weight^T + bias, and a ReLU of it if one was fused."""
     x, weight, bias, y = work["x"], work["weight"], work["bias"], work["y"]
-    if x.shape[0] == 1 and weight.count >= LARGE and not work["transpose"] and plan.place(weight.memory) is HOST:
+    in_rows = plan.place(weight.memory) is HOST or Compact(*weight.shape) in weight.memory.fresh
+    given = not work["transpose"] and weight.memory not in plan.written
+    if x.shape[0] == 1 and weight.count >= LARGE and in_rows and given:
         _product(plan, work)
         return
     if lanes.are_in_lanes(plan, x):
@@ -73,18 +74,18 @@ def inner_product(plan: Plan, work: Work) -> None:
 
 
 def _product(plan: Plan, work: Work) -> None:
-    """A row-major matrix is read once, as it is: what takes the time is reading it, and oneDNN reads more slowly."""
+    """A matrix is read once, row by row: what takes the time is reading it, and oneDNN reads more slowly."""
     x, weight, bias, y, relu = *(work[name] for name in ("x", "weight", "bias", "y")), work.arguments.get("relu")
-    rows, columns = weight.shape
-    sizes = {"items": -(-rows // ROWS), "rows": rows, "columns": columns, "slope": 1.0 if relu is None else relu}
-    operands = [plan.read(tensor, plain(tensor.shape)) for tensor in (x, weight)]
+    matrix = Matrix(weight.memory, weight.shape)
+    plan.see_to(weight.memory, matrix.enter)
     added = plan.read(bias, plain(bias.shape)) if bias is not None else None
 
-    def made(*arrays: Array | None) -> Callable[[], None]:
-        where = {name: address(array) for name, array in zip(ADDRESSES, arrays, strict=True) if array is not None}
-        return Job("multiply_vector", DENSE, {**sizes, **where}).run
+    def made(x: Array, y: Array, bias: Array | None) -> Callable[[], None]:
+        slope = 1.0 if relu is None else relu
+        return matrix.product(address(x), address(y), 0 if bias is None else address(bias), slope)
 
-    plan.step_made_by("inner_product_forward loop", made, *operands, plan.write(y, plain(y.shape)), added)
+    operands = plan.read(x, plain(x.shape)), plan.write(y, plain(y.shape))
+    plan.step_made_by("inner_product_forward loop", made, *operands, added)
 
 
 def inner_product_grad_data(plan: Plan, work: Work) -> None:

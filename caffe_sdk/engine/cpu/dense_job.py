@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-ROWS = 16
+APART = 8
+"""Rows between those that are multiplied at the same time, so that each is followed by the next."""
+ROWS = 4 * APART
 """Of an item."""
 ADDRESSES = ("x", "weight", "y", "bias")
 DENSE = np.dtype(

@@ -7,7 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from caffe_sdk.engine.cpu.dense_job import DENSE, ROWS
+from caffe_sdk.engine.cpu.dense_job import APART, DENSE, ROWS
 from caffe_sdk.engine.portable.loops.compiled import inlined
 from caffe_sdk.engine.portable.loops.instructions import NBYTES
 from caffe_sdk.engine.portable.loops.vectors import (
@@ -30,11 +30,11 @@ PIECE = 64 * NBYTES
 
 
 @inlined
-def _finish(job: Any, row: int, sums: Any, at: int, begin: int, end: int) -> None:
-    """y = the sum, with what of a row at an address fills no vector, with bias, rectified."""
+def finish(job: Any, row: int, number: Any, at: int, begin: int, end: int) -> None:
+    """y = the sum, with what of a row at an address is left over, with bias, rectified."""
     if row >= job.rows:
         return
-    number = total(sums)
+    number = np.float32(number)
     for i in range(begin, end, 4):
         number += load_number(at + i) * load_number(job.x + i)
     if job.bias != 0:
@@ -48,8 +48,8 @@ def _finish(job: Any, row: int, sums: Any, at: int, begin: int, end: int) -> Non
 def _four_rows(job: Any, row: int) -> None:
     """Four numbers of y; rows behind the last are the last one again, and not put anywhere."""
     length, last = 4 * job.columns, job.rows - 1
-    a, b = job.weight + row * length, job.weight + min(row + 1, last) * length
-    c, d = job.weight + min(row + 2, last) * length, job.weight + min(row + 3, last) * length
+    a, b = job.weight + row * length, job.weight + min(row + APART, last) * length
+    c, d = job.weight + min(row + 2 * APART, last) * length, job.weight + min(row + 3 * APART, last) * length
     zero = splat(np.float32(0))
     sum_a, sum_b, sum_c, sum_d = zero, zero, zero, zero
     end = length // NBYTES * NBYTES
@@ -64,18 +64,18 @@ def _four_rows(job: Any, row: int) -> None:
             piece_a, piece_b = fused(load(a + i), x, piece_a), fused(load(b + i), x, piece_b)
             piece_c, piece_d = fused(load(c + i), x, piece_c), fused(load(d + i), x, piece_d)
         sum_a, sum_b, sum_c, sum_d = sum_a + piece_a, sum_b + piece_b, sum_c + piece_c, sum_d + piece_d
-    _finish(job, row, sum_a, a, end, length)
-    _finish(job, row + 1, sum_b, b, end, length)
-    _finish(job, row + 2, sum_c, c, end, length)
-    _finish(job, row + 3, sum_d, d, end, length)
+    finish(job, row, total(sum_a), a, end, length)
+    finish(job, row + APART, total(sum_b), b, end, length)
+    finish(job, row + 2 * APART, total(sum_c), c, end, length)
+    finish(job, row + 3 * APART, total(sum_d), d, end, length)
 
 
 def multiply_vector(pointer: Any) -> None:
-    """y = weight x + bias, rectified. Items: each 16 numbers of y."""
+    """y = weight x + bias, rectified. Items: each `ROWS` numbers of y."""
     job = compiler.carray(pointer, 1)[0]
     item = take_ticket(pointer)
     while item < job.items:
-        for row in range(item * ROWS, min((item + 1) * ROWS, job.rows), 4):
+        for row in range(item * ROWS, min(item * ROWS + APART, job.rows)):
             _four_rows(job, row)
         item = take_ticket(pointer)
 

@@ -20,9 +20,10 @@ from caffe_sdk.engine import user_cache
 
 HERE, PORTABLE = Path(__file__).parent, Path(__file__).parents[1] / "portable"
 SOURCES = (
-    *(HERE / f"{name}.py" for name in ("machine_code", "dense_job", "dense_kernels", "folding_job", "folding_kernels")),
-    *(HERE / f"{name}.py" for name in ("lanes_job", "lanes_kernels", "window_job", "window_kernels")),
-    *(PORTABLE / "loops" / f"{name}.py" for name in ("compiled", "instructions", "products", "vectors")),
+    HERE / "machine_code.py",
+    *(HERE / f"{name}_job.py" for name in ("compact", "dense", "folding", "lanes", "window")),
+    *(HERE / f"{name}_kernels.py" for name in ("compact", "dense", "folding", "lanes", "window")),
+    *(PORTABLE / "loops" / f"{name}.py" for name in ("codes", "compiled", "instructions", "products", "vectors")),
     *(PORTABLE / "loops" / f"{name}.py" for name in ("winograd", "winograd_few", "winograd_tiles")),
     PORTABLE / "winograd_job.py",
 )
@@ -99,12 +100,13 @@ def _machine() -> Any:
 
 def _made(loop: str) -> bytes:
     """A loop compiled by Numba, as an object file that needs nothing of Numba."""
-    from caffe_sdk.engine.cpu import dense_kernels, folding_kernels, lanes_kernels, window_kernels
+    from caffe_sdk.engine.cpu import compact_kernels, dense_kernels, folding_kernels, lanes_kernels, window_kernels
     from caffe_sdk.engine.portable.loops import winograd, winograd_few
     from caffe_sdk.engine.portable.loops.compiled import as_instructions
 
     loops: dict[str, Any] = {}
-    for module in (dense_kernels, folding_kernels, lanes_kernels, window_kernels, winograd, winograd_few):
+    ours = compact_kernels, dense_kernels, folding_kernels, lanes_kernels, window_kernels
+    for module in (*ours, winograd, winograd_few):
         loops |= module.LOOPS
     instructions, native = as_instructions(*loops[loop])
     module = _llvm().parse_assembly(instructions + ENTRY.format(symbol=_symbol(loop), native=native))

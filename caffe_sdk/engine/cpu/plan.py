@@ -69,6 +69,7 @@ class Stretch:
         self._named = plan.named
         self._arena = plan.arena
         self._entries = plan.entries
+        self._entering = plan.entering
         self._accumulators = plan.accumulators
         self._planned = plan.steps
         self._exits = [(memory, tuple(places)) for memory, places in plan.written.items()]
@@ -116,6 +117,8 @@ class Stretch:
         for memory, place in self._entries:
             if place not in memory.fresh:
                 memory.read(place)
+        for enter in self._entering:
+            enter()
         if self._bound != moves():
             self._bind()
         for accumulator in self._accumulators:
@@ -161,6 +164,8 @@ class Plan:
         self.expected = expected
         self.arena = arena
         self.entries: list[tuple[SyncedMemory, Place]] = []
+        self.entering: list[Callable[[], None]] = []
+        """What is called before a run."""
         self.accumulators: list[Accumulator] = []
         self.written: Places = {}
         self.steps: list[tuple[Callable[..., Step], tuple[Any, ...]]] = []
@@ -318,6 +323,12 @@ class Plan:
         self.arena.use(self.arena.of(memory, place))
         if memory not in self.written and (memory, place) not in self.entries:
             self.entries.append((memory, place))
+
+    def see_to(self, memory: SyncedMemory, enter: Callable[[], None]) -> None:
+        """Let ``enter`` bring a memory, before each run, to where the next step looks for it. No step may write it."""
+        self.arena.use(self.arena.of(memory, HOST))
+        self.entering.append(enter)
+        self.expected.setdefault(memory, [HOST])
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

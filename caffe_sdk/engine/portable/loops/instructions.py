@@ -19,19 +19,25 @@ INT = ir.IntType(64)
 CONTRACT = ("contract",)  # a * b + c may round once
 
 
-def prefetch(builder: Any, address: Any, offset: int = 0) -> None:
-    """Have the 64 bytes at an address and an offset brought into the second-level cache."""
+def prefetch(builder: Any, address: Any, offset: int = 0, level: int = 2) -> None:
+    """Have the 64 bytes at an address and an offset brought into the cache of a level, 1 or 2."""
     pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    read, second_level, data = word(0), word(2), word(1)
-    builder.call(function, [builder.inttoptr(builder.add(address, INT(offset)), pointer), read, second_level, data])
+    read, locality, data = word(0), word(4 - level), word(1)
+    builder.call(function, [builder.inttoptr(builder.add(address, INT(offset)), pointer), read, locality, data])
 
 
 def number(builder: Any, address: Any, offset: int) -> Any:
     """The float32 number at an address and an offset, sixteen times."""
     pointer = builder.inttoptr(builder.add(address, INT(offset)), ir.FloatType().as_pointer())
     return splat(builder, builder.load(pointer, align=4))
+
+
+def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c of vectors, rounded once where the processor can."""
+    kind = ir.FunctionType(FLOATS, [FLOATS, FLOATS, FLOATS])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), [a, b, c])
 
 
 def rectified(builder: Any, vector: Any, slope: Any) -> Any:

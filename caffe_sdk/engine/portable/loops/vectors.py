@@ -214,11 +214,10 @@ _operator(operator.mul, "fmul")
 
 @intrinsic
 def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once, also where a * b is needed again."""
+    """a * b + c, rounded once where the processor can, also where a * b is needed again."""
 
     def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(emit.FLOATS, [emit.FLOATS, emit.FLOATS, emit.FLOATS])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32"), arguments)
+        return emit.fused(builder, *arguments)
 
     return Vector(Vector, Vector, Vector), made
 
