@@ -80,12 +80,13 @@ def _product(plan: Plan, work: Work) -> None:
     plan.see_to(weight.memory, matrix.enter)
     added = plan.read(bias, plain(bias.shape)) if bias is not None else None
 
-    def made(x: Array, y: Array, bias: Array | None) -> Callable[[], None]:
+    def made(room: Array, x: Array, y: Array, bias: Array | None) -> Callable[[], None]:
         slope = 1.0 if relu is None else relu
-        return matrix.product(address(x), address(y), 0 if bias is None else address(bias), slope)
+        return matrix.product(room, address(x), address(y), 0 if bias is None else address(bias), slope)
 
+    room = plan.room(plain((matrix.place.room // 4,)))
     operands = plan.read(x, plain(x.shape)), plan.write(y, plain(y.shape))
-    plan.step_made_by("inner_product_forward loop", made, *operands, added)
+    plan.step_made_by("inner_product_forward loop", made, room, *operands, added)
 
 
 def inner_product_grad_data(plan: Plan, work: Work) -> None:

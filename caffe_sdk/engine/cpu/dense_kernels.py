@@ -30,11 +30,11 @@ PIECE = 64 * NBYTES
 
 
 @inlined
-def finish(job: Any, row: int, number: Any, at: int, begin: int, end: int) -> None:
-    """y = the sum, with what of a row at an address is left over, with bias, rectified."""
+def _finish(job: Any, row: int, sums: Any, at: int, begin: int, end: int) -> None:
+    """y = the sum, with what of a row at an address fills no vector, with bias, rectified."""
     if row >= job.rows:
         return
-    number = np.float32(number)
+    number = total(sums)
     for i in range(begin, end, 4):
         number += load_number(at + i) * load_number(job.x + i)
     if job.bias != 0:
@@ -64,10 +64,10 @@ def _four_rows(job: Any, row: int) -> None:
             piece_a, piece_b = fused(load(a + i), x, piece_a), fused(load(b + i), x, piece_b)
             piece_c, piece_d = fused(load(c + i), x, piece_c), fused(load(d + i), x, piece_d)
         sum_a, sum_b, sum_c, sum_d = sum_a + piece_a, sum_b + piece_b, sum_c + piece_c, sum_d + piece_d
-    finish(job, row, total(sum_a), a, end, length)
-    finish(job, row + APART, total(sum_b), b, end, length)
-    finish(job, row + 2 * APART, total(sum_c), c, end, length)
-    finish(job, row + 3 * APART, total(sum_d), d, end, length)
+    _finish(job, row, sum_a, a, end, length)
+    _finish(job, row + APART, sum_b, b, end, length)
+    _finish(job, row + 2 * APART, sum_c, c, end, length)
+    _finish(job, row + 3 * APART, sum_d, d, end, length)
 
 
 def multiply_vector(pointer: Any) -> None:

@@ -28,6 +28,11 @@ def prefetch(builder: Any, address: Any, offset: int = 0, level: int = 2) -> Non
     builder.call(function, [builder.inttoptr(builder.add(address, INT(offset)), pointer), read, locality, data])
 
 
+def keep_order(builder: Any) -> None:
+    """Let what is read before be read before, and what is fetched after be fetched after: there is no instruction."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
+
+
 def number(builder: Any, address: Any, offset: int) -> Any:
     """The float32 number at an address and an offset, sixteen times."""
     pointer = builder.inttoptr(builder.add(address, INT(offset)), ir.FloatType().as_pointer())
