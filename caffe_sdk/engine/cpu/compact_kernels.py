@@ -1,7 +1,7 @@
 """Matrices in 28 bits a number: written, read, and multiplied by a vector. Importing this module imports Numba.
 
-Rows are put into slabs of 128. A slab has its codes column by column, so that the sums of all its rows are in registers,
-and a column is left out at once where x is 0, as behind a ReLU it mostly is.
+Rows are put into slabs of 128. A slab has its codes column by column, so that the sums of all its rows are in
+registers, and a column is left out at once where x is 0, as behind a ReLU it mostly is.
 """
 
 from __future__ import annotations
