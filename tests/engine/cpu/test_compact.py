@@ -217,6 +217,18 @@ def test_other_batches_and_back() -> None:
         np.testing.assert_array_equal(result(net), first)
 
 
+def test_what_was_lost_is_computed_with_the_weights_of_its_run() -> None:
+    with net_of() as net:
+        data, one, bias = net.blobs["data"].data.copy(), *(blob.data.copy() for blob in net.params["one"])
+        result(net)
+        assert in_codes(net)
+        net.params["one"][0].data_memory.write(HOST)[...] = 0
+        hidden = np.maximum(data @ one.T.astype(np.float64) + bias, 0)
+        np.testing.assert_allclose(net.blobs["one"].data, hidden, rtol=1e-4, atol=1e-3)
+        result(net)
+        np.testing.assert_allclose(net.blobs["one"].data[0], np.maximum(bias, 0), rtol=1e-6)
+
+
 def test_clones_multiply_by_codes_that_are_there() -> None:
     with net_of() as net:
         data, first = net.blobs["data"].data.copy(), result(net)
