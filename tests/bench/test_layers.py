@@ -13,7 +13,7 @@ from tests.bench import layers
 try:
     find()
 except DeviceError:
-    pytest.skip("oneDNN is not installed", allow_module_level=True)
+    pytest.skip("oneDNN has no wheel for this system", allow_module_level=True)
 
 OTHER = """
 class Net:

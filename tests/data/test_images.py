@@ -119,7 +119,6 @@ def test_as_decoders_leave_it(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("size", [(8, 8), (37, 53), (256, 256)])
 def test_memory_for_an_image_begins_between_vectors(size: tuple[int, int]) -> None:
     """libjpeg-turbo writes aligned rows past the cache. The memory is taken again for the next image."""
-    pytest.importorskip("simplejpeg")
     first = images.decode_together(encoded(np.zeros((*size, 3), np.uint8), "JPEG"))
     second = images.decode_together(encoded(np.full((*size, 3), 255, np.uint8), "JPEG"), room=first)
     assert second.ctypes.data == first.ctypes.data
@@ -129,7 +128,6 @@ def test_memory_for_an_image_begins_between_vectors(size: tuple[int, int]) -> No
 
 def test_jpeg_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a damaged header says may be more than there is."""
-    pytest.importorskip("simplejpeg")
 
     def empty(*shape: object) -> None:
         raise MemoryError("Unable to allocate 12.0 GiB")

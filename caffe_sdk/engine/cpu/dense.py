@@ -74,7 +74,7 @@ def inner_product(plan: Plan, work: Work) -> None:
 
 
 def _product(plan: Plan, work: Work) -> None:
-    """A matrix is read once, row by row: what takes the time is reading it, and oneDNN reads more slowly."""
+    """A matrix is read once, by a loop of our own: that is what takes the time, and oneDNN reads more slowly."""
     x, weight, bias, y, relu = *(work[name] for name in ("x", "weight", "bias", "y")), work.arguments.get("relu")
     matrix = Matrix(weight.memory, weight.shape)
     plan.see_to(weight.memory, matrix.enter)

@@ -19,13 +19,13 @@ INT = ir.IntType(64)
 CONTRACT = ("contract",)  # a * b + c may round once
 
 
-def prefetch(builder: Any, address: Any, offset: int = 0, level: int = 2) -> None:
-    """Have the 64 bytes at an address and an offset brought into the cache of a level, 1 or 2."""
+def prefetch(builder: Any, address: Any, offset: int = 0) -> None:
+    """Have the 64 bytes at an address and an offset brought into the second-level cache."""
     pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    read, locality, data = word(0), word(4 - level), word(1)
-    builder.call(function, [builder.inttoptr(builder.add(address, INT(offset)), pointer), read, locality, data])
+    read, second_level, data = word(0), word(2), word(1)
+    builder.call(function, [builder.inttoptr(builder.add(address, INT(offset)), pointer), read, second_level, data])
 
 
 def keep_order(builder: Any) -> None:
